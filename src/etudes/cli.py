@@ -1,0 +1,187 @@
+"""The project's commands beside Kedro's own: ``studies``, ``data``, ``predict``, ``record``, and a ``run`` whose
+failures are one message."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError, env_option
+from kedro.utils import find_kedro_project
+
+from etudes.data.commands import data
+
+
+@click.group(context_settings=CONTEXT_SETTINGS, name="etudes")
+def cli() -> None:
+    """Commands of Etudes."""
+
+
+def project_path() -> Path:
+    """The project the command runs in."""
+    return Path(find_kedro_project(Path.cwd()) or Path.cwd())
+
+
+def one_message(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn a failure into one message on the screen and the traceback in ``logs/etudes.log``; exit 1 (usage: 2)."""
+
+    @wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        log = _log_to_file()
+        try:
+            return command(*args, **kwargs)
+        except click.UsageError:
+            raise
+        except KeyboardInterrupt:
+            click.secho("Interrupted. Outputs of finished nodes are kept; --params=run.resume=true continues.", err=True)
+            sys.exit(130)
+        except Exception as error:
+            logging.getLogger("etudes.traceback").error("The command failed", exc_info=True)
+            usage = isinstance(error, KedroCliError) or _names_no_pipeline(error)
+            where = f"\n(The traceback is in {log}.)" if log else ""
+            click.secho(f"Error: {describe(error)}{where}", fg="red", err=True)
+            sys.exit(2 if usage else 1)
+
+    return guarded
+
+
+def _names_no_pipeline(error: Exception) -> bool:
+    return "Failed to find the pipeline named" in str(error)
+
+
+def describe(error: BaseException) -> str:
+    """What to tell the user: the message nearest the cause, without the layers that wrapped it."""
+    from kedro.io import DatasetError
+
+    text = str(error).strip()
+    cause = error.__cause__
+    if isinstance(error, DatasetError) and cause is not None and not isinstance(cause, DatasetError):
+        if isinstance(cause, OSError):
+            return f"{text.splitlines()[0]}\n{_describe_os_error(cause)}"
+        return text
+    if isinstance(error, OSError):
+        return _describe_os_error(error)
+    return text or type(error).__name__
+
+
+def _describe_os_error(error: OSError) -> str:
+    import errno
+
+    what = {
+        errno.ENOSPC: "the disk is full; free some space and run the command again",
+        errno.EACCES: "no permission to write or read there; change the folder's permissions or its owner",
+        errno.EROFS: "the folder is read-only; choose another with ETUDES_OUTPUTS, or make it writable",
+    }.get(error.errno or 0, error.strerror or str(error))
+    return f"{error.filename or 'file system'}: {what} ({type(error).__name__}). Earlier outputs are as they were."
+
+
+def _log_to_file() -> Path | None:
+    """Send log records, tracebacks included, to the project's log file; the console keeps the short form."""
+    path = project_path() / "logs" / "etudes.log"
+    traceback = logging.getLogger("etudes.traceback")
+    traceback.propagate = False
+    try:
+        path.parent.mkdir(exist_ok=True)
+        handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    except OSError:
+        return None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    for logger in (logging.getLogger(), traceback):
+        logger.addHandler(handler)
+    return path
+
+
+@wraps(kedro_run.callback)  # type: ignore[arg-type]
+def _run(**kwargs: Any) -> Any:
+    # The five studies' libraries start thread pools of their own; forked tokenizer threads only warn.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    return kedro_run.callback(**kwargs)  # type: ignore[misc]
+
+
+cli.add_command(
+    click.Command(
+        "run",
+        params=kedro_run.params,
+        callback=one_message(_run),
+        help="Run a study: kedro run --pipelines=NAME[,NAME] [--env=full] [--params=run.seed=1].",
+        context_settings=CONTEXT_SETTINGS,
+    )
+)
+cli.add_command(data)
+
+
+@cli.command()
+def studies() -> None:
+    """List the studies: field, one line, data, primary metric."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from etudes.study import load_studies
+
+    table = Table(title="Studies", title_justify="left")
+    for column in ("study", "field", "what it is", "data (full)", "primary metric"):
+        table.add_column(column, overflow="fold")
+    for study in load_studies():
+        direction = "higher is better" if study.maximise else "lower is better"
+        table.add_row(study.name, study.field, study.summary, ", ".join(study.data), f"{study.metric} ({direction})")
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+@cli.command()
+@click.argument("study")
+@click.argument("text")
+@env_option
+@click.option("--version", "model_version", default=None, help="A version of the registered model; default: champion.")
+@one_message
+def predict(study: str, text: str, env: str | None, model_version: str | None) -> None:
+    """Ask a study's registered model: kedro predict STUDY INPUT.
+
+    INPUT is what the study works on; for a text study a text, or JSON with its named fields. Without --env the model
+    trained on the embedded sample answers, with --env=full the one trained on the public data.
+    """
+    from etudes.serving.ask import ask
+    from etudes.study import study_names
+
+    if study not in study_names():
+        raise click.UsageError(f"There is no study '{study}'. `kedro studies` lists them.")
+    click.echo(ask(project_path(), study, text, env, model_version))
+
+
+@cli.command()
+@click.argument("study")
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(1, 100), help="Runs, with seeds 0, 1, ...")
+@click.option("--params", default="", help="Further parameters, as for kedro run.")
+@env_option
+@one_message
+def record(study: str, seeds: int, params: str, env: str | None) -> None:
+    """Repeat a study over seeds and write docs/results/STUDY.json; registers nothing.
+
+    Each seed runs in a fresh process. The tables in the READMEs are made from the recorded file.
+    """
+    from etudes.results.record import record_study
+    from etudes.study import study_names
+
+    if study not in study_names():
+        raise click.UsageError(f"There is no study '{study}'. `kedro studies` lists them.")
+    path = record_study(project_path(), study, env or "base", seeds, params)
+    click.echo(f"Recorded in {path}")
+
+
+@cli.command()
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if a table is out of date.")
+@one_message
+def tables(check: bool) -> None:
+    """Write the result tables of the READMEs from docs/results."""
+    from etudes.results.tables import refresh
+
+    stale = refresh(project_path(), write=not check)
+    if check and stale:
+        raise RuntimeError(f"Out of date: {', '.join(map(str, stale))}. Run `kedro tables`.")
+    click.echo("\n".join(f"Written: {path}" for path in stale) or "All tables are up to date.")

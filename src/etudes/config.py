@@ -1,0 +1,53 @@
+"""Where things lie: resolvers for the configuration files.
+
+All paths are absolute, so that a command run from a sub-folder finds the same files, and outputs carry the name of
+the environment, so that the embedded sample never overwrites a result on real data.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from kedro.config import OmegaConfigLoader
+
+
+def project_folder(conf_source: str | Path) -> Path:
+    """The project's folder: the parent of its ``conf``."""
+    return Path(conf_source).resolve().parent
+
+
+def tracking_uri(project: Path) -> str:
+    """``MLFLOW_TRACKING_URI``, or a SQLite file at an absolute path in the project."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(project / 'mlflow.db').as_posix()}"
+
+
+class EtudesConfigLoader(OmegaConfigLoader):
+    """`OmegaConfigLoader` with the project's resolvers: ``etudes.outputs``, ``etudes.raw``, ``etudes.tracking_uri``
+    and ``etudes.artifact_location``."""
+
+    def __init__(self, conf_source: str, env: str | None = None, **kwargs: Any) -> None:
+        project = project_folder(conf_source)
+        name = "base" if env in (None, "local") else env
+        outputs = Path(os.environ.get("ETUDES_OUTPUTS") or project / "data").resolve()
+
+        def outputs_folder(layer: str) -> str:
+            return (outputs / layer / str(name)).as_posix()
+
+        def raw_folder() -> str:
+            from etudes.data.sources import raw_folder as find
+
+            return find(project).as_posix()
+
+        def artifact_location() -> str | None:
+            # A tracking server decides for itself where artifacts go.
+            return None if os.environ.get("MLFLOW_TRACKING_URI") else (project / "mlartifacts").as_uri()
+
+        resolvers = {
+            "etudes.outputs": outputs_folder,
+            "etudes.raw": raw_folder,
+            "etudes.tracking_uri": lambda: tracking_uri(project),
+            "etudes.artifact_location": artifact_location,
+        }
+        super().__init__(conf_source, env=env, custom_resolvers=resolvers, **kwargs)

@@ -1,0 +1,121 @@
+"""Raw inputs: a public file as bytes, or an embedded sample in the same form.
+
+Both give a `RawFile`, so the ingest stage of a study is the same code for the sample and for the real data.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """The bytes of one raw file and where they come from.
+
+    ``facts`` says what is known of the data beforehand: ``embedded_sample`` and, for generated data, its ceiling.
+    """
+
+    name: str
+    content: bytes
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def embedded_sample(self) -> bool:
+        return bool(self.facts.get("embedded_sample", False))
+
+
+class RawFileDataset(AbstractDataset[None, RawFile]):
+    """One file of a public data set, ``<raw>/<source>/<file>``.
+
+    Args:
+        source: name of the data set in the table of sources (``kedro data list``).
+        file: name of the file in the data set's folder.
+        raw: the raw folder.
+    """
+
+    def __init__(self, *, source: str, file: str, raw: str, metadata: dict[str, Any] | None = None) -> None:
+        self._source = source
+        self._path = Path(raw) / source / file
+        self.metadata = metadata
+
+    def load(self) -> RawFile:
+        from etudes.data.sources import MissingDataError, require
+
+        try:
+            require(self._source, self._path.parents[1], files=[self._path.name])
+            content = self._path.read_bytes()
+        except (MissingDataError, OSError) as error:
+            raise DatasetError(str(error)) from error
+        return RawFile(str(self._path), content, {"embedded_sample": False})
+
+    def save(self, data: None) -> None:
+        raise DatasetError(f"{self._path} is raw data and is never written by a study")
+
+    def _exists(self) -> bool:
+        return self._path.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"source": self._source, "path": str(self._path)}
+
+
+class WordVectorsDataset(AbstractDataset[None, Any]):
+    """Pretrained word vectors, ``<raw>/<source>/<file>``; read, and required, only where a node looks words up."""
+
+    def __init__(self, *, source: str, file: str, raw: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path = Path(raw) / source / file
+        self.metadata = metadata
+
+    def load(self) -> Any:
+        from etudes.text.vectors import WordVectors
+
+        return WordVectors(self._path)
+
+    def save(self, data: None) -> None:
+        raise DatasetError(f"{self._path} is raw data and is never written by a study")
+
+    def _exists(self) -> bool:
+        return self._path.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}
+
+
+class SampleDataset(AbstractDataset[None, RawFile]):
+    """One file of an embedded sample, made by a seeded generator.
+
+    Args:
+        sample: module of `etudes.samples`; its function ``raw_file(part, **arguments)`` makes the `RawFile`.
+        part: which file of the sample.
+        arguments: passed on; sizes and the seed.
+    """
+
+    def __init__(
+        self, *, sample: str, part: str, arguments: dict[str, Any], metadata: dict[str, Any] | None = None
+    ) -> None:
+        if not sample.isidentifier():
+            raise DatasetError(f"sample = '{sample}', expected the name of a module in etudes.samples")
+        self._sample, self._part, self._arguments = sample, part, arguments
+        self.metadata = metadata
+
+    def load(self) -> RawFile:
+        module = importlib.import_module(f"etudes.samples.{self._sample}")
+        try:
+            raw = module.raw_file(self._part, **self._arguments)
+        except (TypeError, ValueError) as error:
+            raise DatasetError(f"embedded sample '{self._sample}', part '{self._part}': {error}") from error
+        return raw
+
+    def save(self, data: None) -> None:
+        raise DatasetError("an embedded sample is generated and never written")
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"sample": self._sample, "part": self._part, **self._arguments}

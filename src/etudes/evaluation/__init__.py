@@ -1,0 +1,24 @@
+"""Scores of a classifier and their uncertainty: metrics, bootstrap, paired comparison, calibration bins.
+
+Needs numpy alone at import; pandas and scipy are loaded by the functions that use them.
+"""
+
+from etudes.evaluation.bootstrap import bootstrap_intervals, with_intervals
+from etudes.evaluation.classification import (
+    classification_metrics,
+    confusion_counts,
+    per_class_table,
+    reliability_bins,
+)
+from etudes.evaluation.comparison import mean_interval, paired_comparison
+
+__all__ = [
+    "bootstrap_intervals",
+    "classification_metrics",
+    "confusion_counts",
+    "mean_interval",
+    "paired_comparison",
+    "per_class_table",
+    "reliability_bins",
+    "with_intervals",
+]

@@ -1,0 +1,96 @@
+"""Before a study runs: check its parameters as a whole; while it trains: give the node its surroundings."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+
+from etudes import study
+from etudes.tracking import live
+from etudes.training.session import Session, enter_session
+
+logger = logging.getLogger(__name__)
+
+
+class ParameterError(ValueError):
+    """A parameter that is unknown, misspelt or out of range."""
+
+
+class StudyHook:
+    """Validates the parameters of the studies that run and opens a training session for each training node."""
+
+    def __init__(self) -> None:
+        self._context: Any = None
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        self._context = context
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
+        check_parameters(self._context.config_loader["parameters"], run_params.get("runtime_params") or {}, pipeline)
+
+    @hook_impl(tryfirst=True)
+    def before_node_run(self, node: Any, catalog: Any) -> None:
+        if node.namespace is None or not node.name.rpartition(".")[2].startswith("train_"):
+            return
+        variant = node.name.rpartition(".")[2].removeprefix("train_")
+        model = catalog.get(f"{node.namespace}.{variant}_model")
+        folder = getattr(model, "_filepath", None)
+        checkpoints = Path(folder).parent / "checkpoints" / variant if folder else None
+        sink = partial(live.log, node.namespace, variant)
+        enter_session(Session(variant, checkpoints, sink))
+
+    @hook_impl(trylast=True)
+    def after_node_run(self, node: Any) -> None:
+        enter_session(None)
+
+    @hook_impl(trylast=True)
+    def on_node_error(self, error: Exception, node: Any) -> None:
+        enter_session(None)
+
+
+def check_parameters(parameters: dict[str, Any], runtime: dict[str, Any], pipeline: Any) -> None:
+    """Validate each running study's whole parameter group, and that runtime parameters name something that exists.
+
+    Kedro checks the groups that nodes ask for; a misspelt group, or a misspelt study in ``--params``, would pass it.
+
+    Raises:
+        ParameterError: with the parameter, what was found and what is allowed.
+    """
+    from pydantic import ValidationError
+
+    from etudes.training.parameters import RunParameters
+
+    known = {"run", *study.study_names()}
+    for name in runtime:
+        if name not in known:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, sorted(known))
+            hint = f"did you mean '{near[0]}'?" if near else f"expected one of {', '.join(sorted(known))}"
+            raise ParameterError(f"--params: '{name}' is neither 'run' nor a study; {hint}")
+    models = {"run": RunParameters}
+    namespaces = {node.namespace.split(".")[0] for node in pipeline.nodes if node.namespace}
+    models.update({name: study.parameters_model(name) for name in sorted(namespaces & set(study.study_names()))})
+    for name, model in models.items():
+        try:
+            model.model_validate(parameters.get(name, {}))
+        except ValidationError as error:
+            raise ParameterError(describe_validation(name, error)) from error
+
+
+def describe_validation(name: str, error: Any) -> str:
+    """One line per wrong parameter: its full name, what was found, what was expected."""
+    lines = []
+    for item in error.errors():
+        place = ".".join([name, *map(str, item["loc"])])
+        found = f" (found {item['input']!r})" if item["type"] not in ("extra_forbidden", "missing") else ""
+        said = "is not a parameter of this group" if item["type"] == "extra_forbidden" else item["msg"]
+        lines.append(f"{place}: {said}{found}")
+    where = f"conf/<environment>/parameters{'' if name == 'run' else '/' + name}.yml, or --params"
+    return "Wrong parameters:\n  " + "\n  ".join(lines) + f"\nMend them in {where}."

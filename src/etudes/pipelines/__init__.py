@@ -1,0 +1,1 @@
+"""The studies. Flat: Kedro finds them by folder and imports only the one that runs."""

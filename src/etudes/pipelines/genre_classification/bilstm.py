@@ -1,0 +1,134 @@
+"""A bidirectional LSTM over words (Graves and Schmidhuber 2005), trained from scratch."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from etudes.models import ModelState, register_model
+from etudes.pipelines.genre_classification.films import film_texts
+from etudes.pipelines.genre_classification.linear import class_weights
+from etudes.pipelines.genre_classification.parameters import BiLSTMParameters
+from etudes.pipelines.genre_classification.problem import TextProblem, predict_sequences
+from etudes.text.tokens import Vocabulary, tokenize
+from etudes.text.vectors import WordVectors
+from etudes.training.fit import fit
+from etudes.training.parameters import RunParameters
+from etudes.training.seeds import derive_seed, seed_everything
+
+
+class BiLSTM(nn.Module):
+    """Word vectors, LSTM layers in both directions, pooling by maximum and mean over time, a linear layer.
+
+    ids (batch, time), lengths (batch,) -> logits (batch, classes). Sequences are packed, so padding changes nothing.
+    """
+
+    def __init__(self, words: int, classes: int, parameters: BiLSTMParameters) -> None:
+        super().__init__()
+        self.word_dropout = parameters.word_dropout
+        self.embedding = nn.Embedding(words, parameters.embedding, padding_idx=0)
+        self.lstm = nn.LSTM(
+            parameters.embedding,
+            parameters.hidden,
+            num_layers=parameters.layers,
+            dropout=parameters.dropout if parameters.layers > 1 else 0.0,
+            bidirectional=True,
+            batch_first=True,
+        )
+        self.dropout = nn.Dropout(parameters.dropout)
+        self.output = nn.Linear(4 * parameters.hidden, classes)
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        if self.training and self.word_dropout > 0:
+            hidden_words = torch.rand(ids.shape, device=ids.device) < self.word_dropout
+            ids = torch.where(hidden_words & (ids > 0), 1, ids)
+        vectors = self.dropout(self.embedding(ids))
+        packed = pack_padded_sequence(vectors, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=ids.shape[1])
+        real = (ids > 0).unsqueeze(-1)
+        highest = states.masked_fill(~real, float("-inf")).amax(1)
+        mean = (states * real).sum(1) / lengths.to(states.device).unsqueeze(-1)
+        return self.output(self.dropout(torch.cat([highest, mean], dim=-1)))
+
+
+@register_model("genre_classification.bilstm")
+class BiLSTMClassifier:
+    """`BiLSTM` with its vocabulary."""
+
+    registered_name: str
+
+    def __init__(self, parameters: BiLSTMParameters, vocabulary: Vocabulary, network: BiLSTM) -> None:
+        self.parameters, self.vocabulary, self.network = parameters, vocabulary, network
+
+    @classmethod
+    def fit(
+        cls,
+        train: pd.DataFrame,
+        dev: pd.DataFrame,
+        classes: int,
+        parameters: BiLSTMParameters,
+        run: RunParameters,
+        vectors: WordVectors | None = None,
+    ) -> tuple[Self, list[dict[str, float]]]:
+        """Train with early stopping on dev; returns the classifier and one dict per epoch.
+
+        ``vectors``: pretrained word vectors to start from; words without one keep a random vector.
+        """
+        seed_everything(derive_seed(run.seed, "bilstm"))
+        documents = [tokenize(text) for text in film_texts(train)]
+        vocabulary = Vocabulary.build(documents, parameters.min_count, parameters.max_words)
+        network = BiLSTM(len(vocabulary), classes, parameters)
+        if vectors is not None:
+            _use_vectors(network, vocabulary, vectors.lookup(vocabulary.ids))
+        model = cls(parameters, vocabulary, network)
+        problem = TextProblem(
+            model=network,
+            train=model.encode(train),
+            train_labels=train["label"].to_numpy(),
+            dev=model.encode(dev),
+            dev_labels=dev["label"].to_numpy(),
+            class_weights=class_weights(train["label"].to_numpy(), classes, parameters.balance),
+            batch_size=parameters.fit.batch_size,
+        )
+        history = fit(problem, parameters.fit, run)
+        return model, history
+
+    def encode(self, frame: pd.DataFrame) -> list[np.ndarray]:
+        length = self.parameters.max_length
+        return [self.vocabulary.encode(tokenize(text), length) for text in film_texts(frame)]
+
+    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
+        return predict_sequences(self.network, self.encode(frame), torch.device("cpu"))
+
+    def state(self) -> ModelState:
+        arrays = {name: value.detach().cpu().numpy() for name, value in self.network.state_dict().items()}
+        config = {
+            "parameters": self.parameters.model_dump(mode="json"),
+            "words": self.vocabulary.words,
+            "classes": self.network.output.out_features,
+        }
+        return ModelState(config, arrays)
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        parameters = BiLSTMParameters.model_validate(state.config["parameters"])
+        vocabulary = Vocabulary(state.config["words"])
+        network = BiLSTM(len(vocabulary), state.config["classes"], parameters)
+        network.load_state_dict({name: torch.from_numpy(value) for name, value in state.arrays.items()})
+        return cls(parameters, vocabulary, network.eval())
+
+
+def _use_vectors(network: BiLSTM, vocabulary: Vocabulary, vectors: dict[str, np.ndarray]) -> None:
+    size = network.embedding.embedding_dim
+    found = {len(vector) for vector in vectors.values()}
+    if found and found != {size}:
+        raise ValueError(f"The word vectors have {found.pop()} dimensions, bilstm.embedding is {size}; set it to that")
+    with torch.no_grad():
+        for word, vector in vectors.items():
+            if word in vocabulary.ids:
+                network.embedding.weight[vocabulary.ids[word]] = torch.from_numpy(vector)

@@ -1,0 +1,108 @@
+"""A logarithmic opinion pool of the other variants, weighted on dev.
+
+log p(k | film) = sum_m w_m log p_m(k | film) - shift * log p(k) + constant, with weights w_m >= 0 that minimise the
+log-loss on dev (Heskes 1998). ``shift`` takes part of the class prior out, which trades a little accuracy for the
+rare classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+
+from etudes.evaluation.classification import classification_metrics
+from etudes.models import ModelState, register_model, registered_class
+from etudes.training.seeds import derive_seed
+
+FLOOR = 1e-6
+
+
+def log_probabilities(probabilities: np.ndarray) -> np.ndarray:
+    """Logarithms with a floor, so that one member's zero is no veto."""
+    return np.log(np.maximum(probabilities, FLOOR))
+
+
+def fit_weights(logs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Non-negative weights (members,) that minimise the log-loss of the pool.
+
+    Args:
+        logs: log-probabilities (members, N, K).
+        labels: (N,) class indices.
+    """
+    rows = np.arange(len(labels))
+
+    def loss_and_gradient(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        pooled = np.tensordot(weights, logs, axes=1)
+        log_p = log_softmax(pooled, axis=1)
+        expected = np.einsum("nk,mnk->m", np.exp(log_p), logs)
+        gradient = (expected - logs[:, rows, labels].sum(1)) / len(labels)
+        return -float(log_p[rows, labels].mean()), gradient
+
+    start = np.full(len(logs), 1.0 / len(logs))
+    found = minimize(loss_and_gradient, start, jac=True, bounds=[(0.0, None)] * len(logs), method="L-BFGS-B")
+    return found.x
+
+
+def cross_fitted(logs: np.ndarray, labels: np.ndarray, prior: np.ndarray, shift: float, seed: int, folds: int = 5) -> np.ndarray:
+    """Pooled probabilities (N, K) of each dev row with weights fitted on the other folds: an unbiased dev score."""
+    fold = np.random.default_rng(seed).permutation(len(labels)) % folds
+    result = np.empty(logs.shape[1:])
+    for k in range(folds):
+        weights = fit_weights(logs[:, fold != k], labels[fold != k])
+        result[fold == k] = pool(logs[:, fold == k], weights, prior, shift)
+    return result
+
+
+def pool(logs: np.ndarray, weights: np.ndarray, prior: np.ndarray, shift: float) -> np.ndarray:
+    """Pooled probabilities (N, K) of log-probabilities (members, N, K)."""
+    return softmax(np.tensordot(weights, logs, axes=1) - shift * np.log(np.maximum(prior, FLOOR)), axis=1)
+
+
+@register_model("genre_classification.combination")
+class Combination:
+    """The pool with its members."""
+
+    registered_name: str
+
+    def __init__(self, members: Mapping[str, Any], weights: np.ndarray, prior: np.ndarray, shift: float) -> None:
+        self.members, self.weights, self.prior, self.shift = dict(members), weights, prior, shift
+
+    @classmethod
+    def fit(
+        cls, members: Mapping[str, Any], dev: pd.DataFrame, prior: np.ndarray, shift: float, seed: int
+    ) -> tuple[Self, dict[str, float]]:
+        """Weigh trained members on dev; returns the pool and its cross-fitted dev metrics."""
+        if not members:
+            raise ValueError("combination: none of its members was trained; add some to `variants`")
+        logs = np.stack([log_probabilities(member.predict_proba(dev)) for member in members.values()])
+        labels = dev["label"].to_numpy()
+        held_out = cross_fitted(logs, labels, prior, shift, derive_seed(seed, "combination"))
+        weights = fit_weights(logs, labels)
+        # A member that the pool does not use need not be carried along, stored and asked.
+        used = {name: member for (name, member), w in zip(members.items(), weights, strict=True) if w > 1e-3}
+        model = cls(used, weights[weights > 1e-3], prior, shift)
+        return model, classification_metrics(labels, held_out)
+
+    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
+        logs = np.stack([log_probabilities(member.predict_proba(frame)) for member in self.members.values()])
+        return pool(logs, self.weights, self.prior, self.shift)
+
+    def state(self) -> ModelState:
+        classes = {name: member.registered_name for name, member in self.members.items()}
+        state = ModelState({"members": classes, "shift": self.shift}, {"weights": self.weights, "prior": self.prior})
+        for name, member in self.members.items():
+            state.nest(name, member.state())
+        return state
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        members = {
+            name: registered_class(registered).from_state(state.nested(name))
+            for name, registered in state.config["members"].items()
+        }
+        return cls(members, state.arrays["weights"], state.arrays["prior"], state.config["shift"])

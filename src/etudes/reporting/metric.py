@@ -1,0 +1,146 @@
+"""What a report must know of a metric: its label, its unit, which way is better; and how flat metrics are read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class ReferenceLike(Protocol):
+    """A number to measure against; `etudes.study.Reference` is one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def metric(self) -> str: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def like_for_like(self) -> bool: ...
+    @property
+    def note(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric as a report shows it.
+
+    ``name`` is its key in the flat metrics, ``label`` what is printed (the name without underscores if empty),
+    ``unit`` its unit, ``fraction`` for shares between 0 and 1; ``digits`` are printed after the point.
+    """
+
+    name: str
+    label: str = ""
+    unit: str = "fraction"
+    maximise: bool = True
+    digits: int = 3
+
+    @property
+    def text(self) -> str:
+        return self.label or self.name.replace("_", " ")
+
+    @property
+    def axis(self) -> str:
+        """The title of an axis: label and unit."""
+        return f"{self.text} ({self.unit})"
+
+    @property
+    def direction(self) -> str:
+        return "higher is better" if self.maximise else "lower is better"
+
+    def format(self, value: float) -> str:
+        """``0.512``; a dash where there is no number."""
+        return f"{value:.{self.digits}f}" if math.isfinite(value) else "–"
+
+
+_KNOWN = (
+    Metric("accuracy"),
+    Metric("balanced_accuracy"),
+    Metric("top1_accuracy", "top-1 accuracy"),
+    Metric("top3_accuracy", "top-3 accuracy"),
+    Metric("top5_accuracy", "top-5 accuracy"),
+    Metric("macro_f1", "macro F1"),
+    Metric("micro_f1", "micro F1"),
+    Metric("weighted_f1", "weighted F1"),
+    Metric("f1", "F1"),
+    Metric("precision"),
+    Metric("recall"),
+    Metric("roc_auc", "area under the ROC curve"),
+    Metric("average_precision"),
+    Metric("iou", "intersection over union"),
+    Metric("dice", "Dice coefficient"),
+    Metric("r2", "R²"),
+    Metric("log_loss", unit="nats", maximise=False),
+    Metric("loss", unit="nats", maximise=False),
+    Metric("perplexity", unit="effective tokens", maximise=False, digits=2),
+    Metric("bits_per_dimension", unit="bits", maximise=False),
+    Metric("ece", "expected calibration error", maximise=False),
+    Metric("brier", "Brier score", unit="squared probability", maximise=False),
+    Metric("error_rate", maximise=False),
+    Metric("psnr", "PSNR", unit="dB", digits=2),
+)
+KNOWN: Mapping[str, Metric] = {metric.name: metric for metric in _KNOWN}
+
+
+def as_metric(metric: str | Metric) -> Metric:
+    """A `Metric` as it is, a name looked up among `KNOWN`.
+
+    Raises:
+        ValueError: a name that is not known, so that its unit and direction would be guesses.
+    """
+    if isinstance(metric, Metric):
+        return metric
+    if metric not in KNOWN:
+        raise ValueError(
+            f"the unit and direction of '{metric}' are not known;"
+            f" give Metric('{metric}', unit=..., maximise=...) or one of {', '.join(KNOWN)}"
+        )
+    return KNOWN[metric]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A value and its interval; ``low`` and ``high`` are both None where there is no interval."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def measured(metrics: Mapping[str, float], variant: str, metric: str) -> Measured | None:
+    """Read ``variant.metric`` and its interval from flat metrics; None where the value is missing or not finite.
+
+    Raises:
+        ValueError: only one end of the interval is there, or the ends are the wrong way round.
+    """
+    key = f"{variant}.{metric}"
+    value = metrics.get(key)
+    if value is None or not math.isfinite(value):
+        return None
+    low, high = metrics.get(f"{key}.low"), metrics.get(f"{key}.high")
+    if (low is None) != (high is None):
+        raise ValueError(f"{key} has only one end of its interval: low = {low}, high = {high}")
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return Measured(float(value))
+    if low > high:
+        raise ValueError(f"{key}: the interval [{low}, {high}] is the wrong way round")
+    return Measured(float(value), float(low), float(high))
+
+
+def check_variants(variants: Sequence[str]) -> list[str]:
+    """The variants as a list.
+
+    Raises:
+        ValueError: a name occurs twice, or one text was given in place of a list.
+    """
+    if isinstance(variants, str):
+        raise ValueError(f"variants must be a list of names, found the text '{variants}'")
+    names = list(variants)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"variants occur twice: {', '.join(twice)}")
+    return names

@@ -1,0 +1,127 @@
+"""Repeat a study over seeds, each in a fresh process, and write ``docs/results/<study>.json``."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from etudes.atomic import atomic_file
+from etudes.evaluation import mean_interval
+from etudes.study import load_study
+
+PACKAGES = ("etudes", "kedro", "mlflow", "torch", "transformers", "scikit-learn", "spacy", "gensim", "pandas", "numpy")
+
+
+def record_study(project: Path, study: str, env: str, seeds: int, params: str = "") -> Path:
+    """Run ``kedro run --pipelines=STUDY`` once for each seed and write the record; registers nothing.
+
+    Runs that were already recorded in an interrupted call are kept in ``data/`` and not repeated.
+
+    Args:
+        project: the project's folder.
+        env: configuration environment.
+        seeds: number of runs, with seeds 0 .. seeds - 1.
+        params: further ``--params``, comma-separated.
+
+    Raises:
+        RuntimeError: a run failed; the record is then as it was.
+    """
+    load_study(study)
+    runs = [_run_seed(project, study, env, seed, params) for seed in range(seeds)]
+    path = project / "docs" / "results" / f"{study}.json"
+    text = json.dumps(summarise(study, env, params, runs), indent=1, sort_keys=True)
+    with atomic_file(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def _run_seed(project: Path, study: str, env: str, seed: int, params: str) -> dict[str, Any]:
+    # Outputs of recorded runs have a folder of their own, so that they never replace those of a usual run.
+    outputs = project / "data" / "records" / f"seed_{seed}"
+    options = f"run.seed={seed},run.register_model=false" + (f",{params}" if params else "")
+    command = [sys.executable, "-m", "kedro", "run", f"--pipelines={study}", f"--env={env}", f"--params={options}"]
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=project, env={**os.environ, "ETUDES_OUTPUTS": str(outputs)}, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"The run with seed {seed} failed (exit {done.returncode}); nothing is recorded")
+    return {"seed": seed, "wall_seconds": round(time.perf_counter() - start, 1), **_read_outputs(outputs, env, study)}
+
+
+def _read_outputs(outputs: Path, env: str, study: str) -> dict[str, Any]:
+    def read(layer: str, name: str) -> Any:
+        return json.loads((outputs / layer / env / study / f"{name}.json").read_text(encoding="utf-8"))
+
+    models = outputs / "06_models" / env / study
+    resources = {
+        path.name.removesuffix("_resources.json"): json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(models.glob("*_resources.json"))
+    }
+    return {
+        "metrics": read("07_model_output", "metrics"),
+        "data": read("02_intermediate", "data_card"),
+        "split": read("05_model_input", "split_card"),
+        "resources": {name: value for name, value in resources.items() if not value.get("skipped")},
+    }
+
+
+def summarise(study: str, env: str, params: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """One record from the runs of all seeds: mean, spread and interval over seeds of every metric.
+
+    Raises:
+        RuntimeError: the runs saw different data.
+    """
+    fingerprints = {run["data"]["fingerprint"] for run in runs}
+    if len(fingerprints) > 1:
+        raise RuntimeError(f"The runs saw different data ({', '.join(sorted(fingerprints))}); record them again")
+    names = [name for name in runs[0]["metrics"] if not name.endswith((".low", ".high"))]
+    metrics = {name: mean_interval([run["metrics"][name] for run in runs]) for name in names}
+    for name, summary in metrics.items():
+        low, high = f"{name}.low", f"{name}.high"
+        if low in runs[0]["metrics"]:  # how far the test set's size alone lets the number vary, averaged over seeds
+            summary["test_low"] = statistics.fmean(run["metrics"][low] for run in runs)
+            summary["test_high"] = statistics.fmean(run["metrics"][high] for run in runs)
+    return {
+        "study": study,
+        "environment": env,
+        "parameters": params,
+        "recorded": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "seeds": [run["seed"] for run in runs],
+        "data": runs[0]["data"],
+        "split": {key: value for key, value in runs[0]["split"].items() if key != "train_shares"},
+        "metrics": _rounded(metrics),
+        "resources": _rounded(_average([run["resources"] for run in runs])),
+        "wall_seconds": [run["wall_seconds"] for run in runs],
+        "device": _device(),
+        "versions": {package: version(package) for package in PACKAGES} | {"python": platform.python_version()},
+    }
+
+
+def _average(values: list[Any]) -> Any:
+    """Element-wise mean of equally shaped nested dicts of numbers."""
+    first = values[0]
+    if isinstance(first, dict):
+        return {key: _average([value[key] for value in values]) for key in first}
+    return statistics.fmean(values)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return round(value, 5) if isinstance(value, float) else value
+
+
+def _device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name(0)
+    return f"CPU, {os.cpu_count()} cores ({platform.machine()})"

@@ -1,0 +1,114 @@
+"""Result tables of the READMEs, made from ``docs/results/*.json``."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from etudes.atomic import atomic_file
+from etudes.study import Study, load_studies
+
+BEGIN, END = "<!-- results:{name} -->", "<!-- /results -->"
+COLUMNS = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "top3_accuracy": "top-3",
+    "log_loss": "log-loss (nats)",
+    "ece": "ECE",
+}
+
+
+def refresh(project: Path, write: bool) -> list[Path]:
+    """Replace the tables between ``<!-- results:STUDY -->`` marks; returns the files that were out of date."""
+    stale = []
+    for path in [project / "README.md", *(study.folder / "README.md" for study in load_studies())]:
+        if not path.exists():
+            continue
+        text = path.read_text(encoding="utf-8")
+        fresh = fill(text, project)
+        if fresh != text:
+            stale.append(path)
+            if write:
+                with atomic_file(path) as temporary:
+                    temporary.write_text(fresh, encoding="utf-8")
+    return stale
+
+
+def fill(text: str, project: Path) -> str:
+    """The text with every marked table made anew; a study without a record says so."""
+
+    def table(match: re.Match[str]) -> str:
+        name = match[1]
+        content = overview(project) if name == "overview" else _study_table(project, name)
+        return f"{BEGIN.format(name=name)}\n{content}\n{END}"
+
+    return re.sub(r"<!-- results:(\w+) -->\n.*?<!-- /results -->", table, text, flags=re.DOTALL)
+
+
+def load_record(project: Path, study: str) -> dict[str, Any] | None:
+    """A study's record, or None if it was never recorded."""
+    path = project / "docs" / "results" / f"{study}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _study_table(project: Path, name: str) -> str:
+    record = load_record(project, name)
+    if record is None:
+        return "Not recorded yet."
+    variants = list(dict.fromkeys(key.split(".")[0] for key in record["metrics"]))
+    lines = [
+        "| variant | " + " | ".join(COLUMNS.values()) + " | training (s) | peak memory (MiB) |",
+        "|---|" + "---|" * (len(COLUMNS) + 2),
+    ]
+    for variant in variants:
+        cells = [_cell(record["metrics"].get(f"{variant}.{metric}")) for metric in COLUMNS]
+        cost = record["resources"].get(variant, {})
+        cells += [f"{cost.get('seconds', 0):.0f}", f"{cost.get('peak_memory_mib', 0):.0f}"]
+        lines.append(f"| `{variant}` | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", _caption(record)])
+
+
+def _cell(summary: dict[str, float] | None) -> str:
+    if summary is None:
+        return "-"
+    spread = f" ± {summary['std']:.3f}" if "std" in summary else ""
+    return f"{summary['mean']:.3f}{spread}"
+
+
+def _caption(record: dict[str, Any]) -> str:
+    data, split = record["data"], record["split"]
+    seeds = len(record["seeds"])
+    what = "the embedded sample" if data["embedded_sample"] else f"`{data['source']}`"
+    minutes = sum(record["wall_seconds"]) / seeds / 60
+    return (
+        f"Recorded {record['recorded']} on {what}: {split['train_rows']:,} training, {split['dev_rows']:,} dev and "
+        f"{split['test_rows']:,} test rows; mean ± standard deviation over {seeds} seed{'s' if seeds > 1 else ''}; "
+        f"{record['device']}; {minutes:.1f} minutes a run."
+    )
+
+
+def overview(project: Path) -> str:
+    """One row for each study: its best variant beside the baseline and the reference."""
+    lines = ["| study | field | data | primary metric | baseline | best variant | reference |", "|---|" + "---|" * 6]
+    for study in load_studies():
+        link = f"[{study.name}](src/etudes/pipelines/{study.name}/README.md)"
+        record = load_record(project, study.name)
+        cells = _overview_cells(study, record) if record else ["-", "not recorded", "-", "-", "-"]
+        lines.append(f"| {link} | {study.field} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _overview_cells(study: Study, record: dict[str, Any]) -> list[str]:
+    scores = {
+        key.split(".")[0]: summary for key, summary in record["metrics"].items() if key.endswith(f".{study.metric}")
+    }
+    choose = max if study.maximise else min
+    best = choose(scores, key=lambda name: scores[name]["mean"])
+    references = [r for r in study.references if r.metric == study.metric]
+    reference = choose(references, key=lambda r: r.value) if references else None
+    told = "-" if reference is None else f"{reference.value:g} ({reference.note or 'like for like'})"
+    rows = f"{record['split']['train_rows']:,} + {record['split']['test_rows']:,} rows"
+    source = "embedded sample" if record["data"]["embedded_sample"] else record["data"]["source"]
+    return [f"{source}, {rows}", study.metric, _cell(scores.get(study.baseline)), f"`{best}` {_cell(scores[best])}", told]

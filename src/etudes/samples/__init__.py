@@ -1,0 +1,1 @@
+"""Embedded samples: seeded stand-ins for public data, with the best attainable score known exactly."""

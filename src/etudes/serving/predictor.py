@@ -1,0 +1,28 @@
+"""What a study hands to the registry."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import pandas as pd
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """A trained model behind the user's raw input.
+
+    ``predict`` takes one row per example with the columns of ``example()`` and gives one row per example.
+    ``card`` says where it comes from: variant, dev_metric, dev_score, maximise, dev_fingerprint, embedded_sample.
+    """
+
+    card: dict[str, Any]
+
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame: ...
+    def example(self) -> pd.DataFrame: ...
+    def parse(self, text: str) -> pd.DataFrame:
+        """A user's command-line input as one row."""
+        ...
+
+    def describe(self, answer: pd.DataFrame) -> str:
+        """The answer to one row, for a terminal."""
+        ...

@@ -1,0 +1,18 @@
+"""Kedro's settings of this project."""
+
+from etudes.config import EtudesConfigLoader
+from etudes.hooks import StudyHook
+from etudes.tracking.hook import TrackingHook
+
+# `TrackingHook` does what kedro-mlflow's own hook does, per study and lazily (docs/decisions.md says why).
+HOOKS = (StudyHook(), TrackingHook())
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow", "kedro-telemetry")
+
+CONFIG_LOADER_CLASS = EtudesConfigLoader
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "config_patterns": {"mlflow": ["mlflow*"]},
+    # An environment changes single values of a study's parameters; Kedro's default replaces the whole group.
+    "merge_strategy": {"parameters": "soft", "mlflow": "soft"},
+}

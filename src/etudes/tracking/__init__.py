@@ -1,0 +1,1 @@
+"""Runs in MLflow: one run per study and command, and the model registry behind it."""

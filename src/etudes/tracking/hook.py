@@ -1,0 +1,114 @@
+"""The Kedro hook that writes runs to MLflow.
+
+It reads kedro-mlflow's configuration file and class, and does the plugin's work per study: one experiment and one run
+for each study of a command, parameters flattened and written in one batch, nothing per node but the artifacts a node
+made. MLflow's store is opened when a pipeline starts, not when the project is loaded.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+
+from etudes import study
+from etudes.tracking import live
+
+logger = logging.getLogger(__name__)
+
+
+
+class TrackingHook:
+    """Opens, fills and closes one MLflow run for each study of a command."""
+
+    def __init__(self) -> None:
+        self._context: Any = None
+        self._runs: dict[str, Any] = {}
+        self._produced: dict[str, set[str]] = {}
+        self._command: str | None = None
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        from kedro.config import MissingConfigException
+        from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
+
+        try:
+            raw = context.config_loader["mlflow"]
+        except MissingConfigException:
+            raw = {}
+        # `kedro mlflow ui` reads the tracking URI here.
+        object.__setattr__(context, "mlflow", KedroMlflowConfig.model_validate(raw))
+        self._context = context
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
+        parameters = self._context.config_loader["parameters"]
+        if not parameters["run"]["track"]:
+            return
+        from etudes.tracking.runs import StudyRun, use_store
+
+        store = use_store(self._context.mlflow)
+        atexit.register(self._kill_open_runs)
+        for name in studies_of(pipeline):
+            run = StudyRun.start(store, name, self._context, run_params)
+            run.log_parameters({name: parameters.get(name, {}), "run": parameters["run"]})
+            live.open_writer(name, live.LiveWriter(run.log_values))
+            self._runs[name] = run
+            self._produced[name] = set()
+
+    @hook_impl
+    def after_node_run(self, node: Any, catalog: Any, outputs: dict[str, Any]) -> None:
+        run = self._runs.get((node.namespace or "").split(".")[0])
+        if run is None:
+            return
+        for name, value in outputs.items():
+            short = name.partition(".")[2]
+            self._produced[run.study].add(short)
+            run.log_output(short, value, _path_of(catalog, name))
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        for run in self._close_runs():
+            run.set_tag("etudes.error", f"{type(error).__name__}: {error}"[:5000])
+            run.end("FAILED")
+
+    @hook_impl
+    def after_pipeline_run(self, catalog: Any) -> None:
+        register = self._context.config_loader["parameters"]["run"]
+        for run in self._close_runs():
+            if "predictor" in self._produced[run.study] and register["register_model"]:
+                from etudes.tracking.registry import register_predictor
+
+                folder = _path_of(catalog, f"{run.study}.predictor")
+                try:
+                    register_predictor(run, folder, register["promote_new_data"])
+                except Exception as error:
+                    run.set_tag("etudes.error", f"registration: {type(error).__name__}: {error}"[:5000])
+                    run.end("FAILED")
+                    raise
+            run.end("FINISHED")
+
+    def _close_runs(self) -> list[Any]:
+        for name in self._runs:
+            live.close_writer(name)
+        runs, self._runs = list(self._runs.values()), {}
+        return runs
+
+    def _kill_open_runs(self) -> None:
+        """Runs that are open when the interpreter ends were interrupted (Ctrl-C is no pipeline error for Kedro)."""
+        for run in self._close_runs():
+            run.end("KILLED")
+
+
+def studies_of(pipeline: Any) -> list[str]:
+    """Names of the studies whose nodes are in a pipeline, sorted."""
+    namespaces = {node.namespace.split(".")[0] for node in pipeline.nodes if node.namespace}
+    return sorted(namespaces & set(study.study_names()))
+
+
+def _path_of(catalog: Any, name: str) -> Path | None:
+    path = getattr(catalog.get(name), "_filepath", None)
+    return Path(path) if path is not None else None

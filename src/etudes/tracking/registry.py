@@ -1,0 +1,113 @@
+"""The model registry: which version of a study's model is the champion.
+
+A model is registered as ``<study>``, or ``<study>-sample`` when it was trained on the embedded sample. The alias
+``champion`` moves only to a version with a better dev score on the same dev split.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from etudes.models import load_model
+from etudes.tracking.runs import StudyRun
+
+logger = logging.getLogger(__name__)
+
+CHAMPION = "champion"
+PYFUNC = Path(__file__).parents[1] / "serving" / "pyfunc.py"
+# What a served model needs beside etudes itself; naming them spares MLflow's slow inference.
+REQUIREMENTS = ("torch", "transformers", "pandas", "numpy", "safetensors", "spacy", "gensim", "scikit-learn")
+
+
+def registered_name(study: str, embedded_sample: bool) -> str:
+    """Name of a study's registered model."""
+    return f"{study}-sample" if embedded_sample else study
+
+
+def register_predictor(run: StudyRun, folder: Path | None, promote_new_data: bool) -> None:
+    """Log a study's predictor to its run, make it a version of the registered model, move the alias if it is better.
+
+    Args:
+        run: the study's open run.
+        folder: the predictor's model folder.
+        promote_new_data: let the alias move although the champion was chosen on another dev split.
+    """
+    assert folder is not None, "the contract keeps every predictor on disk"
+    predictor = load_model(folder)
+    name = registered_name(run.study, predictor.card["embedded_sample"])
+    uri = _log_model(run, predictor, folder)
+    client = run.client
+    _ensure_model(client, name, run.study)
+    tags = {key: str(value) for key, value in predictor.card.items()}
+    created = client.create_model_version(name, source=uri, run_id=run.run_id, tags=tags)
+    if beats_champion(client, name, predictor.card, promote_new_data):
+        client.set_registered_model_alias(name, CHAMPION, created.version)
+        logger.info("models:/%s@%s is now version %s (%s).", name, CHAMPION, created.version, predictor.card["variant"])
+
+
+def beats_champion(client: MlflowClient, name: str, card: dict[str, Any], promote_new_data: bool) -> bool:
+    """Whether a new version takes the alias: there is no champion, or it is worse on the same dev split."""
+    try:
+        champion = client.get_model_version_by_alias(name, CHAMPION)
+    except MlflowException:
+        return True
+    tags = champion.tags
+    if tags.get("dev_fingerprint") != card["dev_fingerprint"] or tags.get("dev_metric") != card["dev_metric"]:
+        if promote_new_data:
+            return True
+        logger.warning(
+            "models:/%s@%s stays at version %s: it was chosen on another dev split, so the scores do not compare. "
+            "Use --params=run.promote_new_data=true to move it all the same.",
+            name,
+            CHAMPION,
+            champion.version,
+        )
+        return False
+    old, new = float(tags["dev_score"]), float(card["dev_score"])
+    better = new > old if card["maximise"] else new < old
+    if not better:
+        logger.info(
+            "models:/%s@%s stays at version %s: dev %s %.4f against %.4f of this run.",
+            name,
+            CHAMPION,
+            champion.version,
+            card["dev_metric"],
+            old,
+            new,
+        )
+    return better
+
+
+def _log_model(run: StudyRun, predictor: Any, folder: Path) -> str:
+    from mlflow.models import infer_signature
+
+    example = predictor.example()
+    signature = infer_signature(example, predictor.predict(example))
+    requirements = [f"{package}=={version(package)}" for package in REQUIREMENTS]
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "model"
+        mlflow.pyfunc.save_model(
+            path,
+            python_model=str(PYFUNC),
+            artifacts={"predictor": str(folder)},
+            signature=signature,
+            input_example=example,
+            pip_requirements=requirements,
+        )
+        run.client.log_artifacts(run.run_id, str(path), "model")
+    return f"runs:/{run.run_id}/model"
+
+
+def _ensure_model(client: MlflowClient, name: str, study: str) -> None:
+    try:
+        client.get_registered_model(name)
+    except MlflowException:
+        client.create_registered_model(name, tags={"study": study}, description=f"Best variant of {study}")

@@ -1,0 +1,216 @@
+"""One MLflow run of one study, written through the client so that several can be open at once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import mlflow
+import psutil
+from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunStatus, RunTag
+from mlflow.tracking import MlflowClient
+
+from etudes.tracking.live import Value
+
+logger = logging.getLogger(__name__)
+
+PARAMETER_LENGTH = 6000  # MLflow's limit for one value
+BATCH = 900  # MLflow takes 1,000 metrics at once
+
+
+@dataclass(frozen=True)
+class Store:
+    """A tracking store: the client and where new experiments put their artifacts."""
+
+    client: MlflowClient
+    uri: str
+    artifact_location: str | None
+
+
+def use_store(config: Any) -> Store:
+    """Point MLflow at the configured store (``config`` is kedro-mlflow's ``KedroMlflowConfig``)."""
+    uri = config.server.mlflow_tracking_uri
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(config.server.mlflow_registry_uri or uri)
+    # Alembic reports every migration of a new database on the console.
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.ERROR)
+    return Store(MlflowClient(uri), uri, config.tracking.experiment.create_experiment_kwargs.artifact_location)
+
+
+def flatten(values: Any, prefix: str = "") -> dict[str, str]:
+    """Nested parameters as ``group.name -> text``; lists stay together as one text."""
+    if not isinstance(values, dict) or not values:
+        return {prefix: str(values)}
+    flat: dict[str, str] = {}
+    for name, value in values.items():
+        flat.update(flatten(value, f"{prefix}.{name}" if prefix else str(name)))
+    return flat
+
+
+class StudyRun:
+    """An open run. Everything is written in batches."""
+
+    def __init__(self, client: MlflowClient, study: str, run_id: str, experiment_id: str) -> None:
+        self.client, self.study, self.run_id, self.experiment_id = client, study, run_id, experiment_id
+        self._monitor = _start_monitor(run_id)
+
+    @classmethod
+    def start(cls, store: Store, study: str, context: Any, run_params: dict[str, Any]) -> Self:
+        """Open a run in the experiment ``study``; close and link a run that a kill left open."""
+        experiment_id = _experiment(store, study)
+        stale = _close_stale_runs(store.client, experiment_id)
+        tags = {
+            "mlflow.runName": study,
+            "mlflow.source.name": "kedro run",
+            "etudes.environment": "base" if context.env in (None, "local") else context.env,
+            "etudes.session": str(run_params.get("run_id", "")),
+            "etudes.seed": str(context.config_loader["parameters"]["run"]["seed"]),
+            **_process_tags(),
+        }
+        git = _git_commit(Path(context.project_path))
+        if git:
+            tags["mlflow.source.git.commit"] = git
+        if stale:
+            tags["etudes.restart_of"] = stale[0]
+        run = store.client.create_run(experiment_id, tags=tags, run_name=study)
+        return cls(store.client, study, run.info.run_id, experiment_id)
+
+    def log_parameters(self, parameters: dict[str, Any]) -> None:
+        entries = [Param(name, text[:PARAMETER_LENGTH]) for name, text in flatten(parameters).items()]
+        for start in range(0, len(entries), 100):  # MLflow takes 100 parameters at once
+            self.client.log_batch(self.run_id, params=entries[start : start + 100])
+
+    def log_values(self, values: list[Value]) -> None:
+        """Metric values with their time and step; not-a-number is left out (stores refuse it)."""
+        entries = [
+            Metric(name, value, round(when * 1000), step) for name, value, when, step in values if value == value
+        ]
+        for start in range(0, len(entries), BATCH):
+            self.client.log_batch(self.run_id, metrics=entries[start : start + BATCH])
+
+    def log_output(self, name: str, value: Any, path: Path | None) -> None:
+        """Log what a node gave: numbers as metrics, files of the report stage as artifacts, the data as an input."""
+        now = time.time()
+        if name == "metrics":
+            self.log_values([(key, float(number), now, 0) for key, number in value.items()])
+        elif name.endswith("_resources"):
+            variant = name.removesuffix("_resources")
+            self.log_values([(f"resources.{key}", number, now, 0) for key, number in _numbers(variant, value)])
+        elif name == "data_card":
+            self._log_data(value)
+        folder = artifact_folder(name)
+        if folder is not None and path is not None and path.exists():
+            self.client.log_artifact(self.run_id, str(path), folder or None)
+
+    def _log_data(self, card: dict[str, Any]) -> None:
+        fingerprint = str(card.get("fingerprint", ""))
+        self.set_tag("etudes.data_fingerprint", fingerprint)
+        self.set_tag("etudes.embedded_sample", str(card.get("embedded_sample", False)).lower())
+        dataset = Dataset(
+            name=str(card.get("source", self.study))[:500],
+            digest=fingerprint[:36] or "unknown",
+            source_type="local",
+            source=str(card.get("files", ""))[:5000],
+        )
+        self.client.log_inputs(self.run_id, [DatasetInput(dataset, [])])
+
+    def set_tag(self, name: str, value: str) -> None:
+        self.client.set_tag(self.run_id, name, value)
+
+    def end(self, status: str) -> None:
+        """End the run as FINISHED, FAILED or KILLED."""
+        if self._monitor is not None:
+            self._monitor.finish()
+        self.client.set_terminated(self.run_id, status)
+        logger.info("MLflow run %s of %s: %s", self.run_id, self.study, status)
+
+
+def artifact_folder(name: str) -> str | None:
+    """Folder of a run's artifacts an output belongs to; None for outputs that are not logged."""
+    if name == "report":
+        return ""
+    if name in ("data_card", "split_card"):
+        return "data"
+    for suffix, folder in (("_figure", "figures"), ("_table", "tables"), ("_history", "histories")):
+        if name.endswith(suffix):
+            return folder
+    return None
+
+
+def _numbers(prefix: str, value: Any) -> list[tuple[str, float]]:
+    if isinstance(value, dict):
+        return [pair for key, item in value.items() for pair in _numbers(f"{prefix}.{key}", item)]
+    return [(prefix, float(value))] if isinstance(value, int | float) and not isinstance(value, bool) else []
+
+
+def _experiment(store: Store, name: str) -> str:
+    experiment = store.client.get_experiment_by_name(name)
+    if experiment is None:
+        location = f"{store.artifact_location}/{name}" if store.artifact_location else None
+        return str(store.client.create_experiment(name, artifact_location=location))
+    if experiment.lifecycle_stage == "deleted":
+        store.client.restore_experiment(experiment.experiment_id)
+    return str(experiment.experiment_id)
+
+
+def _process_tags() -> dict[str, str]:
+    process = psutil.Process()
+    return {
+        "etudes.host": socket.gethostname(),
+        "etudes.pid": str(process.pid),
+        "etudes.process_started": str(process.create_time()),
+    }
+
+
+def _close_stale_runs(client: MlflowClient, experiment_id: str) -> list[str]:
+    """End runs of this machine that are still RUNNING although their process is gone (a kill -9, a power cut)."""
+    host = socket.gethostname()
+    running = client.search_runs(
+        [experiment_id], f"attributes.status = 'RUNNING' and tags.`etudes.host` = '{host}'", max_results=50
+    )
+    stale = []
+    for run in running:
+        tags = run.data.tags
+        if _alive(int(tags.get("etudes.pid", "0")), float(tags.get("etudes.process_started", "0"))):
+            continue
+        client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
+        logger.warning("MLflow run %s was left open by a killed process; it is closed as KILLED.", run.info.run_id)
+        stale.append(run.info.run_id)
+    return stale
+
+
+def _alive(pid: int, started: float) -> bool:
+    try:
+        return abs(psutil.Process(pid).create_time() - started) < 1.0
+    except (psutil.NoSuchProcess, ValueError):
+        return False
+
+
+def _git_commit(project: Path) -> str | None:
+    """Commit of the checkout, read from its files: starting git costs more than a trivial node."""
+    head = project / ".git" / "HEAD"
+    try:
+        text = head.read_text().strip()
+        if not text.startswith("ref: "):
+            return text
+        return (project / ".git" / text.removeprefix("ref: ")).read_text().strip()
+    except OSError:
+        return None
+
+
+def _start_monitor(run_id: str) -> Any:
+    """CPU, memory and GPU curves of the run; off where MLflow's own switch says so."""
+    if os.environ.get("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true").lower() in ("false", "0"):
+        return None
+    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+    logging.getLogger("mlflow.system_metrics").setLevel(logging.ERROR)
+    monitor = SystemMetricsMonitor(run_id, sampling_interval=5, samples_before_logging=2)
+    monitor.start()
+    return monitor

@@ -1,0 +1,138 @@
+"""Run a function on one device or on many, from inside a node.
+
+With one process the function is called directly: no process group, no spawn. With more,
+`torch.distributed.launcher.api.elastic_launch` starts the ranks; the pipeline itself is never run a second time. Ranks
+know neither catalog nor tracker: what they `record` travels to the parent process, which alone logs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Client, Connection, Listener
+from pathlib import Path
+from typing import Any, TypeVar
+
+from etudes.training.parameters import RunParameters
+from etudes.training.session import Session, current_session, enter_session
+
+Result = TypeVar("Result")
+
+
+def launch(func: Callable[..., Result], *args: Any, run: RunParameters) -> Result:
+    """Call ``func(*args)`` once per device and return what rank 0 returns.
+
+    Args:
+        func: a function at module level (ranks import it).
+        args: picklable when there is more than one process.
+        run: ``devices`` processes on each of ``nodes`` machines; ``rendezvous`` (``host:port``) where the machines
+            meet, needed for more than one.
+
+    Raises:
+        ValueError: several nodes without a rendezvous.
+        RuntimeError: a rank failed; the message is that of the first failure.
+    """
+    if run.devices * run.nodes == 1:
+        return func(*args)
+    if run.nodes > 1 and not run.rendezvous:
+        raise ValueError(
+            f"run.nodes = {run.nodes} needs run.rendezvous = host:port of the first machine; found none"
+        )
+    return _launch_ranks(func, args, run)
+
+
+def _launch_ranks(func: Callable[..., Result], args: tuple[Any, ...], run: RunParameters) -> Result:
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    session = current_session()
+    relay = _Relay(session)
+    config = LaunchConfig(
+        min_nodes=run.nodes,
+        max_nodes=run.nodes,
+        nproc_per_node=run.devices,
+        rdzv_backend="c10d",
+        rdzv_endpoint=run.rendezvous or "localhost:0",
+        run_id=f"etudes-{os.environ.get('ETUDES_LAUNCH_ID', 'run')}",
+        start_method="spawn",
+        max_restarts=0,
+        monitor_interval=0.2,
+    )
+    checkpoints = str(session.checkpoints) if session and session.checkpoints else None
+    label = session.label if session else ""
+    # Each rank gets its share of the cores; without this every rank would start a thread per core.
+    threads = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // run.devices))
+    try:
+        results = elastic_launch(config, _rank)(func, args, relay.address, relay.secret, label, checkpoints)
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        raise RuntimeError(f"Rank {rank} of {func.__name__} failed: {failure.message}") from error
+    finally:
+        relay.close()
+        if threads is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = threads
+    return results[min(results)]
+
+
+def _rank(
+    func: Callable[..., Result],
+    args: tuple[Any, ...],
+    address: str,
+    secret: bytes,
+    label: str,
+    checkpoints: str | None,
+) -> Result | None:
+    """What each process runs: join the group, relay what rank 0 records, leave the group."""
+    import torch
+
+    rank = int(os.environ["RANK"])
+    connection = Client(address, authkey=secret) if rank == 0 else None
+
+    def sink(step: int, metrics: dict[str, float]) -> None:
+        if connection is not None:
+            connection.send_bytes(json.dumps([step, metrics]).encode())
+
+    enter_session(Session(label, Path(checkpoints) if checkpoints else None, sink))
+    try:
+        result = func(*args)
+    finally:
+        if connection is not None:
+            connection.close()
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+    return result if rank == 0 else None
+
+
+class _Relay:
+    """Receives metrics from rank 0 as JSON (never pickles) and hands them to the parent's session."""
+
+    def __init__(self, session: Session | None) -> None:
+        self.secret = secrets.token_bytes(16)
+        self._session = session
+        self._listener = Listener(authkey=self.secret)
+        self.address = self._listener.address
+        self._thread = threading.Thread(target=self._receive, daemon=True)
+        self._thread.start()
+
+    def _receive(self) -> None:
+        try:
+            with self._listener.accept() as connection:
+                self._forward(connection)
+        except (EOFError, OSError):
+            return  # the rank ended, or the listener was closed before a rank connected
+
+    def _forward(self, connection: Connection) -> None:
+        while True:
+            step, metrics = json.loads(connection.recv_bytes())
+            if self._session is not None:
+                self._session.sink(step, metrics)
+
+    def close(self) -> None:
+        self._thread.join(timeout=5)
+        self._listener.close()
