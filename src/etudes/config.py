@@ -7,10 +7,12 @@ the environment, so that the embedded sample never overwrites a result on real d
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
+from omegaconf import OmegaConf
 
 
 def project_folder(conf_source: str | Path) -> Path:
@@ -44,10 +46,16 @@ class EtudesConfigLoader(OmegaConfigLoader):
             # A tracking server decides for itself where artifacts go.
             return None if os.environ.get("MLFLOW_TRACKING_URI") else (project / "mlartifacts").as_uri()
 
-        resolvers = {
+        self._project_resolvers: dict[str, Callable[..., Any]] = {
             "etudes.outputs": outputs_folder,
             "etudes.raw": raw_folder,
             "etudes.tracking_uri": lambda: tracking_uri(project),
             "etudes.artifact_location": artifact_location,
         }
-        super().__init__(conf_source, env=env, custom_resolvers=resolvers, **kwargs)
+        super().__init__(conf_source, env=env, **kwargs)
+
+    def __getitem__(self, key: str) -> Any:
+        # OmegaConf's resolvers are global: a process with two loaders (two environments) must not mix them up.
+        for name, resolver in self._project_resolvers.items():
+            OmegaConf.register_new_resolver(name, resolver, replace=True)
+        return super().__getitem__(key)

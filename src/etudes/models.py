@@ -112,10 +112,10 @@ def save_model(model: Persistent | Skipped, folder: Path) -> None:
     state = model.state()
     with atomic_folder(folder) as temporary:
         if state.arrays:
-            from safetensors.numpy import save_file
+            from safetensors.numpy import save
 
-            arrays = {name: np.ascontiguousarray(value) for name, value in state.arrays.items()}
-            save_file(arrays, temporary / WEIGHTS)
+            arrays = {name: np.asarray(value, order="C") for name, value in state.arrays.items()}
+            (temporary / WEIGHTS).write_bytes(save(arrays))  # save_file hides OSError and makes the file private
         names = {}
         for index, (name, content) in enumerate(state.blobs.items()):
             names[f"blob_{index}.bin"] = name

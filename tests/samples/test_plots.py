@@ -61,7 +61,7 @@ def test_every_table_is_a_distribution_without_zeros() -> None:
         assert (table > 0).all()
 
 
-def test_neutral_motifs_are_equally_likely_in_every_genre_but_for_nothing() -> None:
+def test_neutral_motifs_are_equally_likely_in_every_genre() -> None:
     names = [motif.name for motif in lexicon().motifs]
     for neutral in ("circumstances", "promotion", "question"):
         column = lexicon().tables.motif[:, names.index(neutral)]
@@ -78,8 +78,20 @@ def test_no_filling_of_any_template_points_to_another_motif() -> None:
     words = lexicon()
     rng = np.random.default_rng(0)
     values = words.slots | {f"a_{slot}": tuple(map(with_article, vs)) for slot, vs in words.slots.items()}
-    values |= {"name": ("Anna Novak",), "first": ("Anna",), "other": ("her neighbour Robin", "his old friend Lou")}
-    values |= {"he": ("she", "he"), "him": ("her", "him"), "his": ("her", "his"), "himself": ("herself", "himself")}
+    for slot in ("thing", "org"):
+        values[slot] += tuple(re.sub(r"^an? ", "the ", value) for value in words.slots[slot])
+    values |= {
+        "name": ("Anna Novak",),
+        "first": ("Anna",),
+        "other": ("her neighbour Robin", "his old friend Lou", "Kim"),
+    }
+    values |= {
+        "he": ("she", "he"),
+        "him": ("her", "him"),
+        "his": ("her", "his"),
+        "himself": ("herself", "himself"),
+    }
+    wrong = []
     for number, motif in enumerate(words.motifs):
         for template in motif.opening + motif.following:
             for slot in re.findall(r"{(\w+)}", template) or ["name"]:
@@ -87,7 +99,11 @@ def test_no_filling_of_any_template_points_to_another_motif() -> None:
                     others = {other: vs[rng.integers(len(vs))] for other, vs in values.items()}
                     triples = word_triples(template.format_map(others | {slot: value}))
                     pointed = {words.signatures[triple] for triple in triples if triple in words.signatures}
-                    assert pointed == {number}, (template, slot, value)
+                    if pointed != {number}:
+                        wrong.append(
+                            (template, value, [words.motifs[other].name for other in pointed - {number}])
+                        )
+    assert not wrong
 
 
 def test_typos_are_there_and_hide_no_motif() -> None:
@@ -148,14 +164,18 @@ def test_a_linear_model_stays_below_the_ceiling_and_above_the_majority() -> None
     model = ComplementNB().fit(vectorizer.fit_transform(train["plot"]), train["genre"])
     accuracy = float((model.predict(vectorizer.transform(test["plot"])) == test["genre"]).mean())
     ceiling = plots.bayes_ceiling(test)
-    assert ceiling["majority_accuracy"] + 0.1 < accuracy < ceiling["accuracy"] + 3 * ceiling["realised_accuracy_se"]
+    assert (
+        ceiling["majority_accuracy"] + 0.1
+        < accuracy
+        < ceiling["accuracy"] + 3 * ceiling["realised_accuracy_se"]
+    )
 
 
 def test_sentences_are_readable(films: pd.DataFrame) -> None:
     bad = {
         "double space": r"  ",
         "unfilled slot": r"[{}]",
-        "a before a vowel": r"\b[Aa] [aeioAEIO]\w",
+        "a before a vowel": r"\b[Aa] (?:[aeioAEIO]\w|un|honest|hour)",
         "an before a consonant": r"\b[Aa]n [^aeiouhAEIOUH\W]",
         "word twice": r"\b(\w+) \1\b",
         "space before a stop": r" [.,!?;:]",
@@ -169,10 +189,10 @@ def test_sentences_are_readable(films: pd.DataFrame) -> None:
 
 
 def test_plots_have_a_plot_s_length(films: pd.DataFrame) -> None:
-    words = films["plot"].str.split().str.len()
+    words = films["plot"].map(lambda plot: len(plot.split()))
     assert words.quantile(0.01) >= 20 and words.quantile(0.99) <= 85
     assert 35 < words.mean() < 55
-    assert films["plot"].str.findall(r"[.!?](?: |$)").str.len().between(2, 5).all()
+    assert films["plot"].map(lambda plot: len(re.findall(r"[.!?](?: |$)", plot))).between(2, 5).all()
 
 
 def test_near_duplicates_are_rare(films: pd.DataFrame) -> None:
@@ -183,7 +203,7 @@ def test_near_duplicates_are_rare(films: pd.DataFrame) -> None:
 def test_titles_look_like_imdb_s(films: pd.DataFrame) -> None:
     assert films["title"].str.fullmatch(r'("[^"]+"|[^"]+) \((\d{4}|\?{4})(/I{1,3})?\)').all()
     in_quotes = films["title"].str.startswith('"').groupby(films["genre"]).mean()
-    assert in_quotes["talk-show"] > 0.5 > 0.2 > in_quotes["short"]
+    assert in_quotes["talk-show"] > 0.5 and in_quotes["short"] < 0.2
     for form in ("/II)", "(????)", "'s "):
         assert films["title"].str.contains(form, regex=False).any()
 
@@ -211,10 +231,26 @@ def test_train_and_test_share_the_leaked_films_alone() -> None:
         (lambda: plots.train_and_test(10, 10, 1, n_leaked=-1), "n_leaked: expected 0 to 10"),
         (lambda: plots.bayes_ceiling(n_draws=0), "n_draws: expected 1 or more"),
         (lambda: plots.bayes_posterior(pd.DataFrame({"title": ["A (1999)"]})), "found none called"),
-        (lambda: plots.bayes_ceiling(plots.film_plots(5, 1).drop(columns="genre")), "expected rows with a 'genre'"),
+        (
+            lambda: plots.bayes_ceiling(plots.film_plots(5, 1).drop(columns="genre")),
+            "expected rows with a 'genre'",
+        ),
         (lambda: plots.bayes_ceiling(plots.film_plots(5, 1).assign(genre="noir")), "genre: expected one of"),
-        (lambda: plots.bayes_posterior(plots.film_plots(5, 1).assign(plot="Unknown words here.")), "plot: expected"),
+        (
+            lambda: plots.bayes_posterior(plots.film_plots(5, 1).assign(plot="Unknown words here.")),
+            "plot: expected",
+        ),
         (lambda: plots.bayes_posterior(plots.film_plots(5, 1).assign(title="Nothing")), "title: expected"),
+        (
+            lambda: plots.bayes_posterior(plots.film_plots(5, 1).assign(title="The River (1899)")),
+            "title: expected",
+        ),
+        (
+            lambda: plots.bayes_posterior(
+                plots.film_plots(5, 1).assign(plot="A glance, a pause, and the moment is gone.")
+            ),
+            "plot: expected 2 to 5 sentences",
+        ),
     ],
 )
 def test_errors_say_what_was_expected(call: object, message: str) -> None:

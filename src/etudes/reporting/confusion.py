@@ -17,7 +17,9 @@ FloatArray = NDArray[np.float64]
 CROWDED = 40  # classes above which cells and texts get smaller
 
 
-def confusion_matrix(matrix: ArrayLike, labels: Sequence[str], *, title: str = "Confusion matrix") -> go.Figure:
+def confusion_matrix(
+    matrix: ArrayLike, labels: Sequence[str], *, title: str = "Confusion matrix"
+) -> go.Figure:
     """Heat-map of a confusion matrix, each row divided by its sum, rows and columns in `similarity_order`.
 
     Args:
@@ -117,7 +119,13 @@ def _heat_map(counts: FloatArray, labels: list[str], title: str) -> go.Figure:
             "<br>%{customdata[0]:,} of %{customdata[1]:,} examples<extra></extra>",
         )
     )
-    ticks = {"type": "category", "tickmode": "linear", "dtick": 1, "tickfont": {"size": size}, "showgrid": False}
+    ticks = {
+        "type": "category",
+        "tickmode": "linear",
+        "dtick": 1,
+        "tickfont": {"size": size},
+        "showgrid": False,
+    }
     figure.update_xaxes(**ticks, tickangle=-90, title_text="predicted class (name)")
     figure.update_yaxes(**ticks, autorange="reversed", title_text="true class (name)")
     return figure

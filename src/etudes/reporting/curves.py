@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,8 @@ def learning_curves(
     loss_unit: str = "nats",
     title: str = "Learning curves",
 ) -> go.Figure:
-    """Train and dev loss above, train and dev metric below; a ring marks the best dev value of each variant.
+    """Train and dev loss above, train and dev metric below; a larger marker shows each
+    variant's best dev value.
 
     Args:
         histories: for each variant a list of dicts (or a DataFrame) with ``epoch`` or ``step`` and any of
@@ -63,7 +65,7 @@ def learning_curves(
     colours, symbols = variant_colours(order), variant_symbols(order)
     for name, rows in drawn.items():
         look = {"color": colours[name], "symbol": symbols[name]}
-        if not _add_variant(figure, name, rows, axis, shown, look):
+        if not _add_variant(figure, name, rows, axis=axis, metric=shown, look=look):
             raise ValueError(
                 f"the history of {name} has no train_loss, dev_loss or dev_{shown.name};"
                 f" it has {', '.join(map(str, rows[0]))}"
@@ -99,7 +101,7 @@ def _add_key(figure: go.Figure) -> None:
 
 
 def _add_variant(
-    figure: go.Figure, name: str, rows: Records, axis: str, metric: Metric, look: Mapping[str, str]
+    figure: go.Figure, name: str, rows: Records, *, axis: str, metric: Metric, look: Mapping[str, str]
 ) -> bool:
     """Add up to four lines; whether there was any. The legend shows the variant once."""
     import plotly.graph_objects as go
@@ -111,7 +113,8 @@ def _add_variant(
             if not points:
                 continue
             best = _best(points, metric) if (part, yaxis) == ("dev", "y2") else None
-            marker = {"symbol": look["symbol"], "size": [13 if x == best else 6 for x, _ in points]}
+            sizes = [13 if x == best else 6 for x, _ in points]
+            marker = {"symbol": look["symbol"], "size": sizes, "line": {"width": 0}, "opacity": 1}
             figure.add_trace(
                 go.Scatter(
                     x=[x for x, _ in points],
@@ -136,4 +139,4 @@ def _best(points: list[tuple[float, float]], metric: Metric) -> float:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, numbers.Real) and math.isfinite(value)

@@ -52,9 +52,15 @@ class Metric:
     def direction(self) -> str:
         return "higher is better" if self.maximise else "lower is better"
 
+    @property
+    def arrow(self) -> str:
+        return "↑" if self.maximise else "↓"
+
     def format(self, value: float) -> str:
         """``0.512``; a dash where there is no number."""
-        return f"{value:.{self.digits}f}" if math.isfinite(value) else "–"
+        if not math.isfinite(value):
+            return "–"
+        return f"{round(value, self.digits) + 0.0:.{self.digits}f}"  # + 0.0 takes the sign from -0.000
 
 
 _KNOWN = (

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import html
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -132,6 +133,12 @@ def say_empty(figure: go.Figure, reason: str) -> go.Figure:
     return figure
 
 
+def translucent(colour: str, opacity: float) -> str:
+    """A colour ``#rrggbb`` as plotly's rgba, so that whiskers and grid lines show through a bar."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
 def plain(text: object) -> str:
     """Text that plotly shows as it is: plotly reads a little HTML in every text, and ``<br />`` is a word in some."""
     return html.escape(str(text), quote=False)
@@ -173,3 +180,14 @@ def colour_order(given: Mapping[str, Any], variants: Sequence[str] | None, what:
     if strangers:
         raise ValueError(f"{what} has variants that are not in the list: {', '.join(strangers)}")
     return order
+
+
+def check_unique(names: Sequence[Any], what: str) -> None:
+    """Refuse names that occur twice: on an axis of names they would fall together.
+
+    Raises:
+        ValueError: a name occurs twice.
+    """
+    twice = [str(name) for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"{what} occur twice: {', '.join(twice[:5])}")

@@ -14,7 +14,6 @@ regard to g. The text shows every one of these features, hence by Bayes' rule
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,21 +23,20 @@ from numpy.typing import NDArray
 from etudes.samples.plots_lexicon import (
     MIN_SENTENCES,
     SENTENCE_END,
-    UNKNOWN_YEAR,
     FloatArray,
-    Lexicon,
+    fill_slots,
     lexicon,
-    with_article,
-    word_triples,
+    misspell,
+    read_motif,
+    read_title,
+    write_plot,
+    write_title,
 )
 
 GENRES: tuple[str, ...] = lexicon().genres
 """The 27 genres, alphabetical: the order of the columns of every posterior."""
 
 _IntArray = NDArray[np.int64]
-_SUFFIXES = ("/I", "/II", "/III")
-_SUFFIX_RATE = 0.06
-_IMDB_TITLE = re.compile(rf'(?P<quote>"?)(?P<words>.+?)"? \((?P<year>\d{{4}}|{re.escape(UNKNOWN_YEAR)})(?:/[IVX]+)?\)')
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def film_plots(n: int, seed: int, typo_rate: float = 0.15) -> pd.DataFrame:
 
     Args:
         n: number of films, 1 or more
-        seed: decides every draw; the same seed gives the same films on every machine
+        seed: decides every draw; the same seed gives the same films in every process (of one numpy version)
         typo_rate: share of films whose plot has one misspelt word, 0 to 1
 
     Returns:
@@ -156,16 +154,25 @@ def read_features(frame: pd.DataFrame) -> Features:
     """
     missing = sorted({"title", "plot"} - set(frame.columns))
     if missing:
-        raise ValueError(f"films: expected the columns 'title' and 'plot', found none called {missing}; rename them")
+        raise ValueError(
+            f"films: expected the columns 'title' and 'plot', found none called {missing}; rename them"
+        )
     words = lexicon()
-    titles = np.array([_read_title(title, words) for title in frame["title"]], dtype=np.int64).reshape(-1, 3)
+    titles = np.array([read_title(title, words) for title in frame["title"]], dtype=np.int64).reshape(-1, 3)
     counts = np.zeros((len(frame), len(words.motifs)), dtype=np.int64)
     right = {wrong: correct for correct, wrong in words.typos.items()}
     for row, plot in enumerate(frame["plot"]):
         corrected = " ".join(right.get(word, word) for word in plot.split(" "))
         for sentence in SENTENCE_END.split(corrected):
-            counts[row, _read_motif(sentence, words)] += 1
-    return Features(counts, titles[:, 0], titles[:, 1], titles[:, 2])
+            counts[row, read_motif(sentence, words)] += 1
+    features = Features(counts, titles[:, 0], titles[:, 1], titles[:, 2])
+    longest = words.tables.length.shape[1] - 1
+    if ((features.length < 0) | (features.length > longest)).any():
+        raise ValueError(
+            f"plot: expected {MIN_SENTENCES} to {MIN_SENTENCES + longest} sentences, found a plot cut short or joined; "
+            "give films of film_plots as they are"
+        )
+    return features
 
 
 def bayes_posterior(films: pd.DataFrame | Features) -> FloatArray:
@@ -195,7 +202,9 @@ def bayes_posterior(films: pd.DataFrame | Features) -> FloatArray:
     return posterior
 
 
-def bayes_ceiling(films: pd.DataFrame | None = None, n_draws: int = 50_000, seed: int = 0) -> dict[str, float]:
+def bayes_ceiling(
+    films: pd.DataFrame | None = None, n_draws: int = 50_000, seed: int = 0
+) -> dict[str, float]:
     """The best scores that any classifier can expect, for given films or for the process at large.
 
     Args:
@@ -245,7 +254,9 @@ def _draw_features(n: int, rng: np.random.Generator) -> tuple[_IntArray, _IntArr
     counts = np.zeros((n, tables.motif.shape[1]), dtype=np.int64)
     row, place = np.nonzero(motifs >= 0)
     np.add.at(counts, (row, motifs[row, place]), 1)
-    theme, series, era = (_draw_rows(table[genre], rng) for table in (tables.theme, tables.series, tables.era))
+    theme, series, era = (
+        _draw_rows(table[genre], rng) for table in (tables.theme, tables.series, tables.era)
+    )
     return genre, motifs, Features(counts, theme, series, era)
 
 
@@ -263,102 +274,26 @@ def _write(
     words, n = lexicon(), len(motifs)
     slots = {slot: rng.integers(len(values), size=n).tolist() for slot, values in words.slots.items()}
     pick = rng.random((n, motifs.shape[1])).tolist()
-    is_female, misspelt, where = (rng.random(n) < 0.5).tolist(), (rng.random(n) < typo_rate).tolist(), rng.random(n)
+    is_female, misspelt = (rng.random(n) < 0.5).tolist(), (rng.random(n) < typo_rate).tolist()
+    where = rng.random(n).tolist()
     title_draws = rng.random((n, 4)).tolist()
     titles, plots = [], []
     for row, sentences in enumerate(motifs.tolist()):
-        filling = _filling({slot: words.slots[slot][drawn[row]] for slot, drawn in slots.items()}, is_female[row])
-        plot = _write_plot([motif for motif in sentences if motif >= 0], pick[row], filling, words)
-        plots.append(_misspell(plot, float(where[row]), words) if misspelt[row] else plot)
+        filling = fill_slots(
+            {slot: words.slots[slot][drawn[row]] for slot, drawn in slots.items()}, is_female[row]
+        )
+        plot = write_plot([motif for motif in sentences if motif >= 0], pick[row], filling, words)
+        plots.append(misspell(plot, where[row], words) if misspelt[row] else plot)
         key = (int(features.theme[row]), int(features.series[row]), int(features.era[row]))
-        titles.append(_write_title(key, title_draws[row], filling, words))
+        titles.append(write_title(key, title_draws[row], filling, words))
     return titles, plots
-
-
-def _filling(drawn: dict[str, str], is_female: bool) -> dict[str, str]:
-    """What goes into each slot of one film: the drawn words, the same after their article, name and pronouns."""
-    pronouns = ("she", "her", "her", "herself") if is_female else ("he", "him", "his", "himself")
-    first = drawn["first_f" if is_female else "first_m"]
-    he, him, his, himself = pronouns
-    return (
-        drawn
-        | {f"a_{slot}": with_article(word) for slot, word in drawn.items()}
-        | {"first": first, "name": f"{first} {drawn['surname']}", "he": he, "him": him, "his": his, "himself": himself}
-        | {"other": f"{his} {drawn['relation']} {drawn['companion']}"}
-    )
-
-
-def _write_plot(motifs: list[int], pick: list[float], filling: dict[str, str], words: Lexicon) -> str:
-    """One sentence for each motif. A template is not used twice in a film unless its motif has run out of them."""
-    used: set[str] = set()
-    sentences = []
-    for place, (number, uniform) in enumerate(zip(motifs, pick, strict=False)):
-        templates = words.motifs[number].following if place else words.motifs[number].opening
-        unused = [template for template in templates if template not in used] or templates
-        template = unused[int(uniform * len(unused))]
-        used.add(template)
-        sentence = template.format_map(filling)
-        sentences.append(sentence[0].upper() + sentence[1:])
-    return " ".join(sentences)
-
-
-def _misspell(plot: str, uniform: float, words: Lexicon) -> str:
-    tokens = plot.split(" ")
-    places = [place for place, token in enumerate(tokens) if token in words.typos]
-    if places:
-        place = places[int(uniform * len(places))]
-        tokens[place] = words.typos[tokens[place]]
-    return " ".join(tokens)
-
-
-def _write_title(key: tuple[int, int, int], draws: list[float], filling: dict[str, str], words: Lexicon) -> str:
-    """A title as IMDb writes it, from (theme, series, era) and four uniform draws."""
-    theme, series, era = key
-    nouns, patterns = words.themes[theme], words.title_patterns
-    noun = nouns[int(draws[0] * len(nouns))]
-    pattern = patterns[int(draws[1] * len(patterns))]
-    name = pattern.format_map(filling | {"noun": noun, "a_noun": with_article(noun).capitalize().replace(noun.lower(), noun)})
-    year = UNKNOWN_YEAR
-    if era < len(words.eras):
-        first, last = words.eras[era]
-        year = str(first + int(draws[2] * (last - first + 1)))
-    # Films of one name and year are told apart by a numeral; nothing else hangs on it.
-    suffix = _SUFFIXES[int(draws[3] / _SUFFIX_RATE * len(_SUFFIXES))] if draws[3] < _SUFFIX_RATE else ""
-    return f'"{name}" ({year}{suffix})' if series else f"{name} ({year}{suffix})"
-
-
-def _read_title(title: str, words: Lexicon) -> tuple[int, int, int]:
-    """(theme, series, era) of a title."""
-    match = _IMDB_TITLE.fullmatch(title)
-    themes = [
-        number
-        for number, nouns in enumerate(words.themes)
-        if match and any(f" {noun} " in f" {_plain(match['words'])} " for noun in nouns)
-    ]
-    if match is None or len(themes) != 1:
-        raise ValueError(f"title: expected one written by etudes.samples.plots, found {title!r}; give films of film_plots")
-    if match["year"] == UNKNOWN_YEAR:
-        return themes[0], int(bool(match["quote"])), len(words.eras)
-    era = [number for number, (first, last) in enumerate(words.eras) if first <= int(match["year"]) <= last]
-    return themes[0], int(bool(match["quote"])), era[0]
-
-
-def _plain(title: str) -> str:
-    return title.replace("'s ", " ")
-
-
-def _read_motif(sentence: str, words: Lexicon) -> int:
-    for triple in word_triples(sentence):
-        if triple in words.signatures:
-            return words.signatures[triple]
-    raise ValueError(
-        f"plot: expected sentences written by etudes.samples.plots, found {sentence!r}; give films of film_plots"
-    )
 
 
 def _genre_numbers(films: pd.DataFrame) -> _IntArray:
     if "genre" not in films.columns or films.empty:
-        raise ValueError(f"films: expected rows with a 'genre', found {len(films)} rows of {list(films.columns)}; draw some")
+        raise ValueError(
+            f"films: expected rows with a 'genre', found {len(films)} rows of {list(films.columns)}; draw some"
+        )
     unknown = sorted(set(films["genre"]) - set(GENRES))
     if unknown:
         raise ValueError(f"genre: expected one of {GENRES}, found {unknown}; map the labels first")

@@ -1,4 +1,4 @@
-"""The lexicon of the embedded film sample: its words, its sentence templates and its probability tables.
+"""The lexicon of the embedded film sample: its words, templates and probability tables, to write with and to read by.
 
 The tables are p(feature | genre) for the five features of a film (its length, its sentences' motifs, the theme of
 its title, whether the title is a series', its era). They are all that ties the text to the genre, so that the
@@ -25,6 +25,13 @@ UNKNOWN_YEAR = "????"
 WORDS = re.compile(r"[\w'{}-]+")
 SENTENCE_END = re.compile(r"(?<=[.!?]) ")
 _WORDS_IN_A_SIGNATURE = 3
+_VOWEL_SOUNDS = ("a", "e", "i", "o", "u", "honest", "hour")
+_SUFFIXES = ("/I", "/II", "/III")
+_SUFFIX_RATE = 0.06
+_KNOWN_LATER = ("other", "thing", "org")  # slots whose second mention differs from the first
+_IMDB_TITLE = re.compile(
+    rf'(?P<quote>"?)(?P<words>.+?)"? \((?P<year>\d{{4}}|{re.escape(UNKNOWN_YEAR)})(?:/[IVX]+)?\)'
+)
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,8 @@ class Lexicon:
 
 
 def with_article(phrase: str) -> str:
-    """The phrase after its indefinite article: "a pony", "an otter"."""
-    return f"{'an' if phrase[0].lower() in 'aeiou' else 'a'} {phrase}"
+    """The phrase after its indefinite article: "a pony", "an otter", "an honest"."""
+    return f"{'an' if phrase.lower().startswith(_VOWEL_SOUNDS) else 'a'} {phrase}"
 
 
 def word_triples(sentence: str) -> list[tuple[str, ...]]:
@@ -81,7 +88,9 @@ def lexicon() -> Lexicon:
     Raises:
         ValueError: a template has no run of three words to itself, or a motif names an unknown genre.
     """
-    raw = tomllib.loads(resources.files(__package__).joinpath("plots_lexicon.toml").read_text(encoding="utf-8"))
+    raw = tomllib.loads(
+        resources.files(__package__).joinpath("plots_lexicon.toml").read_text(encoding="utf-8")
+    )
     genres = tuple(sorted(raw["genres"]))
     motifs = tuple(
         Motif(name, tuple(entry["open"]), tuple(entry["then"])) for name, entry in raw["motifs"].items()
@@ -96,6 +105,125 @@ def lexicon() -> Lexicon:
         slots=_slots(raw),
         typos=dict(raw["typos"]),
         signatures=_signatures(motifs),
+    )
+
+
+def fill_slots(drawn: dict[str, str], is_female: bool) -> dict[str, str]:
+    """What goes into each slot of one film: the drawn words, the same after their article, name and pronouns."""
+    pronouns = ("she", "her", "her", "herself") if is_female else ("he", "him", "his", "himself")
+    first = drawn["first_f" if is_female else "first_m"]
+    he, him, his, himself = pronouns
+    return (
+        drawn
+        | {f"a_{slot}": with_article(word) for slot, word in drawn.items()}
+        | {
+            "first": first,
+            "name": f"{first} {drawn['surname']}",
+            "he": he,
+            "him": him,
+            "his": his,
+            "himself": himself,
+        }
+        | {"other": f"{his} {drawn['relation']} {drawn['companion']}"}
+    )
+
+
+def write_plot(motifs: list[int], pick: list[float], filling: dict[str, str], words: Lexicon) -> str:
+    """One sentence for each motif. A template is not used twice in a film unless its motif has run out of them."""
+    used: set[str] = set()
+    sentences = []
+    for place, (number, uniform) in enumerate(zip(motifs, pick, strict=False)):
+        templates = words.motifs[number].following if place else words.motifs[number].opening
+        unused = [template for template in templates if template not in used] or templates
+        template = unused[int(uniform * len(unused))]
+        used.add(template)
+        sentence = template.format_map(filling)
+        sentences.append(sentence[0].upper() + sentence[1:])
+        filling = filling | {
+            slot: _once_known(filling, slot) for slot in _KNOWN_LATER if f"{{{slot}}}" in template
+        }
+    return " ".join(sentences)
+
+
+def _once_known(filling: dict[str, str], slot: str) -> str:
+    """How a second sentence speaks of what a first one named: "Robin", "the locked box"."""
+    if slot == "other":
+        return filling["companion"]
+    article, _, noun = filling[slot].partition(" ")
+    return f"the {noun}" if article in ("a", "an") else filling[slot]
+
+
+def misspell(plot: str, uniform: float, words: Lexicon) -> str:
+    """The plot with one of its words misspelt, where it has one that can be (nearly all have)."""
+    tokens = plot.split(" ")
+    places = [place for place, token in enumerate(tokens) if token in words.typos]
+    if places:
+        place = places[int(uniform * len(places))]
+        tokens[place] = words.typos[tokens[place]]
+    return " ".join(tokens)
+
+
+def write_title(
+    key: tuple[int, int, int], draws: list[float], filling: dict[str, str], words: Lexicon
+) -> str:
+    """A title as IMDb writes it, from (theme, series, era) and four uniform draws."""
+    theme, series, era = key
+    nouns, patterns = words.themes[theme], words.title_patterns
+    noun = nouns[int(draws[0] * len(nouns))]
+    pattern = patterns[int(draws[1] * len(patterns))]
+    name = pattern.format_map(
+        filling | {"noun": noun, "a_noun": with_article(noun).capitalize().replace(noun.lower(), noun)}
+    )
+    year = UNKNOWN_YEAR
+    if era < len(words.eras):
+        first, last = words.eras[era]
+        year = str(first + int(draws[2] * (last - first + 1)))
+    # Films of one name and year are told apart by a numeral; nothing else hangs on it.
+    suffix = _SUFFIXES[int(draws[3] / _SUFFIX_RATE * len(_SUFFIXES))] if draws[3] < _SUFFIX_RATE else ""
+    return f'"{name}" ({year}{suffix})' if series else f"{name} ({year}{suffix})"
+
+
+def read_title(title: str, words: Lexicon) -> tuple[int, int, int]:
+    """(theme, series, era) of a title, as ``write_title`` takes them.
+
+    Raises:
+        ValueError: it is not written as IMDb's are, or has a word of no theme.
+    """
+    match = _IMDB_TITLE.fullmatch(title)
+    if match:
+        name, year = f" {_plain(match['words'])} ", match["year"]
+        themes = [
+            number for number, nouns in enumerate(words.themes) if any(f" {noun} " in name for noun in nouns)
+        ]
+        eras = [
+            number
+            for number, (first, last) in enumerate(words.eras)
+            if year.isdigit() and first <= int(year) <= last
+        ]
+        if year == UNKNOWN_YEAR:
+            eras = [len(words.eras)]
+        if len(themes) == len(eras) == 1:
+            return themes[0], int(bool(match["quote"])), eras[0]
+    raise ValueError(
+        f"title: expected one written by etudes.samples.plots, found {title!r}; give films of film_plots"
+    )
+
+
+def _plain(title: str) -> str:
+    return title.replace("'s ", " ")
+
+
+def read_motif(sentence: str, words: Lexicon) -> int:
+    """The number of the motif behind a sentence.
+
+    Raises:
+        ValueError: the sentence has none of the lexicon's signatures.
+    """
+    for triple in word_triples(sentence):
+        if triple in words.signatures:
+            return words.signatures[triple]
+    raise ValueError(
+        f"plot: expected sentences written by etudes.samples.plots, found {sentence!r}; give films of film_plots"
     )
 
 
@@ -131,7 +259,9 @@ def _mixture(
     for column, (name, entry) in enumerate(entries.items()):
         for genre, weight in entry.get("genres", {}).items():
             if genre not in genres:
-                raise ValueError(f"lexicon entry {name!r}: expected one of {genres}, found {genre!r}; mend its genres")
+                raise ValueError(
+                    f"lexicon entry {name!r}: expected one of {genres}, found {genre!r}; mend its genres"
+                )
             affinity[genres.index(genre), column] = weight
     own = affinity / affinity.sum(axis=1, keepdims=True)
     counts = np.array([films[genre] for genre in genres], dtype=np.float64)

@@ -67,10 +67,10 @@ def _load(factory: Any, name: str, **options: Any) -> Any:
     except EncoderError:
         raise
     except Exception as error:  # the hub client raises a dozen types
+        reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
         raise EncoderError(
-            f"The encoder '{name}' cannot be loaded ({type(error).__name__}: {str(error).splitlines()[0]}). Expected "
-            f"'{EMBEDDED}', a folder with safetensors weights, or a model name on the Hugging Face hub (which needs "
-            "the network on first use)."
+            f"The encoder '{name}' cannot be loaded ({reason}). Expected '{EMBEDDED}', a folder with "
+            "safetensors weights, or a model name on the Hugging Face hub (which needs the network on first use)."
         ) from error
 
 

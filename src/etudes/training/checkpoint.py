@@ -87,5 +87,5 @@ class Checkpoint:
             return
         import torch
 
-        with atomic_file(self.path) as temporary:
-            torch.save({"key": self.key, "state": state}, temporary)
+        with atomic_file(self.path) as temporary, temporary.open("wb") as file:
+            torch.save({"key": self.key, "state": state}, file)

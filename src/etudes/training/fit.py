@@ -97,6 +97,8 @@ def _fit(
     loop.restore()
     while not loop.state.finished:
         loop.epoch()
+    # `prepare` wrapped the model's forward in autocast; the caller's model computes in full precision again.
+    loop.accelerator.unwrap_model(loop.model, keep_fp32_wrapper=False)
     return loop.best_weights, loop.state.epochs
 
 
@@ -114,8 +116,8 @@ class _Loop:
         self.problem, self.settings, self.run = problem, settings, run
         self.label = getattr(current_session(), "label", "") or type(problem).__name__
         seed_everything(derive_seed(run.seed, "fit", self.rank))
-        key = self._key()
         groups = problem.parameter_groups(settings.learning_rate)
+        key = self._key(groups)
         optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
         self.model, self.optimizer = self.accelerator.prepare(problem.model, optimizer)
         self.steps_per_epoch = len(self._epoch_batches(0))
@@ -123,18 +125,24 @@ class _Loop:
             raise ValueError(f"{self.label}: no batches to train on; expected at least one example")
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         session = current_session()
-        folder = session.checkpoints if session and self.rank == 0 else None
-        self.checkpoint = Checkpoint(folder, key, run.resume)
+        folder = session.checkpoints if session else None
+        self.saves = folder is not None  # the same on all ranks: all of them take part in a save
+        self.checkpoint = Checkpoint(folder if self.rank == 0 else None, key, run.resume)
         self.state = FitState()
         self.best_weights: dict[str, Tensor] = {}
 
-    def _key(self) -> str:
+    def _key(self, groups: list[dict[str, Any]]) -> str:
+        """First weights, the numbers in the modules (dropout rates) and in the optimiser's groups, data, settings."""
         digest = hashlib.sha256()
         for name, value in self.problem.model.state_dict().items():
             digest.update(name.encode())
             digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-        settings = self.settings.model_dump()
-        return checkpoint_key(self.problem.fingerprint, settings, self.run.seed, self.world, digest.hexdigest())
+        names = {id(value): name for name, value in self.problem.model.named_parameters()}
+        optimised = [{**group, "params": [names.get(id(value)) for value in group["params"]]} for group in groups]
+        modules = {name: _numbers(module) for name, module in self.problem.model.named_modules()}
+        run = [self.run.seed, self.run.precision, self.world]
+        model = [modules, optimised, digest.hexdigest()]
+        return checkpoint_key(self.problem.fingerprint, self.settings.model_dump(), run, model)
 
     def _epoch_batches(self, epoch: int) -> Sequence[np.ndarray]:
         """Batches depend on seed and epoch alone, so that a resumed epoch meets the same ones."""
@@ -199,6 +207,11 @@ class _Loop:
         with torch.inference_mode():
             dev = problem.evaluate(model, self.accelerator.device)
         score = self._same_everywhere(dev[problem.monitor])
+        if math.isnan(score):
+            raise ValueError(
+                f"{self.label}: dev {problem.monitor} is nan after epoch {state.epoch + 1}, so no epoch can be the "
+                "best; lower the learning rate, or look for NaN in the dev data"
+            )
         better = (
             state.best_score is None
             or (score > state.best_score) is problem.maximise
@@ -228,19 +241,32 @@ class _Loop:
         return float(self.accelerator.reduce(shared, reduction="sum")) if self.world > 1 else value
 
     def _save(self) -> None:
-        if self.checkpoint.path is None:
+        if not self.saves:
             return
+        from accelerate.utils import gather_object
+
+        device = self.accelerator.device
+        own = {
+            "loss_sum": self.state.loss_sum,
+            "weight_sum": self.state.weight_sum,
+            "torch_rng": torch.get_rng_state(),
+            "numpy_rng": _plain(np.random.get_state(legacy=False)),  # noqa: NPY002 - libraries may draw from it
+            "python_rng": _plain(random.getstate()),
+            "cuda_rng": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        }
+        ranks = gather_object([own])
+        if self.rank > 0:
+            return
+        scaler = self.accelerator.scaler
         self.checkpoint.save(
             {
                 "model": self.accelerator.unwrap_model(self.model).state_dict(),
                 "best": self.best_weights,
                 "optimizer": self.optimizer.state_dict(),
                 "scheduler": self.scheduler.state_dict(),
+                "scaler": scaler.state_dict() if scaler is not None else {},
                 "progress": vars(self.state),
-                "torch_rng": torch.get_rng_state(),
-                "numpy_rng": _plain(np.random.get_state(legacy=False)),  # noqa: NPY002 - libraries may draw from it
-                "python_rng": _plain(random.getstate()),
-                "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+                "ranks": ranks,
             }
         )
 
@@ -255,18 +281,31 @@ class _Loop:
         self.accelerator.unwrap_model(self.model).load_state_dict(stored["model"])
         self.optimizer.load_state_dict(stored["optimizer"])
         self.scheduler.load_state_dict(stored["scheduler"])
+        if self.accelerator.scaler is not None and stored["scaler"]:
+            self.accelerator.scaler.load_state_dict(stored["scaler"])
         self.best_weights = stored["best"]
-        self.state = FitState(**copy.deepcopy(stored["progress"]))
-        torch.set_rng_state(stored["torch_rng"])
-        numpy_state = dict(stored["numpy_rng"])
+        own = stored["ranks"][self.rank]
+        sums = {name: own[name] for name in ("loss_sum", "weight_sum")}
+        self.state = FitState(**{**copy.deepcopy(stored["progress"]), **sums})
+        torch.set_rng_state(own["torch_rng"])
+        numpy_state = dict(own["numpy_rng"])
         numpy_state["state"] = {**numpy_state["state"], "key": np.array(numpy_state["state"]["key"], np.uint32)}
         np.random.set_state(numpy_state)  # noqa: NPY002
-        version, internal, gauss = stored["python_rng"]
+        version, internal, gauss = own["python_rng"]
         random.setstate((version, tuple(internal), gauss))
-        if stored["cuda_rng"] and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(stored["cuda_rng"])
+        if own["cuda_rng"] is not None and self.accelerator.device.type == "cuda":
+            torch.cuda.set_rng_state(own["cuda_rng"], self.accelerator.device)
         for row in self.state.epochs:  # the curve of the killed run continues in this one
             record(int(row["epoch"]), {name: value for name, value in row.items() if name != "epoch"})
+
+
+def _numbers(module: nn.Module) -> dict[str, Any]:
+    """A module's own numbers, texts and switches: what it computes with besides weights."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, bool | int | float | str) and not name.startswith("_") and name != "training"
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ know neither catalog nor tracker: what they `record` travels to the parent proce
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import secrets
@@ -20,6 +21,7 @@ from etudes.training.parameters import RunParameters
 from etudes.training.session import Session, current_session, enter_session
 
 Result = TypeVar("Result")
+_launches = itertools.count()  # machines that meet again in one run need a new name for each meeting
 
 
 def launch(func: Callable[..., Result], *args: Any, run: RunParameters) -> Result:
@@ -56,7 +58,7 @@ def _launch_ranks(func: Callable[..., Result], args: tuple[Any, ...], run: RunPa
         nproc_per_node=run.devices,
         rdzv_backend="c10d",
         rdzv_endpoint=run.rendezvous or "localhost:0",
-        run_id=f"etudes-{os.environ.get('ETUDES_LAUNCH_ID', 'run')}",
+        run_id=f"etudes-{os.environ.get('ETUDES_LAUNCH_ID', 'run')}-{next(_launches)}",
         start_method="spawn",
         max_restarts=0,
         monitor_interval=0.2,
@@ -101,12 +103,16 @@ def _rank(
     enter_session(Session(label, Path(checkpoints) if checkpoints else None, sink))
     try:
         result = func(*args)
+        if int(os.environ["GROUP_WORLD_SIZE"]) > 1 and torch.distributed.is_initialized():
+            shared = [result]  # the pipeline of every machine goes on with what rank 0 found
+            torch.distributed.broadcast_object_list(shared, src=0)
+            result = shared[0]
     finally:
         if connection is not None:
             connection.close()
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
-    return result if rank == 0 else None
+    return result if os.environ["LOCAL_RANK"] == "0" else None
 
 
 class _Relay:

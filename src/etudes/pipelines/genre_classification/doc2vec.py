@@ -13,9 +13,9 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from etudes.evaluation.classification import classification_metrics
 from etudes.models import ModelState, register_model
 from etudes.pipelines.genre_classification.parameters import Doc2VecParameters
+from etudes.pipelines.genre_classification.problem import dev_metrics
 from etudes.text.tokens import tokenize
 from etudes.training.checkpoint import checkpoint_key
 from etudes.training.fit import fit
@@ -125,8 +125,7 @@ class VectorProblem:
 
     def evaluate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
         probabilities = predict_vectors(model.to(device), self.dev, device)
-        metrics = classification_metrics(self.dev_labels, probabilities)
-        return {name: metrics[name] for name in ("accuracy", "macro_f1", "log_loss")}
+        return dev_metrics(self.dev_labels, probabilities)
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         return [{"params": list(self.model.parameters()), "lr": learning_rate}]

@@ -14,7 +14,12 @@ from etudes.evaluation.classification import classification_metrics
 from etudes.text.tokens import bucketed_batches, pad, sorted_batches
 from etudes.training.checkpoint import checkpoint_key
 
-MONITORS = ("accuracy", "macro_f1", "log_loss")
+
+
+def dev_metrics(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """What an epoch reports of dev: loss (nats), accuracy, macro-F1."""
+    metrics = classification_metrics(labels, probabilities)
+    return {"loss": metrics["log_loss"], "accuracy": metrics["accuracy"], "macro_f1": metrics["macro_f1"]}
 
 
 @dataclass
@@ -69,8 +74,7 @@ class TextProblem:
 
     def evaluate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
         probabilities = predict_sequences(model, self.dev, device)
-        metrics = classification_metrics(self.dev_labels, probabilities)
-        return {name: metrics[name] for name in MONITORS}
+        return dev_metrics(self.dev_labels, probabilities)
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """All trained weights; a new output layer on a pretrained network may have a learning rate of its own."""

@@ -12,10 +12,10 @@ from spacy.language import Language
 from spacy.training import Example
 from spacy.util import minibatch
 
-from etudes.evaluation.classification import classification_metrics
 from etudes.models import ModelState, register_model
 from etudes.pipelines.genre_classification.films import film_texts
 from etudes.pipelines.genre_classification.parameters import SpacyParameters
+from etudes.pipelines.genre_classification.problem import dev_metrics
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed
 from etudes.training.session import progress, record
@@ -98,9 +98,9 @@ class SpacyClassifier:
             total = -(-len(examples) // parameters.batch_size)
             for batch in progress(batches, f"spacy epoch {epoch}/{parameters.epochs}", total):
                 nlp.update(batch, sgd=optimizer, drop=parameters.dropout, losses=losses)
-            metrics = classification_metrics(dev["label"].to_numpy(), model.predict_proba(dev))
+            metrics = dev_metrics(dev["label"].to_numpy(), model.predict_proba(dev))
             row = {"epoch": float(epoch), "train_loss": losses["textcat"] / total}
-            row |= {f"dev_{name}": metrics[name] for name in ("accuracy", "macro_f1", "log_loss")}
+            row |= {f"dev_{name}": value for name, value in metrics.items()}
             history.append(row)
             record(epoch, {name: value for name, value in row.items() if name != "epoch"})
             if metrics["accuracy"] > best:

@@ -1,0 +1,38 @@
+# Every target only calls what a person can type; `make run` and `make test` need Python 3.11 or 3.12, git and make.
+PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 -c "" 2>/dev/null && echo python3.12 || echo python3)
+BIN := .venv/bin
+STUDY ?= genre_classification
+
+.PHONY: run test lint check bench ui viz clean
+
+run: .venv/ready
+	$(BIN)/kedro run --pipeline=$(STUDY)
+
+test: .venv/ready lint
+	$(BIN)/pytest
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/ready
+	$(BIN)/python -m benchmarks
+
+viz: .venv/ready
+	$(BIN)/kedro viz run --pipeline=$(STUDY)
+
+ui: .venv/ready
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kedro mlflow ui
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 12) else f"Etudes needs Python 3.11 or 3.12, found {v[0]}.{v[1]}; try: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade uv
+	$(BIN)/uv pip install --python $(BIN)/python --requirement requirements.lock
+	$(BIN)/uv pip install --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+clean:
+	rm -rf data/0* data/records logs mlartifacts mlflow.db .mypy_cache .ruff_cache .pytest_cache

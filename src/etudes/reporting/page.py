@@ -1,0 +1,278 @@
+"""One self-contained HTML page: texts, tables, figures and examples, in the order in which they were added.
+
+The page loads nothing: style, script, data and plotly itself are inside, and a content security policy lets only
+those scripts run. Every text is escaped; `Report.html` alone takes markup, from code and never from data.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from markupsafe import Markup, escape
+
+from etudes.reporting.tables import Table, format_value, frame_table
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+TEMPLATES = Path(__file__).parent / "templates"
+EXAMPLE_KEYS = ("text", "truth", "predicted", "probability")
+LONG_TEXT = 320  # characters after which an example is collapsed
+TITLELESS_TOP = 30  # pixels above a figure whose title the page prints; plotly's buttons need them
+# Traces drawn with WebGL build functions from text at run time, which the policy forbids unless it must.
+WEBGL = re.compile(r"gl$|3d$|^(splom|parcoords|surface|cone|streamtube|isosurface|volume)$")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of the page; ``kind`` chooses how the template prints it."""
+
+    kind: str
+    content: dict[str, Any] = field(default_factory=dict)
+
+
+class Report:
+    """Builder of a report page; every method returns the report, so that calls can be chained.
+
+    Args:
+        title: headline.
+        summary: a paragraph or two below it, as in `text`.
+        badges: short marks in the headline that a reader must not miss, such as ``embedded sample``.
+        facts: names and values printed below the summary (data, sizes, versions).
+    """
+
+    def __init__(
+        self,
+        title: str,
+        summary: str,
+        badges: Sequence[str] = (),
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
+        if isinstance(badges, str):
+            raise ValueError(f"badges must be a list of texts, found the text '{badges}'")
+        self.title = title
+        self.summary = summary
+        self.badges = list(badges)
+        self.facts = dict(facts or {})
+        self._blocks: list[Block] = []
+        self._sections: list[str] = []
+        self._figures = 0
+        self._webgl = False
+
+    def section(self, title: str, lead: str = "") -> Self:
+        """Start a section; ``lead`` is its first paragraph, as in `text`."""
+        self._sections.append(title)
+        return self._add("section", id=len(self._sections), title=title, lead=paragraphs(lead))
+
+    def text(self, text: str) -> Self:
+        """Paragraphs apart by blank lines, lists of lines that start with ``- ``, ``**bold**`` and `` `code` ``."""
+        return self._add("markup", markup=paragraphs(text))
+
+    def html(self, markup: str) -> Self:
+        """Markup as it is. Only for markup written in code: nothing is escaped. Scripts in it do not run."""
+        return self._add("markup", markup=Markup(markup))
+
+    def table(
+        self,
+        table: Any,
+        caption: str = "",
+        note: str = "",
+        columns: Sequence[str] | None = None,
+        digits: int = 3,
+    ) -> Self:
+        """Add a `Table`, or a DataFrame or list of dicts, whose first column names the rows.
+
+        Args:
+            table: what to show; of a ready `Table` the other arguments are ignored.
+            caption: needed for all but a ready `Table`.
+            note: small text below the table.
+            columns: columns to show, in order.
+            digits: significant digits of floats.
+
+        Raises:
+            ValueError: no caption, or a column that is missing.
+        """
+        if not isinstance(table, Table):
+            if not caption:
+                raise ValueError("a table needs a caption")
+            table = frame_table(table, caption, note, columns, digits)
+        return self._add("table", table=table)
+
+    def figure(self, fig: go.Figure, caption: str, note: str = "") -> Self:
+        """Add a plotly figure, drawn when it is scrolled into view.
+
+        Its title becomes a heading, its drop-down menus become lists of the page (usable by keyboard and in both
+        themes). ``layout.meta["min_width"]`` is the width in pixels below which it scrolls in its box.
+
+        Args:
+            fig: the figure; left as it is.
+            caption: what is to be seen, printed below and read by screen readers.
+            note: small text after the caption, such as how to read the figure.
+        """
+        data = json.loads(fig.to_json())
+        layout = data.setdefault("layout", {})
+        title = _heading(layout)
+        meta = layout.get("meta")
+        self._figures += 1
+        self._webgl = self._webgl or any(WEBGL.search(trace.get("type", "")) for trace in data["data"])
+        return self._add(
+            "figure",
+            number=self._figures,
+            title=title,
+            label=f"{title}. {caption}" if title else caption,
+            caption=caption,
+            note=note,
+            height=int(layout.get("height") or 450),
+            min_width=int(meta.get("min_width", 0)) if isinstance(meta, dict) else 0,
+            level=3 if self._sections else 2,
+            json=_script_json({"data": data["data"], "layout": layout}),
+        )
+
+    def image(self, png: bytes, caption: str, alt: str, note: str = "") -> Self:
+        """Add a PNG picture; ``alt`` says in words what it shows.
+
+        Raises:
+            ValueError: the bytes are no PNG, or ``alt`` is empty.
+        """
+        if not png.startswith(b"\x89PNG\r\n\x1a\n") or not alt:
+            raise ValueError("a picture must be PNG bytes and have an alternative text")
+        source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+        self._figures += 1
+        return self._add("image", number=self._figures, source=source, caption=caption, alt=alt, note=note)
+
+    def examples(self, rows: Sequence[Mapping[str, Any]], caption: str = "Confident mistakes") -> Self:
+        """Cards of single predictions; a long text is collapsed.
+
+        Args:
+            rows: dicts with ``text``, ``truth``, ``predicted`` and ``probability`` (0..1, of the predicted
+                class); further keys are printed as they are.
+            caption: heading of the cards.
+
+        Raises:
+            ValueError: a row lacks a key, or a probability is none.
+        """
+        cards = [_card(row, index) for index, row in enumerate(rows)]
+        return self._add("examples", cards=cards, caption=caption, level=3 if self._sections else 2)
+
+    def render(self) -> str:
+        """The whole page as HTML."""
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+        environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,  # the extension .j2 would switch it off
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        script, theme = _asset("report.js"), _asset("theme.js")
+        plotly = _plotly() if self._figures and any(b.kind == "figure" for b in self._blocks) else ""
+        scripts = [theme, script, *([plotly] if plotly else [])]
+        return environment.get_template("report.html.j2").render(
+            title=self.title,
+            summary=paragraphs(self.summary),
+            badges=self.badges,
+            facts={name: format_value(value) for name, value in self.facts.items()},
+            sections=self._sections,
+            blocks=self._blocks,
+            policy=_policy(scripts, self._webgl and bool(plotly)),
+            style=Markup(_asset("report.css")),
+            script=Markup(script),
+            theme=Markup(theme),
+            plotly=Markup(plotly),
+        )
+
+    def _add(self, kind: str, **content: Any) -> Self:
+        self._blocks.append(Block(kind, content))
+        return self
+
+
+def paragraphs(text: str) -> Markup:
+    """Escaped text as HTML: paragraphs, ``- `` lists, ``**bold**``, `` `code` ``; nothing else has a meaning."""
+    found = []
+    for part in re.split(r"\n\s*\n", text.strip()):
+        lines = [line.strip() for line in part.strip().split("\n")]
+        if not any(lines):
+            continue
+        if all(line.startswith("- ") for line in lines):
+            items = Markup("").join(Markup("<li>{}</li>").format(_inline(line[2:])) for line in lines)
+            found.append(Markup("<ul>{}</ul>").format(items))
+        else:
+            found.append(Markup("<p>{}</p>").format(_inline(" ".join(lines))))
+    return Markup("\n").join(found)
+
+
+def _inline(text: str) -> Markup:
+    escaped = str(escape(text))
+    escaped = re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped)
+    return Markup(re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", escaped))
+
+
+def _heading(layout: dict[str, Any]) -> str:
+    """Take the title out of a layout, as plain text: in the page it is a heading, which wraps on a phone."""
+    title = layout.pop("title", None)
+    text = str(title.get("text") or "") if isinstance(title, dict) else str(title or "")
+    if not text:
+        return ""
+    layout.setdefault("margin", {})["t"] = TITLELESS_TOP
+    return Markup(re.sub(r"<br\s*/?>", " ", text)).striptags()
+
+
+def _script_json(value: Any) -> Markup:
+    """JSON for a script element: no ``<``, so neither ``</script>`` nor ``<!--`` can end or change it."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=True)
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def _card(row: Mapping[str, Any], index: int) -> dict[str, Any]:
+    missing = [key for key in EXAMPLE_KEYS if key not in row]
+    if missing:
+        raise ValueError(f"example {index} lacks {', '.join(missing)}")
+    probability = float(row["probability"])
+    if not 0 <= probability <= 1:
+        raise ValueError(f"example {index}: probability = {probability}, expected a number in 0..1")
+    text = str(row["text"])
+    start = text[:LONG_TEXT].rsplit(" ", 1)[0] if len(text) > LONG_TEXT else ""
+    return {
+        "text": text,
+        "start": start,
+        "truth": str(row["truth"]),
+        "predicted": str(row["predicted"]),
+        "probability": f"{probability:.1%}",
+        "more": {str(key): format_value(value) for key, value in row.items() if key not in EXAMPLE_KEYS},
+    }
+
+
+@cache
+def _asset(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8").strip()
+
+
+@cache
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    script: str = get_plotlyjs()
+    if "</script" in script.lower() or "<!--" in script:
+        raise RuntimeError(
+            "this version of plotly.js cannot be put into a page: it holds '</script' or '<!--'"
+        )
+    return script
+
+
+def _policy(scripts: Sequence[str], webgl: bool) -> str:
+    """Content security policy of the page: no network, no script but ours."""
+    digests = (base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {allowed}{' ' + chr(39) + 'unsafe-eval' + chr(39) if webgl else ''};"
+        " style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )

@@ -1,0 +1,80 @@
+"""Projects to run in: temporary copies of the configuration, so that no test touches the real outputs or registry."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+STUDY = "genre_classification"
+RunKedro = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def quiet_environment(**extra: str) -> dict[str, str]:
+    """The environment of a child process: no network, no tracker of the developer's, two threads at most."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "ETUDES_", "KEDRO_"))}
+    return {
+        **environment,
+        "HF_HUB_OFFLINE": "1",
+        "KEDRO_DISABLE_TELEMETRY": "1",
+        "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "false",
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"),
+        "PYTHONPATH": str(ROOT / "src"),
+        "COLUMNS": "200",
+        **extra,
+    }
+
+
+def make_project(folder: Path) -> Path:
+    """A project folder with this repository's configuration and source, and no outputs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(ROOT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local", "mine"))
+    (folder / "conf" / "local").mkdir()
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / "src").symlink_to(ROOT / "src")
+    return folder
+
+
+def kedro(project: Path, *arguments: str, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run ``kedro ...`` in a project in a fresh process."""
+    return subprocess.run(
+        [sys.executable, "-m", "kedro", *arguments],
+        cwd=project,
+        env=quiet_environment(**environment),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A fresh project folder."""
+    return make_project(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which the first study ran once, in ``test``. Shared: tests only read it."""
+    folder = make_project(tmp_path_factory.mktemp("finished") / "project")
+    done = kedro(folder, "run", "--env=test", f"--pipelines={STUDY}")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return folder
+
+
+@pytest.fixture(scope="session")
+def raw_data() -> Path:
+    """The folder of public data, where there is one."""
+    folder = Path(os.environ.get("ETUDES_RAW", ""))
+    if not os.environ.get("ETUDES_RAW") or not (folder / "imdb_genres").is_dir():
+        pytest.skip("needs the public data: set ETUDES_RAW to a folder that holds imdb_genres")
+    return folder

@@ -1,0 +1,103 @@
+"""Settings and films for the tests of this study; a new parameter needs no change here, its value comes from conf."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from etudes.config import EtudesConfigLoader
+from etudes.models import load_model, save_model
+from etudes.pipelines.genre_classification.parameters import Parameters
+from etudes.training.parameters import RunParameters
+
+CONF = Path(__file__).parents[3] / "conf"
+WORDS = (
+    ("murder", "inspector", "alibi", "suspect", "corpse"),
+    ("goal", "referee", "stadium", "striker", "league"),
+    ("recipe", "oven", "kitchen", "pastry", "chef"),
+)
+FILLERS = ("the", "of", "a", "night", "city", "old", "friend", "returns", "story", "winter")
+
+Settings = Callable[..., Any]
+Films = Callable[..., pd.DataFrame]
+
+
+@cache
+def _configured() -> dict[str, Any]:
+    loader = EtudesConfigLoader(
+        str(CONF), env="test", base_env="base", default_run_env="local", merge_strategy={"parameters": "soft"}
+    )
+    return loader["parameters"]
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(values)
+    for name, change in changes.items():
+        old = merged.get(name)
+        merged[name] = _merged(old, change) if isinstance(old, Mapping) and isinstance(change, Mapping) else change
+    return merged
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    """``settings("bilstm", hidden=4, fit={"epochs": 2})``: a group of the study's `test` parameters, changed."""
+
+    def build(group: str, **changes: Any) -> Any:
+        study = _configured()["genre_classification"]
+        return getattr(Parameters.model_validate(_merged(study, {group: changes})), group)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def run_settings() -> Callable[..., RunParameters]:
+    """``run_settings(seed=1)``: the shared parameters, on the CPU, changed."""
+
+    def build(**changes: Any) -> RunParameters:
+        return RunParameters.model_validate({**_configured()["run"], "device": "cpu", **changes})
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def toy_films() -> Films:
+    """``toy_films(60, seed=0, classes=3)``: labelled films of which each plot has words of its class alone."""
+
+    def build(rows: int, seed: int, classes: int = 3) -> pd.DataFrame:
+        generator = np.random.default_rng(seed)
+        labels = np.arange(rows) % classes
+        plots = []
+        for label in labels:
+            telling = generator.choice(WORDS[label], size=3)
+            words = [*telling, *generator.choice(FILLERS, size=generator.integers(2, 9))]
+            plots.append(" ".join(generator.permutation(words)) + ".")
+        return pd.DataFrame(
+            {
+                "id": np.arange(1, rows + 1),
+                "title": [f"Night {row}" for row in range(rows)],
+                "year": pd.array([None if row % 5 == 0 else 1950 + row % 70 for row in range(rows)], dtype="Int32"),
+                "series": labels % 2 == 1,
+                "genre": [("crime", "sport", "food")[label] for label in labels],
+                "plot": plots,
+                "label": labels.astype(np.int64),
+            }
+        )
+
+    return build
+
+
+@pytest.fixture
+def reloaded(tmp_path: Path) -> Callable[[Any], Any]:
+    """``reloaded(model)``: the model written to a folder and read again."""
+
+    def save_and_load(model: Any) -> Any:
+        save_model(model, tmp_path / "model")
+        return load_model(tmp_path / "model")
+
+    return save_and_load
