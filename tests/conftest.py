@@ -25,6 +25,8 @@ def quiet_environment(**extra: str) -> dict[str, str]:
         "KEDRO_DISABLE_TELEMETRY": "1",
         "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "false",
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"),
+        # Threads that wait by spinning starve each other where tests run side by side on few cores.
+        "OMP_WAIT_POLICY": "passive",
         "PYTHONPATH": str(ROOT / "src"),
         "COLUMNS": "200",
         **extra,
@@ -42,7 +44,9 @@ def make_project(folder: Path) -> Path:
     return folder
 
 
-def kedro(project: Path, *arguments: str, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+def kedro(
+    project: Path, *arguments: str, timeout: float = 300, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run ``kedro ...`` in a project in a fresh process."""
     return subprocess.run(
         [sys.executable, "-m", "kedro", *arguments],

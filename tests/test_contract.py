@@ -53,7 +53,9 @@ def test_every_stage_is_present_and_data_flows_one_way(name: str, graphs: dict[s
     order = {stage: index for index, stage in enumerate(STAGES)}
     for node, parents in pipeline.node_dependencies.items():
         for parent in parents:
-            assert order[stage_of(parent)] <= order[stage_of(node)], f"{parent.name} -> {node.name} runs backwards"
+            assert order[stage_of(parent)] <= order[stage_of(node)], (
+                f"{parent.name} -> {node.name} runs backwards"
+            )
 
 
 def test_only_evaluate_and_report_read_the_test_split(name: str, graphs: dict[str, Pipeline]) -> None:
@@ -78,7 +80,9 @@ def test_contract_outputs_are_there(name: str, graphs: dict[str, Pipeline]) -> N
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_every_dataset_is_declared_and_persistent(name: str, environment: str, graphs: dict[str, Pipeline]) -> None:
+def test_every_dataset_is_declared_and_persistent(
+    name: str, environment: str, graphs: dict[str, Pipeline]
+) -> None:
     catalog = catalog_of(environment)
     for dataset in sorted(graphs[name].datasets()):
         if dataset.startswith("params:"):
@@ -125,7 +129,9 @@ def test_nodes_get_their_parameters_as_typed_models(name: str, graphs: dict[str,
             assert isinstance(hint, type), f"{node.name}: no type hint for {dataset}"
             assert issubclass(hint, BaseModel), f"{node.name}: {dataset} is no pydantic model"
             group = dataset.rpartition(".")[2] if "." in dataset else None
-            assert group is None or groups[group].annotation is hint, f"{node.name}: {dataset} has another type"
+            assert group is None or groups[group].annotation is hint, (
+                f"{node.name}: {dataset} has another type"
+            )
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -134,7 +140,9 @@ def test_parameters_of_every_environment_are_valid(name: str, environment: str) 
 
 
 def test_no_parameter_group_is_unused(name: str, graphs: dict[str, Pipeline]) -> None:
-    used = {dataset for node in graphs[name].nodes for dataset in node.inputs if dataset.startswith("params:")}
+    used = {
+        dataset for node in graphs[name].nodes for dataset in node.inputs if dataset.startswith("params:")
+    }
     for group in parameters_model(name).model_fields:
         assert f"params:{name}.{group}" in used, f"parameter group {group} is read by no node"
 

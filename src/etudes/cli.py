@@ -40,7 +40,10 @@ def one_message(command: Callable[..., Any]) -> Callable[..., Any]:
         except click.UsageError:
             raise
         except KeyboardInterrupt:
-            click.secho("Interrupted. Outputs of finished nodes are kept; --params=run.resume=true continues.", err=True)
+            click.secho(
+                "Interrupted. Outputs of finished nodes are kept; --params=run.resume=true continues.",
+                err=True,
+            )
             sys.exit(130)
         except Exception as error:
             logging.getLogger("etudes.traceback").error("The command failed", exc_info=True)
@@ -130,7 +133,9 @@ def studies() -> None:
         table.add_column(column, overflow="fold")
     for study in load_studies():
         direction = "higher is better" if study.maximise else "lower is better"
-        table.add_row(study.name, study.field, study.summary, ", ".join(study.data), f"{study.metric} ({direction})")
+        table.add_row(
+            study.name, study.field, study.summary, ", ".join(study.data), f"{study.metric} ({direction})"
+        )
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
@@ -138,7 +143,9 @@ def studies() -> None:
 @click.argument("study")
 @click.argument("text")
 @env_option
-@click.option("--version", "model_version", default=None, help="A version of the registered model; default: champion.")
+@click.option(
+    "--version", "model_version", default=None, help="A version of the registered model; default: champion."
+)
 @one_message
 def predict(study: str, text: str, env: str | None, model_version: str | None) -> None:
     """Ask a study's registered model: kedro predict STUDY INPUT.
@@ -156,7 +163,9 @@ def predict(study: str, text: str, env: str | None, model_version: str | None) -
 
 @cli.command()
 @click.argument("study")
-@click.option("--seeds", default=3, show_default=True, type=click.IntRange(1, 100), help="Runs, with seeds 0, 1, ...")
+@click.option(
+    "--seeds", default=3, show_default=True, type=click.IntRange(1, 100), help="Runs, with seeds 0, 1, ..."
+)
 @click.option("--params", default="", help="Further parameters, as for kedro run.")
 @env_option
 @one_message

@@ -32,7 +32,9 @@ class StudyHook:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
-        check_parameters(self._context.config_loader["parameters"], run_params.get("runtime_params") or {}, pipeline)
+        check_parameters(
+            self._context.config_loader["parameters"], run_params.get("runtime_params") or {}, pipeline
+        )
 
     @hook_impl(tryfirst=True)
     def before_node_run(self, node: Any, catalog: Any) -> None:
@@ -76,7 +78,9 @@ def check_parameters(parameters: dict[str, Any], runtime: dict[str, Any], pipeli
             raise ParameterError(f"--params: '{name}' is neither 'run' nor a study; {hint}")
     models = {"run": RunParameters}
     namespaces = {node.namespace.split(".")[0] for node in pipeline.nodes if node.namespace}
-    models.update({name: study.parameters_model(name) for name in sorted(namespaces & set(study.study_names()))})
+    models.update(
+        {name: study.parameters_model(name) for name in sorted(namespaces & set(study.study_names()))}
+    )
     for name, model in models.items():
         try:
             model.model_validate(parameters.get(name, {}))

@@ -115,12 +115,19 @@ def save_model(model: Persistent | Skipped, folder: Path) -> None:
             from safetensors.numpy import save
 
             arrays = {name: np.asarray(value, order="C") for name, value in state.arrays.items()}
-            (temporary / WEIGHTS).write_bytes(save(arrays))  # save_file hides OSError and makes the file private
+            (temporary / WEIGHTS).write_bytes(
+                save(arrays)
+            )  # save_file hides OSError and makes the file private
         names = {}
         for index, (name, content) in enumerate(state.blobs.items()):
             names[f"blob_{index}.bin"] = name
             (temporary / f"blob_{index}.bin").write_bytes(content)
-        description = {"format": FORMAT, "class": model.registered_name, "config": state.config, "blobs": names}
+        description = {
+            "format": FORMAT,
+            "class": model.registered_name,
+            "config": state.config,
+            "blobs": names,
+        }
         _write_description(temporary, description)
 
 
@@ -133,15 +140,21 @@ def load_model(folder: Path) -> Any:
     recover_folder(folder)
     path = folder / DESCRIPTION
     if not path.exists():
-        raise ModelFileError(f"{folder} holds no model ({DESCRIPTION} is missing); run the study's training first")
+        raise ModelFileError(
+            f"{folder} holds no model ({DESCRIPTION} is missing); run the study's training first"
+        )
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
         if description.get("format") != FORMAT:
-            raise ModelFileError(f"{path}: format {description.get('format')}, expected {FORMAT}; train again")
+            raise ModelFileError(
+                f"{path}: format {description.get('format')}, expected {FORMAT}; train again"
+            )
         if "skipped" in description:
             return Skipped(description["skipped"])
         cls = registered_class(description["class"])
-        state = ModelState(description["config"], _read_arrays(folder / WEIGHTS), _read_blobs(folder, description["blobs"]))
+        state = ModelState(
+            description["config"], _read_arrays(folder / WEIGHTS), _read_blobs(folder, description["blobs"])
+        )
         return cls.from_state(state)
     except ModelFileError:
         raise
@@ -167,7 +180,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
 def _read_blobs(folder: Path, names: Mapping[str, str]) -> dict[str, bytes]:
     blobs = {}
     for file, name in names.items():
-        if Path(file).name != file:
+        if Path(file).name != file or file in ("", ".", ".."):
             raise ModelFileError(f"{folder}: blob file name '{file}' leaves the folder")
         blobs[name] = (folder / file).read_bytes()
     return blobs

@@ -167,7 +167,9 @@ def train_node(
     The node gets ``params:variants`` as a further input and gives ``<variant>_model``, ``<variant>_history`` and
     ``<variant>_resources``; an unselected variant gives `Skipped` without calling ``func``.
     """
-    named = [p for p in inspect.signature(func).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    named = [
+        p for p in inspect.signature(func).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
     all_inputs: Sequence[str] | Mapping[str, str]
     if isinstance(inputs, Mapping):
         items = list(inputs.items())

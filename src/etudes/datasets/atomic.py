@@ -34,7 +34,8 @@ class _AtomicSave:
         try:
             with atomic_file(Path(final)) as temporary:
                 self._filepath = PurePosixPath(temporary)
-                super().save(data)  # type: ignore[misc]
+                # Without Kedro's wrapper, whose message would name the temporary file.
+                super().save.__wrapped__(self, data)  # type: ignore[misc]
         finally:
             self._filepath = final
 

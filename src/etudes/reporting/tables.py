@@ -63,7 +63,7 @@ class Table:
     note: str = ""
 
 
-def lead_table(  # noqa: PLR0917 - called with names as a rule
+def lead_table(
     metrics: Mapping[str, float],
     variants: Sequence[str],
     columns: Sequence[str | Metric],

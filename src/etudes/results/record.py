@@ -18,7 +18,18 @@ from etudes.atomic import atomic_file
 from etudes.evaluation import mean_interval
 from etudes.study import load_study
 
-PACKAGES = ("etudes", "kedro", "mlflow", "torch", "transformers", "scikit-learn", "spacy", "gensim", "pandas", "numpy")
+PACKAGES = (
+    "etudes",
+    "kedro",
+    "mlflow",
+    "torch",
+    "transformers",
+    "scikit-learn",
+    "spacy",
+    "gensim",
+    "pandas",
+    "numpy",
+)
 
 
 def record_study(project: Path, study: str, env: str, seeds: int, params: str = "") -> Path:
@@ -48,12 +59,26 @@ def _run_seed(project: Path, study: str, env: str, seed: int, params: str) -> di
     # Outputs of recorded runs have a folder of their own, so that they never replace those of a usual run.
     outputs = project / "data" / "records" / f"seed_{seed}"
     options = f"run.seed={seed},run.register_model=false" + (f",{params}" if params else "")
-    command = [sys.executable, "-m", "kedro", "run", f"--pipelines={study}", f"--env={env}", f"--params={options}"]
+    command = [
+        sys.executable,
+        "-m",
+        "kedro",
+        "run",
+        f"--pipelines={study}",
+        f"--env={env}",
+        f"--params={options}",
+    ]
     start = time.perf_counter()
-    done = subprocess.run(command, cwd=project, env={**os.environ, "ETUDES_OUTPUTS": str(outputs)}, check=False)
+    done = subprocess.run(
+        command, cwd=project, env={**os.environ, "ETUDES_OUTPUTS": str(outputs)}, check=False
+    )
     if done.returncode != 0:
         raise RuntimeError(f"The run with seed {seed} failed (exit {done.returncode}); nothing is recorded")
-    return {"seed": seed, "wall_seconds": round(time.perf_counter() - start, 1), **_read_outputs(outputs, env, study)}
+    return {
+        "seed": seed,
+        "wall_seconds": round(time.perf_counter() - start, 1),
+        **_read_outputs(outputs, env, study),
+    }
 
 
 def _read_outputs(outputs: Path, env: str, study: str) -> dict[str, Any]:
@@ -81,12 +106,16 @@ def summarise(study: str, env: str, params: str, runs: list[dict[str, Any]]) -> 
     """
     fingerprints = {run["data"]["fingerprint"] for run in runs}
     if len(fingerprints) > 1:
-        raise RuntimeError(f"The runs saw different data ({', '.join(sorted(fingerprints))}); record them again")
+        raise RuntimeError(
+            f"The runs saw different data ({', '.join(sorted(fingerprints))}); record them again"
+        )
     names = [name for name in runs[0]["metrics"] if not name.endswith((".low", ".high"))]
     metrics = {name: mean_interval([run["metrics"][name] for run in runs]) for name in names}
     for name, summary in metrics.items():
         low, high = f"{name}.low", f"{name}.high"
-        if low in runs[0]["metrics"]:  # how far the test set's size alone lets the number vary, averaged over seeds
+        if (
+            low in runs[0]["metrics"]
+        ):  # how far the test set's size alone lets the number vary, averaged over seeds
             summary["test_low"] = statistics.fmean(run["metrics"][low] for run in runs)
             summary["test_high"] = statistics.fmean(run["metrics"][high] for run in runs)
     return {
@@ -101,7 +130,8 @@ def summarise(study: str, env: str, params: str, runs: list[dict[str, Any]]) -> 
         "resources": _rounded(_average([run["resources"] for run in runs])),
         "wall_seconds": [run["wall_seconds"] for run in runs],
         "device": _device(),
-        "versions": {package: version(package) for package in PACKAGES} | {"python": platform.python_version()},
+        "versions": {package: version(package) for package in PACKAGES}
+        | {"python": platform.python_version()},
     }
 
 

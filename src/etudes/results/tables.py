@@ -91,7 +91,10 @@ def _caption(record: dict[str, Any]) -> str:
 
 def overview(project: Path) -> str:
     """One row for each study: its best variant beside the baseline and the reference."""
-    lines = ["| study | field | data | primary metric | baseline | best variant | reference |", "|---|" + "---|" * 6]
+    lines = [
+        "| study | field | data | primary metric | baseline | best variant | reference |",
+        "|---|" + "---|" * 6,
+    ]
     for study in load_studies():
         link = f"[{study.name}](src/etudes/pipelines/{study.name}/README.md)"
         record = load_record(project, study.name)
@@ -102,7 +105,9 @@ def overview(project: Path) -> str:
 
 def _overview_cells(study: Study, record: dict[str, Any]) -> list[str]:
     scores = {
-        key.split(".")[0]: summary for key, summary in record["metrics"].items() if key.endswith(f".{study.metric}")
+        key.split(".")[0]: summary
+        for key, summary in record["metrics"].items()
+        if key.endswith(f".{study.metric}")
     }
     choose = max if study.maximise else min
     best = choose(scores, key=lambda name: scores[name]["mean"])
@@ -111,4 +116,10 @@ def _overview_cells(study: Study, record: dict[str, Any]) -> list[str]:
     told = "-" if reference is None else f"{reference.value:g} ({reference.note or 'like for like'})"
     rows = f"{record['split']['train_rows']:,} + {record['split']['test_rows']:,} rows"
     source = "embedded sample" if record["data"]["embedded_sample"] else record["data"]["source"]
-    return [f"{source}, {rows}", study.metric, _cell(scores.get(study.baseline)), f"`{best}` {_cell(scores[best])}", told]
+    return [
+        f"{source}, {rows}",
+        study.metric,
+        _cell(scores.get(study.baseline)),
+        f"`{best}` {_cell(scores[best])}",
+        told,
+    ]

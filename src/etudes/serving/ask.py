@@ -24,7 +24,9 @@ def ask(project: Path, study: str, text: str, env: str | None, version: str | No
     mlflow.set_tracking_uri(tracking_uri(project))
     try:
         found = (
-            client.get_model_version(name, version) if version else client.get_model_version_by_alias(name, CHAMPION)
+            client.get_model_version(name, version)
+            if version
+            else client.get_model_version_by_alias(name, CHAMPION)
         )
     except MlflowException as error:
         env_option = f" --env={env}" if env else ""

@@ -118,11 +118,17 @@ def embed(
         for indices in progress(sorted_batches(lengths, batch_size), "embed"):
             ids, sizes = pad([sequences[i] for i in indices])
             mask = (torch.arange(ids.shape[1])[None, :] < torch.from_numpy(sizes)[:, None]).to(device)
-            output = model(input_ids=torch.from_numpy(ids).to(device), attention_mask=mask, output_hidden_states=True)
+            output = model(
+                input_ids=torch.from_numpy(ids).to(device), attention_mask=mask, output_hidden_states=True
+            )
             hidden = output.hidden_states
             if any(not -len(hidden) <= layer < len(hidden) for layer in layers):
-                raise EncoderError(f"layers = {list(layers)}, but the encoder has hidden states 0 to {len(hidden) - 1}")
-            pooled = torch.cat([mean_pool(hidden[layer], mask) for layer in layers], dim=-1).float().cpu().numpy()
+                raise EncoderError(
+                    f"layers = {list(layers)}, but the encoder has hidden states 0 to {len(hidden) - 1}"
+                )
+            pooled = (
+                torch.cat([mean_pool(hidden[layer], mask) for layer in layers], dim=-1).float().cpu().numpy()
+            )
             if result is None:
                 result = np.empty((len(sequences), pooled.shape[1]), dtype=np.float32)
             result[indices] = pooled
@@ -143,7 +149,9 @@ def upper_layers(model: nn.Module, count: int | None) -> list[nn.Parameter]:
     layers = max(stacks, key=len, default=None)
     if layers is None or count > len(layers):
         found = "no stack of layers" if layers is None else f"{len(layers)} layers"
-        raise EncoderError(f"trainable_layers = {count}, but {type(model).__name__} has {found}; use null to train all")
+        raise EncoderError(
+            f"trainable_layers = {count}, but {type(model).__name__} has {found}; use null to train all"
+        )
     for parameter in model.parameters():
         parameter.requires_grad = False
     trained = [p for layer in list(layers)[len(layers) - count :] for p in layer.parameters()]

@@ -30,7 +30,9 @@ class Vocabulary:
     def build(cls, documents: Iterable[Sequence[str]], min_count: int, max_size: int) -> Vocabulary:
         """The most frequent words with at least ``min_count`` occurrences; ties in alphabetical order."""
         counts = Counter(word for document in documents for word in document)
-        kept = sorted((word for word, count in counts.items() if count >= min_count), key=lambda w: (-counts[w], w))
+        kept = sorted(
+            (word for word, count in counts.items() if count >= min_count), key=lambda w: (-counts[w], w)
+        )
         return cls([PADDING, UNKNOWN, *kept[: max_size - 2]])
 
     def __len__(self) -> int:

@@ -38,7 +38,9 @@ def read_glove(path: Path, words: Collection[str]) -> dict[str, np.ndarray]:
             word, values = _parse(path, number, raw)
             dimension = dimension or len(values)
             if len(values) != dimension or dimension == 0:
-                raise ValueError(f"{path}, line {number}: {len(values)} values, expected {dimension or 'at least one'}")
+                raise ValueError(
+                    f"{path}, line {number}: {len(values)} values, expected {dimension or 'at least one'}"
+                )
             if word in wanted:
                 vector = _numbers(path, number, values)
                 found[word] = vector
@@ -50,7 +52,9 @@ def _parse(path: Path, number: int, raw: bytes) -> tuple[str, list[bytes]]:
     try:
         return word.decode("utf-8"), values
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}, line {number}: not UTF-8 ({error.reason}); expected a GloVe text file") from error
+        raise ValueError(
+            f"{path}, line {number}: not UTF-8 ({error.reason}); expected a GloVe text file"
+        ) from error
 
 
 def _numbers(path: Path, number: int, values: list[bytes]) -> np.ndarray:

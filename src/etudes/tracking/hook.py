@@ -20,7 +20,6 @@ from etudes.tracking import live
 logger = logging.getLogger(__name__)
 
 
-
 class TrackingHook:
     """Opens, fills and closes one MLflow run for each study of a command."""
 

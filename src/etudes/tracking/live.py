@@ -26,7 +26,9 @@ class LiveWriter:
     def add(self, variant: str, step: int, metrics: dict[str, float]) -> None:
         now = time.time()
         with self._lock:
-            self._waiting += [(f"{variant}.{name}", float(value), now, step) for name, value in metrics.items()]
+            self._waiting += [
+                (f"{variant}.{name}", float(value), now, step) for name, value in metrics.items()
+            ]
             due = time.monotonic() - self._last >= FLUSH_SECONDS
         if due:
             self.flush()

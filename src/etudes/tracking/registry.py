@@ -50,7 +50,13 @@ def register_predictor(run: StudyRun, folder: Path | None, promote_new_data: boo
     created = client.create_model_version(name, source=uri, run_id=run.run_id, tags=tags)
     if beats_champion(client, name, predictor.card, promote_new_data):
         client.set_registered_model_alias(name, CHAMPION, created.version)
-        logger.info("models:/%s@%s is now version %s (%s).", name, CHAMPION, created.version, predictor.card["variant"])
+        logger.info(
+            "models:/%s@%s is now version %s (%s).",
+            name,
+            CHAMPION,
+            created.version,
+            predictor.card["variant"],
+        )
 
 
 def beats_champion(client: MlflowClient, name: str, card: dict[str, Any], promote_new_data: bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import time
@@ -12,7 +13,7 @@ from typing import Any, Self
 
 import mlflow
 import psutil
-from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunStatus, RunTag
+from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunStatus
 from mlflow.tracking import MlflowClient
 
 from etudes.tracking.live import Value
@@ -40,7 +41,9 @@ def use_store(config: Any) -> Store:
     # Alembic reports every migration of a new database on the console.
     logging.getLogger("alembic").setLevel(logging.ERROR)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.ERROR)
-    return Store(MlflowClient(uri), uri, config.tracking.experiment.create_experiment_kwargs.artifact_location)
+    return Store(
+        MlflowClient(uri), uri, config.tracking.experiment.create_experiment_kwargs.artifact_location
+    )
 
 
 def flatten(values: Any, prefix: str = "") -> dict[str, str]:
@@ -89,7 +92,9 @@ class StudyRun:
     def log_values(self, values: list[Value]) -> None:
         """Metric values with their time and step; not-a-number is left out (stores refuse it)."""
         entries = [
-            Metric(name, value, round(when * 1000), step) for name, value, when, step in values if value == value
+            Metric(name, value, round(when * 1000), step)
+            for name, value, when, step in values
+            if not math.isnan(value)
         ]
         for start in range(0, len(entries), BATCH):
             self.client.log_batch(self.run_id, metrics=entries[start : start + BATCH])
@@ -101,7 +106,9 @@ class StudyRun:
             self.log_values([(key, float(number), now, 0) for key, number in value.items()])
         elif name.endswith("_resources"):
             variant = name.removesuffix("_resources")
-            self.log_values([(f"resources.{key}", number, now, 0) for key, number in _numbers(variant, value)])
+            self.log_values(
+                [(f"resources.{key}", number, now, 0) for key, number in _numbers(variant, value)]
+            )
         elif name == "data_card":
             self._log_data(value)
         folder = artifact_folder(name)
@@ -180,7 +187,9 @@ def _close_stale_runs(client: MlflowClient, experiment_id: str) -> list[str]:
         if _alive(int(tags.get("etudes.pid", "0")), float(tags.get("etudes.process_started", "0"))):
             continue
         client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
-        logger.warning("MLflow run %s was left open by a killed process; it is closed as KILLED.", run.info.run_id)
+        logger.warning(
+            "MLflow run %s was left open by a killed process; it is closed as KILLED.", run.info.run_id
+        )
         stale.append(run.info.run_id)
     return stale
 

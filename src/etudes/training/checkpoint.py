@@ -82,10 +82,20 @@ class Checkpoint:
         return state
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write the state under a temporary name and rename it."""
+        """Write the state under a temporary name and rename it.
+
+        Raises:
+            OSError: the disk is full or read-only; the previous checkpoint is as it was.
+        """
         if self.path is None:
             return
         import torch
 
         with atomic_file(self.path) as temporary, temporary.open("wb") as file:
-            torch.save({"key": self.key, "state": state}, file)
+            try:
+                torch.save({"key": self.key, "state": state}, file)
+            except RuntimeError as error:  # torch buries a full disk under a complaint about positions
+                raise OSError(
+                    f"{self.path}: the checkpoint cannot be written ({error.__context__ or error}); free some space. "
+                    "The previous checkpoint is kept."
+                ) from error

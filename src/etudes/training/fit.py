@@ -36,8 +36,9 @@ class Problem(Protocol):
     model: nn.Module
     monitor: str
     maximise: bool
-    fingerprint: str
 
+    @property
+    def fingerprint(self) -> str: ...
     def batches(self, generator: np.random.Generator) -> Sequence[np.ndarray]: ...
     def collate(self, indices: np.ndarray, device: torch.device) -> Any: ...
     def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, Tensor]: ...
@@ -138,7 +139,9 @@ class _Loop:
             digest.update(name.encode())
             digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
         names = {id(value): name for name, value in self.problem.model.named_parameters()}
-        optimised = [{**group, "params": [names.get(id(value)) for value in group["params"]]} for group in groups]
+        optimised = [
+            {**group, "params": [names.get(id(value)) for value in group["params"]]} for group in groups
+        ]
         modules = {name: _numbers(module) for name, module in self.problem.model.named_modules()}
         run = [self.run.seed, self.run.precision, self.world]
         model = [modules, optimised, digest.hexdigest()]
@@ -212,10 +215,8 @@ class _Loop:
                 f"{self.label}: dev {problem.monitor} is nan after epoch {state.epoch + 1}, so no epoch can be the "
                 "best; lower the learning rate, or look for NaN in the dev data"
             )
-        better = (
-            state.best_score is None
-            or (score > state.best_score) is problem.maximise
-            and score != state.best_score
+        better = state.best_score is None or (
+            (score > state.best_score) is problem.maximise and score != state.best_score
         )
         state.epoch += 1
         if better:
@@ -289,7 +290,10 @@ class _Loop:
         self.state = FitState(**{**copy.deepcopy(stored["progress"]), **sums})
         torch.set_rng_state(own["torch_rng"])
         numpy_state = dict(own["numpy_rng"])
-        numpy_state["state"] = {**numpy_state["state"], "key": np.array(numpy_state["state"]["key"], np.uint32)}
+        numpy_state["state"] = {
+            **numpy_state["state"],
+            "key": np.array(numpy_state["state"]["key"], np.uint32),
+        }
         np.random.set_state(numpy_state)  # noqa: NPY002
         version, internal, gauss = own["python_rng"]
         random.setstate((version, tuple(internal), gauss))

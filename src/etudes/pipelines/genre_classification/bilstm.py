@@ -127,7 +127,9 @@ def _use_vectors(network: BiLSTM, vocabulary: Vocabulary, vectors: dict[str, np.
     size = network.embedding.embedding_dim
     found = {len(vector) for vector in vectors.values()}
     if found and found != {size}:
-        raise ValueError(f"The word vectors have {found.pop()} dimensions, bilstm.embedding is {size}; set it to that")
+        raise ValueError(
+            f"The word vectors have {found.pop()} dimensions, bilstm.embedding is {size}; set it to that"
+        )
     with torch.no_grad():
         for word, vector in vectors.items():
             if word in vocabulary.ids:

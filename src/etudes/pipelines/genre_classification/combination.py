@@ -48,7 +48,9 @@ def fit_weights(logs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return found.x
 
 
-def cross_fitted(logs: np.ndarray, labels: np.ndarray, prior: np.ndarray, shift: float, seed: int, folds: int = 5) -> np.ndarray:
+def cross_fitted(
+    logs: np.ndarray, labels: np.ndarray, prior: np.ndarray, shift: float, seed: int, folds: int = 5
+) -> np.ndarray:
     """Pooled probabilities (N, K) of each dev row with weights fitted on the other folds: an unbiased dev score."""
     fold = np.random.default_rng(seed).permutation(len(labels)) % folds
     result = np.empty(logs.shape[1:])
@@ -69,7 +71,9 @@ class Combination:
 
     registered_name: str
 
-    def __init__(self, members: Mapping[str, Any], weights: np.ndarray, prior: np.ndarray, shift: float) -> None:
+    def __init__(
+        self, members: Mapping[str, Any], weights: np.ndarray, prior: np.ndarray, shift: float
+    ) -> None:
         self.members, self.weights, self.prior, self.shift = dict(members), weights, prior, shift
 
     @classmethod
@@ -84,8 +88,11 @@ class Combination:
         held_out = cross_fitted(logs, labels, prior, shift, derive_seed(seed, "combination"))
         weights = fit_weights(logs, labels)
         # A member that the pool does not use need not be carried along, stored and asked.
-        used = {name: member for (name, member), w in zip(members.items(), weights, strict=True) if w > 1e-3}
-        model = cls(used, weights[weights > 1e-3], prior, shift)
+        kept = weights > 1e-3
+        if not kept.any():  # all are worse than a guess; the pool then is one
+            kept[:] = True
+        used = {name: member for (name, member), keep in zip(members.items(), kept, strict=True) if keep}
+        model = cls(used, weights[kept], prior, shift)
         return model, classification_metrics(labels, held_out)
 
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
@@ -94,7 +101,9 @@ class Combination:
 
     def state(self) -> ModelState:
         classes = {name: member.registered_name for name, member in self.members.items()}
-        state = ModelState({"members": classes, "shift": self.shift}, {"weights": self.weights, "prior": self.prior})
+        state = ModelState(
+            {"members": classes, "shift": self.shift}, {"weights": self.weights, "prior": self.prior}
+        )
         for name, member in self.members.items():
             state.nest(name, member.state())
         return state

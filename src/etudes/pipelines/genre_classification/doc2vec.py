@@ -62,12 +62,32 @@ class ParagraphVectors:
         return self.infer(documents)
 
     def infer(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
-        """Vectors (documents, size); the same document always gets the same vector."""
-        rows = []
-        for words in documents:
+        """Vectors (documents, size); the same document always gets the same vector, in every process.
+
+        This is the loop of gensim's ``infer_vector``, which starts from Python's hash of the words: another number in
+        each process, and a new draw each time for an empty document.
+        """
+        from gensim.models.doc2vec import train_document_dbow
+
+        start = (np.random.default_rng(self.seed).random(self.size) - 0.5) / self.size
+        vectors = np.tile(start.astype(np.float32), (len(documents), 1))
+        rates = np.linspace(self.model.alpha, self.model.min_alpha, self.parameters.inference_epochs)
+        work, lock = np.zeros(self.size, dtype=np.float32), np.ones(1, dtype=np.float32)
+        for row, words in enumerate(documents):
             self.model.random.seed(self.seed)
-            rows.append(self.model.infer_vector(list(words), epochs=self.parameters.inference_epochs))
-        return np.stack(rows).astype(np.float32)
+            for rate in rates:
+                train_document_dbow(
+                    self.model,
+                    list(words),
+                    [0],
+                    rate,
+                    work,
+                    learn_words=False,
+                    learn_hidden=False,
+                    doctag_vectors=vectors[row : row + 1],
+                    doctags_lockf=lock,
+                )
+        return vectors
 
     def state(self) -> ModelState:
         words = self.model.wv.index_to_key
@@ -85,11 +105,13 @@ class ParagraphVectors:
         vectors.model.build_vocab_from_freq(
             dict(zip(words, counts, strict=True)), corpus_count=state.config["documents"]
         )
-        # The order of equally frequent words is gensim's own: put each vector where its word now stands.
-        row = {word: index for index, word in enumerate(words)}
-        order = [row[word] for word in vectors.model.wv.index_to_key]
-        vectors.model.wv.vectors = state.arrays["words"][order]
-        vectors.model.syn1neg = state.arrays["noise"][order]
+        # gensim's order of equally frequent words is not the stored one, and inference draws noise words by number.
+        stored = vectors.model.wv
+        order = [stored.key_to_index[word] for word in words]
+        stored.index_to_key = words
+        stored.key_to_index = {word: index for index, word in enumerate(words)}
+        stored.expandos = {name: values[order] for name, values in stored.expandos.items()}
+        stored.vectors, vectors.model.syn1neg = state.arrays["words"], state.arrays["noise"]
         return vectors
 
 
@@ -106,9 +128,18 @@ class VectorProblem:
     monitor: str = "accuracy"
     maximise: bool = True
 
+    def __post_init__(self) -> None:
+        if len(self.train) != len(self.train_labels) or len(self.dev) != len(self.dev_labels):
+            raise ValueError(
+                f"{len(self.train)} train and {len(self.dev)} dev vectors have {len(self.train_labels)} and "
+                f"{len(self.dev_labels)} labels; expected one label each"
+            )
+
     @property
     def fingerprint(self) -> str:
-        return checkpoint_key(self.train.tolist(), self.train_labels.tolist(), self.dev.tolist(), self.dev_labels.tolist())
+        return checkpoint_key(
+            self.train.tolist(), self.train_labels.tolist(), self.dev.tolist(), self.dev_labels.tolist()
+        )
 
     def batches(self, generator: np.random.Generator) -> Sequence[np.ndarray]:
         order = generator.permutation(len(self.train))
@@ -170,7 +201,12 @@ class Doc2VecClassifier:
 
     @classmethod
     def fit(
-        cls, train: pd.DataFrame, dev: pd.DataFrame, classes: int, parameters: Doc2VecParameters, run: RunParameters
+        cls,
+        train: pd.DataFrame,
+        dev: pd.DataFrame,
+        classes: int,
+        parameters: Doc2VecParameters,
+        run: RunParameters,
     ) -> tuple[Self, list[dict[str, float]]]:
         """Train vectors on train, then the network with early stopping on dev."""
         seed = derive_seed(run.seed, "doc2vec")
@@ -214,7 +250,9 @@ class Doc2VecClassifier:
             },
             arrays={"mean": self.mean, "scale": self.scale},
         )
-        state.arrays.update({f"network/{k}": v.detach().numpy() for k, v in self.network.state_dict().items()})
+        state.arrays.update(
+            {f"network/{k}": v.detach().numpy() for k, v in self.network.state_dict().items()}
+        )
         state.nest("plots", self.plots.state())
         state.nest("titles", self.titles.state())
         return state
@@ -225,7 +263,11 @@ class Doc2VecClassifier:
         mean = state.arrays["mean"]
         network = build_network(len(mean), state.config["classes"], parameters.hidden, parameters.dropout)
         prefix = "network/"
-        weights = {k.removeprefix(prefix): torch.from_numpy(v) for k, v in state.arrays.items() if k.startswith(prefix)}
+        weights = {
+            k.removeprefix(prefix): torch.from_numpy(v)
+            for k, v in state.arrays.items()
+            if k.startswith(prefix)
+        }
         network.load_state_dict(weights)
         plots = ParagraphVectors.from_state(state.nested("plots"), parameters)
         titles = ParagraphVectors.from_state(state.nested("titles"), parameters)

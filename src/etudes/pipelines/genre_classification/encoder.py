@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from etudes.models import ModelState, register_model
 from etudes.pipelines.genre_classification.films import film_texts
-from etudes.pipelines.genre_classification.linear import class_weights, fit_temperature
+from etudes.pipelines.genre_classification.linear import class_weights, fit_temperature, rows_of_classes
 from etudes.pipelines.genre_classification.parameters import EncoderParameters, EncoderProbeParameters
 from etudes.pipelines.genre_classification.problem import TextProblem, predict_sequences
 from etudes.text.encoders import (
@@ -41,9 +41,18 @@ class EncoderProbe:
     registered_name: str
 
     def __init__(
-        self, parameters: EncoderProbeParameters, fingerprint: str, arrays: dict[str, np.ndarray], temperature: float
+        self,
+        parameters: EncoderProbeParameters,
+        fingerprint: str,
+        arrays: dict[str, np.ndarray],
+        temperature: float,
     ) -> None:
-        self.parameters, self.fingerprint, self.arrays, self.temperature = parameters, fingerprint, arrays, temperature
+        self.parameters, self.fingerprint, self.arrays, self.temperature = (
+            parameters,
+            fingerprint,
+            arrays,
+            temperature,
+        )
         self._encoder: nn.Module | None = None
 
     @classmethod
@@ -67,7 +76,9 @@ class EncoderProbe:
         )
         regression.fit((vectors - mean) / scale, labels)
         coefficients, bias = np.zeros((classes, vectors.shape[1])), np.full(classes, -20.0)
-        coefficients[regression.classes_], bias[regression.classes_] = regression.coef_, regression.intercept_
+        coefficients[regression.classes_], bias[regression.classes_] = rows_of_classes(
+            regression.coef_, regression.intercept_
+        )
         probe.arrays = {"mean": mean, "scale": scale, "weights": coefficients, "bias": bias}
         probe.temperature = fit_temperature(probe.scores(dev, run.device), dev["label"].to_numpy())
         return probe
@@ -75,14 +86,17 @@ class EncoderProbe:
     def embed(self, frame: pd.DataFrame, device: str = "auto") -> np.ndarray:
         """Pooled hidden states (N, layers * width), float32."""
         if self._encoder is None:
-            self._encoder = load_encoder(self.parameters.encoder)
-            found = weights_fingerprint(self._encoder)
+            encoder = load_encoder(self.parameters.encoder)
+            found = weights_fingerprint(encoder)
             if found != self.fingerprint:
                 raise EncoderError(
                     f"The encoder '{self.parameters.encoder}' has other weights ({found}) than the one this model was "
                     f"trained with ({self.fingerprint}); install that version or train again"
                 )
-        sequences = tokenize_batch(load_tokenizer(self.parameters.encoder), film_texts(frame), self.parameters.max_length)
+            self._encoder = encoder
+        sequences = tokenize_batch(
+            load_tokenizer(self.parameters.encoder), film_texts(frame), self.parameters.max_length
+        )
         return embed(self._encoder, sequences, resolve_device(device), self.parameters.layers)
 
     def scores(self, frame: pd.DataFrame, device: str = "auto") -> np.ndarray:
@@ -134,7 +148,12 @@ class EncoderClassifier:
 
     @classmethod
     def fit(
-        cls, train: pd.DataFrame, dev: pd.DataFrame, classes: int, parameters: EncoderParameters, run: RunParameters
+        cls,
+        train: pd.DataFrame,
+        dev: pd.DataFrame,
+        classes: int,
+        parameters: EncoderParameters,
+        run: RunParameters,
     ) -> tuple[Self, list[dict[str, float]]]:
         """Fine-tune the upper layers and the output layer with early stopping on dev."""
         seed_everything(derive_seed(run.seed, "encoder"))
@@ -182,7 +201,9 @@ class EncoderClassifier:
         missing, unexpected = network.load_state_dict(weights, strict=False)
         trained = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
         if unexpected or trained & set(missing):
-            raise EncoderError(f"weights do not fit the encoder: unexpected {unexpected}, missing {trained & set(missing)}")
+            raise EncoderError(
+                f"weights do not fit the encoder: unexpected {unexpected}, missing {trained & set(missing)}"
+            )
         return cls(parameters, fingerprint, network.eval())
 
 

@@ -66,7 +66,9 @@ def parse_films(raw: RawFile) -> pd.DataFrame:
             "Mend the lines, or get the file again."
         )
     if not rows:
-        raise ValueError(f"{raw.name}: the file holds no films. Expected lines `{FORMAT}`; get the file again.")
+        raise ValueError(
+            f"{raw.name}: the file holds no films. Expected lines `{FORMAT}`; get the file again."
+        )
     return _frame(rows)
 
 
@@ -86,7 +88,7 @@ def _parse_line(line: str) -> tuple[int, str, str, str]:
     if len(fields) < 4:
         raise ValueError(f"{len(fields)} of 4 fields in {line[:60]!r}; is the separator `{SEPARATOR}`?")
     identifier, title, genre, plot = fields
-    if not identifier.isdigit():
+    if not identifier.isdecimal():
         raise ValueError(f"the id {identifier[:20]!r} is no number")
     for name, value in (("title", title), ("genre", genre), ("plot", plot)):
         if not value:
@@ -95,12 +97,18 @@ def _parse_line(line: str) -> tuple[int, str, str, str]:
 
 
 def _frame(rows: list[tuple[int, str, str, str]]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=["id", "full_title", "genre", "plot"])
-    titles = [parse_title(text) for text in frame.pop("full_title")]
-    frame.insert(1, "title", [title.name for title in titles])
-    frame.insert(2, "year", pd.array([title.year for title in titles], dtype="Int32"))
-    frame.insert(3, "series", [title.series for title in titles])
-    return frame
+    identifiers, full_titles, genres, plots = zip(*rows, strict=True)
+    titles = [parse_title(text) for text in full_titles]
+    return pd.DataFrame(
+        {
+            "id": identifiers,
+            "title": [title.name for title in titles],
+            "year": pd.array([title.year for title in titles], dtype="Int32"),
+            "series": [title.series for title in titles],
+            "genre": genres,
+            "plot": plots,
+        }
+    )
 
 
 def describe_film(title: str, year: int | None, series: bool, plot: str) -> str:

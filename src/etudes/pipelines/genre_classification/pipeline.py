@@ -29,15 +29,25 @@ def create_pipeline() -> Pipeline:
     variants = load_study(STUDY).variants
     splits = ["train_split", "dev_split", "split_card"]
     typed = {
-        name: train_node(name, getattr(nodes, f"train_{name}"), [*splits, f"params:{name}", "params:run"], tags=tags)
-        for name, tags in (("tfidf", []), ("doc2vec", []), ("spacy", ["gpu"]), ("encoder_probe", ["gpu"]), ("encoder", ["gpu"]))
+        name: train_node(
+            name, getattr(nodes, f"train_{name}"), [*splits, f"params:{name}", "params:run"], tags=tags
+        )
+        for name, tags in (
+            ("tfidf", []),
+            ("doc2vec", []),
+            ("spacy", ["gpu"]),
+            ("encoder_probe", ["gpu"]),
+            ("encoder", ["gpu"]),
+        )
     }
     models = {variant: f"{variant}_model" for variant in variants}
     histories = {variant: f"{variant}_history" for variant in variants}
     return study_pipeline(
         STUDY,
         [
-            stage_node("ingest", nodes.ingest, ["raw_train", "raw_test"], ["train_frame", "test_frame", "data_card"]),
+            stage_node(
+                "ingest", nodes.ingest, ["raw_train", "raw_test"], ["train_frame", "test_frame", "data_card"]
+            ),
             stage_node(
                 "preprocess",
                 nodes.split,
@@ -47,7 +57,10 @@ def create_pipeline() -> Pipeline:
             train_node("majority", nodes.train_majority, splits),
             *typed.values(),
             train_node(
-                "bilstm", nodes.train_bilstm, [*splits, "vectors", "params:bilstm", "params:run"], tags=["gpu"]
+                "bilstm",
+                nodes.train_bilstm,
+                [*splits, "vectors", "params:bilstm", "params:run"],
+                tags=["gpu"],
             ),
             train_node(
                 "combination",

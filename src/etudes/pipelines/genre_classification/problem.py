@@ -15,7 +15,6 @@ from etudes.text.tokens import bucketed_batches, pad, sorted_batches
 from etudes.training.checkpoint import checkpoint_key
 
 
-
 def dev_metrics(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
     """What an epoch reports of dev: loss (nats), accuracy, macro-F1."""
     metrics = classification_metrics(labels, probabilities)
@@ -51,7 +50,9 @@ class TextProblem:
     @property
     def fingerprint(self) -> str:
         rows = [sequence.tolist() for sequence in (*self.train, *self.dev)]
-        return checkpoint_key(rows, self.train_labels.tolist(), self.dev_labels.tolist(), self.class_weights.tolist())
+        return checkpoint_key(
+            rows, self.train_labels.tolist(), self.dev_labels.tolist(), self.class_weights.tolist()
+        )
 
     def batches(self, generator: np.random.Generator) -> Sequence[np.ndarray]:
         return bucketed_batches(self._lengths, self.batch_size, generator)
@@ -78,7 +79,9 @@ class TextProblem:
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """All trained weights; a new output layer on a pretrained network may have a learning rate of its own."""
-        head = [p for name, p in self.model.named_parameters() if name.startswith("output.") and p.requires_grad]
+        head = [
+            p for name, p in self.model.named_parameters() if name.startswith("output.") and p.requires_grad
+        ]
         chosen = {id(p) for p in head}
         body = [p for p in self.model.parameters() if p.requires_grad and id(p) not in chosen]
         groups = [{"params": body, "lr": learning_rate}] if body else []

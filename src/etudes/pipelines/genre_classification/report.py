@@ -73,7 +73,7 @@ def _draw_terms(model: Any, classes: list[str]) -> Any:
     from etudes.reporting import figures, new_figure
 
     if isinstance(model, Skipped):
-        return new_figure("tfidf was left out of this run")
+        return new_figure("tfidf was left out of this run", height=120)
     rows = [
         (genre, term, weight)
         for label, genre in enumerate(classes)
@@ -86,18 +86,18 @@ def _draw_terms(model: Any, classes: list[str]) -> Any:
 def confident_mistakes(predictions: pd.DataFrame, test: pd.DataFrame, count: int) -> list[dict[str, Any]]:
     """The wrong answers of one variant with the largest confidence, with the film's text."""
     wrong = predictions[predictions["truth"] != predictions["predicted"]]
-    films = test.set_index("id")
+    films = test.set_index("id")[["title", "year", "plot"]].to_dict("index")
     rows = []
-    for row in wrong.nlargest(count, "confidence").itertuples():
-        film = films.loc[row.id]
+    for row in wrong.nlargest(count, "confidence").to_dict("records"):
+        film = films[row["id"]]
         year = "year unknown" if pd.isna(film["year"]) else int(film["year"])
         rows.append(
             {
                 "title": f"{film['title']} ({year})",
                 "text": film["plot"],
-                "truth": row.truth,
-                "predicted": row.predicted,
-                "probability": float(row.confidence),
+                "truth": row["truth"],
+                "predicted": row["predicted"],
+                "probability": float(row["confidence"]),
             }
         )
     return rows
@@ -136,23 +136,37 @@ def write_report(
     from etudes.reporting import Report, lead_table
 
     study, variants, best = load_study(STUDY), scored_variants(metrics), best_variant(metrics)
-    page = Report(study.title, _summary(data_card, split_card, metrics, best), _badges(data_card), _facts(data_card, split_card))
+    page = Report(
+        study.title,
+        _summary(data_card, split_card, metrics, best),
+        _badges(data_card),
+        _facts(data_card, split_card),
+    )
     page.section("What came out")
     page.table(lead_table(metrics, variants, METRICS, study.baseline, study.references, study.metric))
     page.text(_reading(data_card, metrics, comparison))
     page.figure(inputs["scores_figure"], "Accuracy on test with 95 % bootstrap intervals over films.")
     page.section("How it was learned")
-    page.figure(inputs["curves_figure"], "Loss and dev accuracy by epoch of the variants that train in epochs.")
+    page.figure(
+        inputs["curves_figure"], "Loss and dev accuracy by epoch of the variants that train in epochs."
+    )
     page.table(_costs(variants, inputs, inference), "What each variant costs", note=COST_NOTE, digits=4)
     page.section("Where it goes wrong", f"All pictures of this section show the best variant, `{best}`.")
-    page.figure(inputs["confusion_figure"], "Confusions; genres that are mistaken for each other stand side by side.")
-    page.figure(inputs["classes_figure"], "Precision, recall and F1 of each genre, with the number of test films.")
+    page.figure(
+        inputs["confusion_figure"], "Confusions; genres that are mistaken for each other stand side by side."
+    )
+    page.figure(
+        inputs["classes_figure"], "Precision, recall and F1 of each genre, with the number of test films."
+    )
     of_best = predictions[predictions["variant"] == best]
     page.examples(confident_mistakes(of_best, test_split, MISTAKES), "Confident mistakes")
     page.section("Whether to believe its probabilities")
     page.figure(inputs["calibration_figure"], "On the diagonal, 70 % confidence means that 70 % are right.")
     page.section("What the linear model looks at")
-    page.figure(inputs["terms_figure"], "The words with the largest weights of each genre; choose a genre from the list.")
+    page.figure(
+        inputs["terms_figure"],
+        "The words with the largest weights of each genre; choose a genre from the list.",
+    )
     return page.render()
 
 
@@ -177,7 +191,9 @@ def _facts(data_card: dict[str, Any], split_card: dict[str, Any]) -> dict[str, A
     }
 
 
-def _summary(data_card: dict[str, Any], split_card: dict[str, Any], metrics: dict[str, float], best: str) -> str:
+def _summary(
+    data_card: dict[str, Any], split_card: dict[str, Any], metrics: dict[str, float], best: str
+) -> str:
     accuracy, low, high = (metrics[f"{best}.accuracy{end}"] for end in ("", ".low", ".high"))
     text = (
         f"The best of {len(scored_variants(metrics))} variants on {split_card['test_rows']:,} test films is `{best}`: "

@@ -76,7 +76,12 @@ class SpacyClassifier:
 
     @classmethod
     def fit(
-        cls, train: pd.DataFrame, dev: pd.DataFrame, classes: int, parameters: SpacyParameters, run: RunParameters
+        cls,
+        train: pd.DataFrame,
+        dev: pd.DataFrame,
+        classes: int,
+        parameters: SpacyParameters,
+        run: RunParameters,
     ) -> tuple[Self, list[dict[str, float]]]:
         """Train with early stopping on dev accuracy; the best epoch's weights are kept."""
         seed = derive_seed(run.seed, "spacy")

@@ -5,6 +5,7 @@
   var system = window.matchMedia("(prefers-color-scheme: dark)");
   var touch = window.matchMedia("(pointer: coarse)").matches;
   var plots = Array.prototype.slice.call(document.querySelectorAll(".plot"));
+  var PAPER = 680; // pixels of a figure on A4 between ordinary margins
   var config = {
     responsive: true, displaylogo: false, scrollZoom: false, plotlyServerURL: "", showSendToCloud: false,
     displayModeBar: touch ? false : "hover",
@@ -149,6 +150,9 @@
     root.dataset.theme = "light";
     before.closed.forEach(function (details) { details.open = true; });
     plots.forEach(draw);
+    plots.forEach(function (plot) {
+      if (plot.dataset.drawn !== "failed") window.Plotly.relayout(plot, { width: PAPER, autosize: false });
+    });
     recolour();
   });
   window.addEventListener("afterprint", function () {
@@ -156,6 +160,9 @@
     if (before.theme) root.dataset.theme = before.theme; else delete root.dataset.theme;
     before.closed.forEach(function (details) { details.open = false; });
     before = null;
+    plots.forEach(function (plot) {
+      if (plot.dataset.drawn === "done") window.Plotly.relayout(plot, { width: null, autosize: true });
+    });
     recolour();
   });
 })();

@@ -1,0 +1,166 @@
+"""The LSTM: padding, pooling, learning, word vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from etudes.pipelines.genre_classification import nodes
+from etudes.pipelines.genre_classification.bilstm import BiLSTM, BiLSTMClassifier
+from etudes.pipelines.genre_classification.films import film_texts
+from etudes.text.tokens import tokenize
+from etudes.text.vectors import WordVectors
+
+Films = Callable[..., pd.DataFrame]
+Settings = Callable[..., Any]
+
+
+@pytest.fixture
+def network(settings: Settings) -> BiLSTM:
+    torch.manual_seed(0)
+    network = BiLSTM(30, 3, settings("bilstm", embedding=6, hidden=5, layers=2)).eval()
+    with torch.no_grad():  # a bias, as after training, so that states of padding would not be zero
+        for name, weight in network.lstm.named_parameters():
+            if "bias" in name:
+                weight.normal_()
+    return network
+
+
+@pytest.fixture(scope="module")
+def trained(toy_films: Films, settings: Settings, run_settings: Settings) -> tuple[BiLSTMClassifier, list[dict]]:
+    parameters = settings(
+        "bilstm",
+        embedding=16,
+        hidden=12,
+        dropout=0.1,
+        min_count=1,
+        fit={"epochs": 6, "batch_size": 8, "learning_rate": 0.02},
+    )
+    return BiLSTMClassifier.fit(toy_films(90, seed=0), toy_films(30, seed=1), 3, parameters, run_settings())
+
+
+def test_a_text_alone_gets_the_logits_it_gets_beside_longer_ones(network: BiLSTM) -> None:
+    short, long = torch.tensor([[4, 7, 9]]), torch.arange(1, 20)[None]
+    both = torch.zeros(2, 19, dtype=torch.long)
+    both[0, :3], both[1] = short, long
+    together = network(both, torch.tensor([3, 19]))
+    torch.testing.assert_close(together[:1], network(short, torch.tensor([3])), atol=1e-6, rtol=0)
+    torch.testing.assert_close(together[1:], network(long, torch.tensor([19])), atol=1e-6, rtol=0)
+
+
+def test_more_padding_than_the_longest_text_needs_changes_nothing(network: BiLSTM) -> None:
+    ids = torch.tensor([[4, 7, 9, 0, 0, 0, 0]])
+    torch.testing.assert_close(
+        network(ids, torch.tensor([3])), network(ids[:, :3], torch.tensor([3])), atol=1e-6, rtol=0
+    )
+
+
+def test_pooling_is_the_maximum_and_mean_of_the_states_of_real_words(network: BiLSTM) -> None:
+    ids = torch.tensor([[4, 7, 9]])
+    states, _ = network.lstm(network.embedding(ids))
+    pooled = torch.cat([states.max(1).values, states.mean(1)], dim=-1)
+    padded = torch.tensor([[4, 7, 9, 0, 0], [1, 2, 3, 4, 5]])
+    torch.testing.assert_close(network(padded, torch.tensor([3, 5]))[:1], network.output(pooled), atol=1e-6, rtol=0)
+
+
+def test_padding_is_not_trained(network: BiLSTM) -> None:
+    network.train()(torch.tensor([[4, 7, 0], [1, 2, 3]]), torch.tensor([2, 3])).sum().backward()
+    gradient = network.embedding.weight.grad
+    assert gradient is not None
+    assert (gradient[0] == 0).all() and (gradient[1:] != 0).any()
+
+
+def test_word_dropout_hides_words_in_training_only(settings: Settings) -> None:
+    torch.manual_seed(0)
+    network = BiLSTM(30, 3, settings("bilstm", dropout=0.0, word_dropout=0.9))
+    ids, lengths = torch.arange(2, 20)[None], torch.tensor([18])
+    hidden = [network.train()(ids, lengths) for _ in range(2)]
+    seen = [network.eval()(ids, lengths) for _ in range(2)]
+    assert not torch.equal(*hidden)
+    assert torch.equal(*seen)
+
+
+def test_it_learns_a_toy_task(trained: tuple[BiLSTMClassifier, list[dict]], toy_films: Films) -> None:
+    model, history = trained
+    test = toy_films(60, seed=2)
+    assert (model.predict_proba(test).argmax(1) == test["label"]).mean() >= 0.95
+    assert history[-1]["train_loss"] < 0.5 * history[0]["train_loss"]
+
+
+def test_probabilities_do_not_depend_on_the_other_films(
+    trained: tuple[BiLSTMClassifier, list[dict]], toy_films: Films
+) -> None:
+    films = toy_films(12, seed=3)
+    together = trained[0].predict_proba(films)
+    alone = np.concatenate([trained[0].predict_proba(films.iloc[[row]]) for row in range(len(films))])
+    np.testing.assert_allclose(alone, together, atol=1e-6)
+    np.testing.assert_allclose(together.sum(1), 1, atol=1e-9)
+
+
+def test_bilstm_is_the_same_after_saving(
+    trained: tuple[BiLSTMClassifier, list[dict]], toy_films: Films, reloaded: Callable[[Any], Any]
+) -> None:
+    films = toy_films(12, seed=3)
+    np.testing.assert_array_equal(reloaded(trained[0]).predict_proba(films), trained[0].predict_proba(films))
+
+
+def glove(folder: Path, size: int) -> WordVectors:
+    generator = np.random.default_rng(0)
+    lines = [" ".join([word, *map(str, generator.normal(size=size))]) for word in ("murder", "goal", "elsewhere")]
+    (folder / "glove.txt").write_text("\n".join(lines), encoding="utf-8")
+    return WordVectors(folder / "glove.txt")
+
+
+def still(settings: Settings, **changes: Any) -> Any:
+    """Settings with which training moves no weight to speak of."""
+    return settings(
+        "bilstm", embedding=6, min_count=1, fit={"epochs": 1, "learning_rate": 1e-12, "weight_decay": 0.0}, **changes
+    )
+
+
+def test_training_starts_from_pretrained_vectors(
+    tmp_path: Path, toy_films: Films, settings: Settings, run_settings: Settings
+) -> None:
+    vectors, parameters = glove(tmp_path, 6), still(settings)
+    arguments = (toy_films(60, seed=0), toy_films(9, seed=1), 3, parameters, run_settings())
+    model, _ = BiLSTMClassifier.fit(*arguments, vectors)
+    plain, _ = BiLSTMClassifier.fit(*arguments)
+    weights, ids = model.network.embedding.weight.detach().numpy(), model.vocabulary.ids
+    for word, vector in vectors.lookup(["murder", "goal"]).items():
+        np.testing.assert_allclose(weights[ids[word]], vector, atol=1e-6)
+    # Words without a vector keep the one they would have had.
+    np.testing.assert_allclose(weights[ids["oven"]], plain.network.embedding.weight.detach()[ids["oven"]], atol=1e-6)
+    assert "elsewhere" not in ids
+
+
+def test_vectors_of_another_size_are_refused(
+    tmp_path: Path, toy_films: Films, settings: Settings, run_settings: Settings
+) -> None:
+    with pytest.raises(ValueError, match=r"have 5 dimensions, bilstm\.embedding is 6; set it"):
+        BiLSTMClassifier.fit(
+            toy_films(60, seed=0), toy_films(9, seed=1), 3, still(settings), run_settings(), glove(tmp_path, 5)
+        )
+
+
+def test_the_vectors_file_is_needed_only_where_it_is_asked_for(
+    tmp_path: Path, toy_films: Films, settings: Settings, run_settings: Settings
+) -> None:
+    arguments = (toy_films(60, seed=0), toy_films(9, seed=1), {"classes": ["a", "b", "c"]}, WordVectors(tmp_path / "no"))
+    nodes.train_bilstm(*arguments, still(settings, pretrained=False), run_settings())
+    with pytest.raises(FileNotFoundError, match="no such file of word vectors"):
+        nodes.train_bilstm(*arguments, still(settings, pretrained=True), run_settings())
+
+
+def test_encoded_words_are_those_of_title_decade_and_plot(
+    trained: tuple[BiLSTMClassifier, list[dict]], toy_films: Films
+) -> None:
+    films = toy_films(90, seed=0)
+    words = trained[0].vocabulary.words
+    for ids, text in zip(trained[0].encode(films), film_texts(films), strict=True):
+        assert [words[index] for index in ids] == tokenize(text)

@@ -1,0 +1,117 @@
+"""The page in a browser, opened from a file without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DRAWN = "[...document.querySelectorAll('.plot')].map(plot => plot.dataset.drawn || '')"
+FONT = "document.querySelector('.plot').layout.font.color"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium at /usr/bin/chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    with sync_api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def opened(browser, report, tmp_path) -> Iterator[tuple[Any, list[str]]]:
+    """The page at 1200 px in a light system theme, and what went wrong in it."""
+    path = tmp_path / "report.html"
+    path.write_text(report.render(), encoding="utf-8")
+    page = browser.new_context(viewport={"width": 1200, "height": 800}, color_scheme="light").new_page()
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda r: wrong.append(r.url) if r.url.startswith(("http", "ws", "//")) else None)
+    page.goto(path.as_uri())
+    page.wait_for_load_state("load")
+    yield page, wrong
+    page.context.close()
+
+
+def scroll_through(page: Any) -> None:
+    for plot in page.query_selector_all(".plot"):
+        plot.scroll_into_view_if_needed()
+        page.wait_for_timeout(50)
+    page.wait_for_function(f"{DRAWN}.every(state => state === 'done' || state === 'failed')")
+
+
+def test_figures_are_drawn_when_scrolled_into_view_without_errors(opened) -> None:
+    page, wrong = opened
+    assert "" in page.evaluate(DRAWN), "those far below wait"
+    scroll_through(page)
+    assert set(page.evaluate(DRAWN)) == {"done"}
+    assert page.evaluate("document.querySelectorAll('.plot svg.main-svg').length") >= 9
+    assert page.evaluate("window.hacked") is None
+    assert wrong == []
+
+
+def test_the_theme_can_be_changed_and_figures_follow(opened) -> None:
+    page, wrong = opened
+    scroll_through(page)
+    background = "getComputedStyle(document.body).backgroundColor"
+    light, font = page.evaluate(background), page.evaluate(FONT)
+    button = page.locator("#theme")
+    assert button.inner_text() == "Dark theme"
+    button.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"{FONT} !== '{font}'")
+    assert page.evaluate(background) != light
+    assert button.inner_text() == "Light theme"
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark", "kept for the next visit"
+    assert wrong == []
+
+
+def test_a_phone_scrolls_tables_and_not_the_page(opened) -> None:
+    page, wrong = opened
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.reload()
+    scroll_through(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("document.body.scrollWidth") <= 360
+    assert wrong == []
+
+
+def test_the_class_of_the_terms_is_chosen_from_a_list_of_the_page(opened) -> None:
+    page, wrong = opened
+    scroll_through(page)
+    choice = page.locator("select")
+    assert choice.locator("option").all_inner_texts() == ["drama", "war & <peace>", "1984"]
+    choice.select_option("1")
+    plot = "document.querySelector('select').closest('figure').querySelector('.plot')"
+    page.wait_for_function(f"{plot}.data.map(trace => trace.visible).join() === 'false,true,false'")
+    assert wrong == []
+
+
+def test_print_draws_every_figure_on_white_and_puts_the_theme_back(opened) -> None:
+    page, wrong = opened
+    page.emulate_media(color_scheme="dark")
+    assert page.pdf()[:5] == b"%PDF-"
+    page.wait_for_function(f"{DRAWN}.every(state => state === 'done')")
+    assert page.evaluate("document.documentElement.dataset.theme") is None
+    assert page.evaluate("document.querySelectorAll('details[open]').length") == 0
+    assert wrong == []
