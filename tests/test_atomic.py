@@ -135,7 +135,9 @@ def test_a_kill_between_the_renames_is_undone(tmp_path: Path, monkeypatch: pytes
     assert not (tmp_path / ".model.old").exists()
 
 
-def test_a_write_after_a_kill_between_the_renames_succeeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_after_a_kill_between_the_renames_succeeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = make_folder(tmp_path / "model", "old")
     kill_between_the_renames(path, monkeypatch)
     with atomic_folder(path) as temporary:

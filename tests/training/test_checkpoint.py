@@ -10,16 +10,17 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import yaml
-from conftest import STUDY, kedro, make_project, quiet_environment
-from toy import Interrupted, Toy, network, same, settings, train, weights_of
 from torch import Tensor
+from toy import Interrupted, Toy, network, same, settings, train, weights_of
 
+from conftest import STUDY, kedro, make_project, quiet_environment
 from etudes.training.checkpoint import Checkpoint, CheckpointError, checkpoint_key
 
 Outcome = tuple[dict[str, Tensor], list[dict[str, float]]]
@@ -71,7 +72,9 @@ def test_resumed_training_equals_an_uninterrupted_one(
     assert problem.steps == STEPS - saved
 
 
-def test_a_training_interrupted_twice_equals_an_uninterrupted_one(tmp_path: Path, uninterrupted: Outcome) -> None:
+def test_a_training_interrupted_twice_equals_an_uninterrupted_one(
+    tmp_path: Path, uninterrupted: Outcome
+) -> None:
     interrupt(tmp_path, 6)
     with pytest.raises(Interrupted):
         train(noisy(raise_at=6), tmp_path, settings(), resume=True)
@@ -171,7 +174,7 @@ def test_a_damaged_checkpoint_is_named_and_left_as_it_is(tmp_path: Path, damage:
             }[damage]
         )
     before = path.read_bytes()
-    with pytest.raises(CheckpointError, match="cannot be read.*run without run.resume") as caught:
+    with pytest.raises(CheckpointError, match=r"cannot be read.*run without run\.resume") as caught:
         train(noisy(), tmp_path, settings(), resume=True)
     assert str(path) in str(caught.value)
     assert path.read_bytes() == before
@@ -215,7 +218,9 @@ def test_a_full_disk_is_reported_as_such(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
     try:
-        with pytest.raises(OSError, match="checkpoint.pt: the checkpoint cannot be written.*(File too large|No space left)"):
+        with pytest.raises(
+            OSError, match=r"checkpoint\.pt: the checkpoint cannot be written.*(File too large|No space left)"
+        ):
             checkpoint.save({"value": torch.zeros(10**6)})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -232,15 +237,22 @@ def test_without_a_folder_nothing_is_saved_or_loaded() -> None:
 def test_a_key_depends_on_every_part_and_not_on_the_order_of_a_mapping() -> None:
     first = checkpoint_key("data", {"a": 1, "b": 2}, 0)
     assert checkpoint_key("data", {"b": 2, "a": 1}, 0) == first
-    assert len({first, checkpoint_key("data", {"a": 1, "b": 3}, 0), checkpoint_key("data", {"a": 1, "b": 2}, 1)}) == 3
+    assert (
+        len({first, checkpoint_key("data", {"a": 1, "b": 3}, 0), checkpoint_key("data", {"a": 1, "b": 2}, 1)})
+        == 3
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [3, 10])
-def test_a_killed_process_is_resumed_to_the_same_numbers(tmp_path: Path, uninterrupted: Outcome, step: int) -> None:
+def test_a_killed_process_is_resumed_to_the_same_numbers(
+    tmp_path: Path, uninterrupted: Outcome, step: int
+) -> None:
     environment = quiet_environment(PYTHONPATH=os.pathsep.join([str(Path(__file__).parent), *sys.path]))
     command = [sys.executable, "-m", "toy", str(tmp_path), str(step)]
-    killed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    killed = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     problem = noisy()
     assert_equal(outcome(problem, tmp_path, resume=True), uninterrupted)
@@ -255,16 +267,26 @@ def test_two_ranks_resume_to_the_same_numbers(tmp_path: Path) -> None:
     assert_equal(outcome(noisy(), tmp_path / "cut", devices=2, resume=True), whole)
 
 
-def train_bilstm(project: Path, *more: str) -> list[str]:
+def train_bilstm(*more: str) -> list[str]:
     return ["run", "--env=test", f"--pipelines={STUDY}", f"--to-nodes={STUDY}.train_bilstm", *more]
 
 
 def many_small_steps(folder: Path) -> Path:
     """A project whose BiLSTM takes hundreds of steps and saves after each."""
     project = make_project(folder)
+    if (
+        project / "src"
+    ).is_symlink():  # Kedro refuses a source folder outside the project; PYTHONPATH has the package
+        (project / "src").unlink()
+        (project / "src").mkdir()
     path = project / "conf" / "test" / "parameters" / f"{STUDY}.yml"
     parameters = yaml.safe_load(path.read_text())
-    parameters[STUDY]["bilstm"]["fit"] = {"epochs": 12, "batch_size": 8, "checkpoint_steps": 1, "patience": 12}
+    parameters[STUDY]["bilstm"]["fit"] = {
+        "epochs": 12,
+        "batch_size": 8,
+        "checkpoint_steps": 1,
+        "patience": 12,
+    }
     path.write_text(yaml.safe_dump(parameters))
     return project
 
@@ -272,7 +294,7 @@ def many_small_steps(folder: Path) -> Path:
 def kill_in_mid_training(project: Path) -> dict[str, Any]:
     """Start the run, kill -9 it once a checkpoint in mid-epoch has been replaced twice; give the progress it holds."""
     path = project / "data" / "06_models" / "test" / STUDY / "checkpoints" / "bilstm" / "checkpoint.pt"
-    command = [sys.executable, "-m", "kedro", *train_bilstm(project)]
+    command = [sys.executable, "-m", "kedro", *train_bilstm()]
     log = (project / "killed.log").open("w")
     process = subprocess.Popen(
         command, cwd=project, env=quiet_environment(), stdout=log, stderr=log, stdin=subprocess.DEVNULL
@@ -306,7 +328,7 @@ def test_a_killed_study_is_resumed_to_the_same_files(tmp_path: Path) -> None:
     progress = kill_in_mid_training(cut)
     assert progress["epoch"] < 12 and not progress["finished"]
     for project, more in ((whole, []), (cut, ["--params=run.resume=true"])):
-        done = kedro(project, *train_bilstm(project, *more))
+        done = kedro(project, *train_bilstm(*more))
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         if project == cut:
             assert "starts afresh" not in done.stdout + done.stderr
@@ -327,4 +349,4 @@ def test_a_killed_study_is_resumed_to_the_same_files(tmp_path: Path) -> None:
     assert [point.step for point in curve] == list(range(1, 13))
     restored = [point.timestamp for point in curve][: progress["epoch"]]
     trained = [point.timestamp for point in curve][progress["epoch"] :]
-    assert max(restored) - min(restored) < min(b - a for a, b in zip(trained, trained[1:], strict=False))
+    assert max(restored) - min(restored) < min(b - a for a, b in pairwise(trained))

@@ -8,8 +8,18 @@ from typing import Any
 
 import pytest
 import torch
-from toy import ColumnLosses, ColumnWeights, NoBatches, Toy, network, run_parameters, same, settings, weights_of
 from torch.optim.optimizer import register_optimizer_step_pre_hook
+from toy import (
+    ColumnLosses,
+    ColumnWeights,
+    NoBatches,
+    Toy,
+    network,
+    run_parameters,
+    same,
+    settings,
+    weights_of,
+)
 
 from etudes.training.fit import fit, resolve_device
 from etudes.training.session import training_session
@@ -52,13 +62,20 @@ def test_training_loss_is_the_weighted_mean_over_examples() -> None:
 
 @pytest.mark.parametrize(
     ("maximise", "scores", "best"),
-    [(True, [0.1, 0.9, 0.3, 0.2], 1), (False, [0.9, 0.5, 0.2, 0.4], 2), (True, [0.5, 0.5, 0.5, 0.5], 0)],
+    [
+        (True, [0.1, 0.9, 0.3, 0.2], 1),
+        (False, [0.9, 0.5, 0.2, 0.4], 2),
+        (True, [0.5, 0.5, 0.5, 0.5], 0),
+        (False, [0.5, 0.5, 0.5, 0.5], 0),
+    ],
 )
 def test_the_best_epochs_weights_come_back(maximise: bool, scores: list[float], best: int) -> None:
     problem = Toy(scores=scores, maximise=maximise)
     fit(problem, settings(epochs=4), run_parameters())
     assert len(problem.snapshots) == 4
-    assert not any(same(problem.snapshots[best], other) for i, other in enumerate(problem.snapshots) if i != best)
+    assert not any(
+        same(problem.snapshots[best], other) for i, other in enumerate(problem.snapshots) if i != best
+    )
     assert same(weights_of(problem), problem.snapshots[best])
     assert not problem.model.training
 
@@ -153,5 +170,7 @@ def test_reduced_precision_ends_with_the_training() -> None:
 
 def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match=r"run.device = cuda, but this machine has only cpu.*set run.device=auto"):
+    with pytest.raises(
+        ValueError, match=r"run.device = cuda, but this machine has only cpu.*set run.device=auto"
+    ):
         resolve_device("cuda")

@@ -62,7 +62,9 @@ def test_two_ranks_train_as_one_with_the_same_batches() -> None:
 
 @pytest.mark.slow
 def test_a_failing_rank_ends_in_one_error_that_names_the_failure() -> None:
-    with pytest.raises(RuntimeError, match=r"Rank 1 of fail_on_rank_one failed:.*the data of film 17 is broken"):
+    with pytest.raises(
+        RuntimeError, match=r"Rank 1 of fail_on_rank_one failed:.*the data of film 17 is broken"
+    ):
         launch(toy.fail_on_rank_one, run=run_parameters(devices=2))
 
 

@@ -69,7 +69,9 @@ def test_derived_seeds_never_change() -> None:
 
 
 def test_derived_seeds_differ_by_purpose_and_fit_every_generator() -> None:
-    seeds = [derive_seed(seed, *names) for seed in (0, 1) for names in (["fit", 0], ["fit", 1], ["split"], [])]
+    seeds = [
+        derive_seed(seed, *names) for seed in (0, 1) for names in (["fit", 0], ["fit", 1], ["split"], [])
+    ]
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= seed < 2**32 for seed in seeds)
 

@@ -168,7 +168,9 @@ def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-def train(problem: Toy, folder: Path | None, fit_settings: FitParameters, **run: Any) -> list[dict[str, float]]:
+def train(
+    problem: Toy, folder: Path | None, fit_settings: FitParameters, **run: Any
+) -> list[dict[str, float]]:
     """`fit` inside a session whose checkpoints lie in ``folder``."""
     with training_session("toy", folder, lambda step, metrics: None):
         return fit(problem, fit_settings, run_parameters(**run))
@@ -176,7 +178,7 @@ def train(problem: Toy, folder: Path | None, fit_settings: FitParameters, **run:
 
 def describe_rank(base: int) -> dict[str, Any]:
     """What a rank sees; records two metrics, as every rank of a training does."""
-    rank = int(os.environ.get("RANK", -1))
+    rank = int(os.environ.get("RANK", "-1"))
     world = 1
     total = base
     if rank >= 0:

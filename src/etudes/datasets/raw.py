@@ -26,33 +26,47 @@ class RawFile:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def short_name(self) -> str:
+        """The name without its folder: what may be published."""
+        return self.name if self.embedded_sample else Path(self.name).name
+
+    @property
     def embedded_sample(self) -> bool:
         return bool(self.facts.get("embedded_sample", False))
 
 
 class RawFileDataset(AbstractDataset[None, RawFile]):
-    """One file of a public data set, ``<raw>/<source>/<file>``.
+    """One file of a public data set, ``<raw>/<source>/<file>``, or of a user's own, ``<raw>/<file>``.
 
     Args:
-        source: name of the data set in the table of sources (``kedro data list``).
+        source: name of the data set in the table of sources (``kedro data list``); null for a file of your own.
         file: name of the file in the data set's folder.
         raw: the raw folder.
     """
 
-    def __init__(self, *, source: str, file: str, raw: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, *, source: str | None, file: str, raw: str, metadata: dict[str, Any] | None = None
+    ) -> None:
         self._source = source
-        self._path = Path(raw) / source / file
+        self._path = Path(raw) / (source or "") / file
         self.metadata = metadata
 
     def load(self) -> RawFile:
         from etudes.data.sources import MissingDataError, require
 
         try:
-            require(self._source, self._path.parents[1], files=[self._path.name])
+            if self._source is not None:
+                require(self._source, self._path.parents[1], files=[self._path.name])
             content = self._path.read_bytes()
+        except FileNotFoundError as error:
+            raise DatasetError(
+                f"{self._path}: no such file; check `raw` and `file` in the catalog"
+            ) from error
         except (MissingDataError, OSError) as error:
             raise DatasetError(str(error)) from error
-        return RawFile(str(self._path), content, {"embedded_sample": False})
+        return RawFile(
+            str(self._path), content, {"embedded_sample": False, "source": self._source or "own data"}
+        )
 
     def save(self, data: None) -> None:
         raise DatasetError(f"{self._path} is raw data and is never written by a study")

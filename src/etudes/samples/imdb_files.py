@@ -28,7 +28,7 @@ def raw_file(part: str, n_train: int, n_test: int, seed: int) -> RawFile:
     kept = set(counts.index[counts >= MIN_TRAINING_FILMS])  # small samples miss the rare genres
     train, test = train[train["genre"].isin(kept)], test[test["genre"].isin(kept)]
     frame = train if part == "train" else test
-    facts: dict[str, object] = {"embedded_sample": True}
+    facts: dict[str, object] = {"embedded_sample": True, "source": "embedded sample"}
     if part == "test":
         facts["ceiling"] = bayes_ceiling(test)
     name = f"embedded sample of {n_train + n_test} film plots (seed {seed}), {part}"

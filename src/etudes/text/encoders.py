@@ -137,6 +137,28 @@ def embed(
     return result
 
 
+def word_vectors(name: str, words: Sequence[str], size: int) -> np.ndarray:
+    """Static word vectors from an encoder's input embeddings, float32 (words, size).
+
+    A word's vector is the mean over its word pieces, reduced to ``size`` principal directions of the given words and
+    scaled to unit variance; the encoder itself does not run. Words without pieces get zeros.
+
+    Raises:
+        EncoderError: more dimensions are asked for than the encoder or the number of words can give.
+    """
+    table = load_encoder(name).get_input_embeddings().weight.detach().numpy()  # type: ignore[operator]
+    if not 0 < size <= min(table.shape[1], len(words)):
+        raise EncoderError(
+            f"{size} dimensions for {len(words)} words; '{name}' gives at most {min(table.shape[1], len(words))}"
+        )
+    pieces = load_tokenizer(name)(list(words), add_special_tokens=False)["input_ids"]
+    vectors = np.stack([table[ids].mean(0) if ids else np.zeros(table.shape[1]) for ids in pieces])
+    vectors = vectors - vectors.mean(0)
+    _, _, directions = np.linalg.svd(vectors, full_matrices=False)
+    reduced = vectors @ directions[:size].T
+    return (reduced / reduced.std()).astype(np.float32)
+
+
 def upper_layers(model: nn.Module, count: int | None) -> list[nn.Parameter]:
     """Freeze all of an encoder but its ``count`` upper layers (None: freeze nothing); returns what stays trainable.
 

@@ -54,6 +54,7 @@ class FitState:
     step: int = 0
     loss_sum: float = 0.0
     weight_sum: float = 0.0
+    updates: int = 0
     best_score: float | None = None
     best_epoch: int = 0
     finished: bool = False
@@ -131,6 +132,8 @@ class _Loop:
         self.checkpoint = Checkpoint(folder if self.rank == 0 else None, key, run.resume)
         self.state = FitState()
         self.best_weights: dict[str, Tensor] = {}
+        model = self.accelerator.unwrap_model(self.model)
+        self.averaged = copy.deepcopy(model).eval() if settings.average > 0 else None
 
     def _key(self, groups: list[dict[str, Any]]) -> str:
         """First weights, the numbers in the modules (dropout rates) and in the optimiser's groups, data, settings."""
@@ -193,8 +196,23 @@ class _Loop:
         self.optimizer.step()
         self.scheduler.step()
         self.optimizer.zero_grad(set_to_none=True)
+        self._average()
         self.state.loss_sum += float(weighted.detach())
         self.state.weight_sum += float(normaliser.detach())
+
+    def _average(self) -> None:
+        """Exponential moving average of the weights (Polyak and Juditsky 1992), with a shorter memory at the start."""
+        if self.averaged is None:
+            return
+        self.state.updates += 1
+        decay = min(self.settings.average, (1 + self.state.updates) / (10 + self.state.updates))
+        current = self.accelerator.unwrap_model(self.model).state_dict()
+        with torch.no_grad():
+            for name, value in self.averaged.state_dict().items():
+                if value.is_floating_point():
+                    value.lerp_(current[name], 1 - decay)
+                else:
+                    value.copy_(current[name])
 
     def _end_epoch(self) -> None:
         state, problem = self.state, self.problem
@@ -206,7 +224,7 @@ class _Loop:
                 f"{self.label}: the training loss is {train_loss} after epoch {state.epoch + 1}; "
                 "lower the learning rate or gradient_clip, or look for NaN in the data"
             )
-        model = self.accelerator.unwrap_model(self.model).eval()
+        model = self.averaged or self.accelerator.unwrap_model(self.model).eval()
         with torch.inference_mode():
             dev = problem.evaluate(model, self.accelerator.device)
         score = self._same_everywhere(dev[problem.monitor])
@@ -262,6 +280,7 @@ class _Loop:
         self.checkpoint.save(
             {
                 "model": self.accelerator.unwrap_model(self.model).state_dict(),
+                "averaged": self.averaged.state_dict() if self.averaged else {},
                 "best": self.best_weights,
                 "optimizer": self.optimizer.state_dict(),
                 "scheduler": self.scheduler.state_dict(),
@@ -280,6 +299,8 @@ class _Loop:
         if stored is None:
             return
         self.accelerator.unwrap_model(self.model).load_state_dict(stored["model"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(stored["averaged"])
         self.optimizer.load_state_dict(stored["optimizer"])
         self.scheduler.load_state_dict(stored["scheduler"])
         if self.accelerator.scaler is not None and stored["scaler"]:

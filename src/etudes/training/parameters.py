@@ -41,5 +41,8 @@ class FitParameters(Strict):
     weight_decay: float = Field(ge=0)
     gradient_clip: float = Field(gt=0, description="largest L2 norm of the gradient")
     warmup: float = Field(ge=0, lt=1, description="fraction of all steps with a rising learning rate")
+    average: float = Field(
+        ge=0, lt=1, description="decay of the running average of weights; 0 uses the last ones"
+    )
     patience: int = Field(ge=1, description="epochs without a better dev score before training stops")
     checkpoint_steps: int = Field(ge=1, description="optimiser steps between two checkpoints")

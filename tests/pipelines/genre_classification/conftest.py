@@ -13,6 +13,7 @@ import pytest
 
 from etudes.config import EtudesConfigLoader
 from etudes.models import load_model, save_model
+from etudes.pipelines.genre_classification.linear import TfidfClassifier
 from etudes.pipelines.genre_classification.parameters import Parameters
 from etudes.training.parameters import RunParameters
 
@@ -40,7 +41,9 @@ def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     merged = dict(values)
     for name, change in changes.items():
         old = merged.get(name)
-        merged[name] = _merged(old, change) if isinstance(old, Mapping) and isinstance(change, Mapping) else change
+        merged[name] = (
+            _merged(old, change) if isinstance(old, Mapping) and isinstance(change, Mapping) else change
+        )
     return merged
 
 
@@ -81,13 +84,25 @@ def toy_films() -> Films:
             {
                 "id": np.arange(1, rows + 1),
                 "title": [f"Night {row}" for row in range(rows)],
-                "year": pd.array([None if row % 5 == 0 else 1950 + row % 70 for row in range(rows)], dtype="Int32"),
+                "year": pd.array(
+                    [None if row % 5 == 0 else 1950 + row % 70 for row in range(rows)], dtype="Int32"
+                ),
                 "series": labels % 2 == 1,
                 "genre": [("crime", "sport", "food")[label] for label in labels],
                 "plot": plots,
                 "label": labels.astype(np.int64),
             }
         )
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def fit_tfidf(settings: Settings) -> Callable[..., TfidfClassifier]:
+    """``fit_tfidf(train, 3, balance=0.5)``: the linear classifier, before its temperature is set."""
+
+    def build(train: pd.DataFrame, classes: int, **changes: Any) -> TfidfClassifier:
+        return TfidfClassifier.fit(train, classes, settings("tfidf", **changes))
 
     return build
 

@@ -33,7 +33,9 @@ def network(settings: Settings) -> BiLSTM:
 
 
 @pytest.fixture(scope="module")
-def trained(toy_films: Films, settings: Settings, run_settings: Settings) -> tuple[BiLSTMClassifier, list[dict]]:
+def trained(
+    toy_films: Films, settings: Settings, run_settings: Settings
+) -> tuple[BiLSTMClassifier, list[dict]]:
     parameters = settings(
         "bilstm",
         embedding=16,
@@ -66,7 +68,8 @@ def test_pooling_is_the_maximum_and_mean_of_the_states_of_real_words(network: Bi
     states, _ = network.lstm(network.embedding(ids))
     pooled = torch.cat([states.max(1).values, states.mean(1)], dim=-1)
     padded = torch.tensor([[4, 7, 9, 0, 0], [1, 2, 3, 4, 5]])
-    torch.testing.assert_close(network(padded, torch.tensor([3, 5]))[:1], network.output(pooled), atol=1e-6, rtol=0)
+    logits = network(padded, torch.tensor([3, 5]))
+    torch.testing.assert_close(logits[:1], network.output(pooled), atol=1e-6, rtol=0)
 
 
 def test_padding_is_not_trained(network: BiLSTM) -> None:
@@ -112,7 +115,9 @@ def test_bilstm_is_the_same_after_saving(
 
 def glove(folder: Path, size: int) -> WordVectors:
     generator = np.random.default_rng(0)
-    lines = [" ".join([word, *map(str, generator.normal(size=size))]) for word in ("murder", "goal", "elsewhere")]
+    lines = [
+        " ".join([word, *map(str, generator.normal(size=size))]) for word in ("murder", "goal", "elsewhere")
+    ]
     (folder / "glove.txt").write_text("\n".join(lines), encoding="utf-8")
     return WordVectors(folder / "glove.txt")
 
@@ -120,7 +125,11 @@ def glove(folder: Path, size: int) -> WordVectors:
 def still(settings: Settings, **changes: Any) -> Any:
     """Settings with which training moves no weight to speak of."""
     return settings(
-        "bilstm", embedding=6, min_count=1, fit={"epochs": 1, "learning_rate": 1e-12, "weight_decay": 0.0}, **changes
+        "bilstm",
+        embedding=6,
+        min_count=1,
+        fit={"epochs": 1, "learning_rate": 1e-12, "weight_decay": 0.0},
+        **changes,
     )
 
 
@@ -135,7 +144,9 @@ def test_training_starts_from_pretrained_vectors(
     for word, vector in vectors.lookup(["murder", "goal"]).items():
         np.testing.assert_allclose(weights[ids[word]], vector, atol=1e-6)
     # Words without a vector keep the one they would have had.
-    np.testing.assert_allclose(weights[ids["oven"]], plain.network.embedding.weight.detach()[ids["oven"]], atol=1e-6)
+    np.testing.assert_allclose(
+        weights[ids["oven"]], plain.network.embedding.weight.detach()[ids["oven"]], atol=1e-6
+    )
     assert "elsewhere" not in ids
 
 
@@ -144,14 +155,24 @@ def test_vectors_of_another_size_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=r"have 5 dimensions, bilstm\.embedding is 6; set it"):
         BiLSTMClassifier.fit(
-            toy_films(60, seed=0), toy_films(9, seed=1), 3, still(settings), run_settings(), glove(tmp_path, 5)
+            toy_films(60, seed=0),
+            toy_films(9, seed=1),
+            3,
+            still(settings),
+            run_settings(),
+            glove(tmp_path, 5),
         )
 
 
 def test_the_vectors_file_is_needed_only_where_it_is_asked_for(
     tmp_path: Path, toy_films: Films, settings: Settings, run_settings: Settings
 ) -> None:
-    arguments = (toy_films(60, seed=0), toy_films(9, seed=1), {"classes": ["a", "b", "c"]}, WordVectors(tmp_path / "no"))
+    arguments = (
+        toy_films(60, seed=0),
+        toy_films(9, seed=1),
+        {"classes": ["a", "b", "c"]},
+        WordVectors(tmp_path / "no"),
+    )
     nodes.train_bilstm(*arguments, still(settings, pretrained=False), run_settings())
     with pytest.raises(FileNotFoundError, match="no such file of word vectors"):
         nodes.train_bilstm(*arguments, still(settings, pretrained=True), run_settings())

@@ -19,7 +19,7 @@ from etudes.pipelines.genre_classification.combination import (
     log_probabilities,
     pool,
 )
-from etudes.pipelines.genre_classification.linear import Majority, TfidfClassifier
+from etudes.pipelines.genre_classification.linear import Majority
 
 K = 4
 UNIFORM = np.full(K, 1 / K)
@@ -166,10 +166,10 @@ def test_no_members_are_refused() -> None:
 
 
 def test_the_pool_is_the_same_after_saving_with_its_members(
-    toy_films: Callable[..., pd.DataFrame], settings: Callable[..., Any], reloaded: Callable[[Any], Any]
+    toy_films: Callable[..., pd.DataFrame], fit_tfidf: Callable[..., Any], reloaded: Callable[[Any], Any]
 ) -> None:
     train, dev = toy_films(60, seed=0), toy_films(30, seed=1)
-    tfidf = TfidfClassifier.fit(train, 3, settings("tfidf"), seed=0)
+    tfidf = fit_tfidf(train, 3)
     tfidf.calibrate(dev)
     members = {"majority": Majority.fit(train["label"].to_numpy(), 3), "tfidf": tfidf}
     model = Combination(members, np.array([0.3, 0.9]), np.array([0.5, 0.3, 0.2]), 0.4)

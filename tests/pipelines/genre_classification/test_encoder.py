@@ -34,7 +34,10 @@ def tuned(toy_films: Films, settings: Settings, run_settings: Settings) -> Encod
         head_learning_rate=0.02,
         fit={"epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "patience": 2},
     )
-    return EncoderClassifier.fit(toy_films(48, seed=0), toy_films(15, seed=1), 3, parameters, run_settings())[0]
+    model, _ = EncoderClassifier.fit(
+        toy_films(48, seed=0), toy_films(15, seed=1), 3, parameters, run_settings()
+    )
+    return model
 
 
 def test_the_probe_learns_a_toy_task(probe: EncoderProbe, toy_films: Films) -> None:
@@ -42,7 +45,9 @@ def test_the_probe_learns_a_toy_task(probe: EncoderProbe, toy_films: Films) -> N
     assert (probe.predict_proba(test).argmax(1) == test["label"]).mean() >= 0.9
 
 
-def test_the_probe_tells_two_classes_apart(toy_films: Films, settings: Settings, run_settings: Settings) -> None:
+def test_the_probe_tells_two_classes_apart(
+    toy_films: Films, settings: Settings, run_settings: Settings
+) -> None:
     train, dev = toy_films(40, seed=0, classes=2), toy_films(20, seed=1, classes=2)
     probe = EncoderProbe.fit(train, dev, 2, settings("encoder_probe"), run_settings())
     assert (probe.predict_proba(dev).argmax(1) == dev["label"]).mean() >= 0.9
@@ -57,7 +62,8 @@ def test_probe_scores_equal_scikit_learn_by_hand(probe: EncoderProbe, toy_films:
     mean, scale = probe.arrays["mean"], probe.arrays["scale"]
     np.testing.assert_allclose(mean, vectors.mean(0), atol=1e-6)
     reference = LogisticRegression(C=probe.parameters.regularisation, max_iter=1000, tol=1e-4)
-    reference.fit((vectors - mean) / scale, train["label"])  # the toy classes are of one size: all weights are 1
+    # The toy classes are of one size, so that all class weights are 1.
+    reference.fit((vectors - mean) / scale, train["label"])
     expected = reference.predict_proba((probe.embed(dev, "cpu") - mean) / scale)
     np.testing.assert_allclose(softmax(probe.scores(dev, "cpu"), axis=1), expected, atol=1e-5)
 
@@ -80,7 +86,9 @@ def test_the_probe_refuses_an_encoder_with_other_weights(
     again = EncoderProbe.from_state(probe.state())
     monkeypatch.setattr(module, "weights_fingerprint", lambda _: "other")
     for _ in range(2):  # and goes on refusing
-        with pytest.raises(EncoderError, match=rf"other weights \(other\) .* trained with \({probe.fingerprint}\)"):
+        with pytest.raises(
+            EncoderError, match=rf"other weights \(other\) .* trained with \({probe.fingerprint}\)"
+        ):
             again.predict_proba(toy_films(3, seed=0))
 
 
@@ -97,7 +105,9 @@ def test_the_tuned_encoder_is_the_same_after_saving(
 
 
 def test_only_trained_weights_are_stored(tuned: EncoderClassifier, tmp_path: Path) -> None:
-    layer = sum(p.numel() for n, p in tuned.network.encoder.named_parameters() if n.startswith("encoder.layer.5."))
+    layer = sum(
+        p.numel() for n, p in tuned.network.encoder.named_parameters() if n.startswith("encoder.layer.5.")
+    )
     head = 384 * 3 + 3
     save_model(tuned, tmp_path / "model")
     stored = (tmp_path / "model" / "weights.safetensors").stat().st_size
@@ -108,7 +118,9 @@ def test_lower_layers_stay_as_they_were_and_the_upper_one_is_trained(tuned: Enco
     from etudes.text.encoders import EMBEDDED, load_encoder
 
     before = load_encoder(EMBEDDED).state_dict()
-    changed = {name for name, value in tuned.network.encoder.state_dict().items() if not value.equal(before[name])}
+    changed = {
+        name for name, value in tuned.network.encoder.state_dict().items() if not value.equal(before[name])
+    }
     assert changed
     assert all(name.startswith("encoder.layer.5.") for name in changed)
 
@@ -118,7 +130,9 @@ def test_the_tuned_encoder_refuses_an_encoder_with_other_weights(
 ) -> None:
     state = tuned.state()
     monkeypatch.setattr(module, "weights_fingerprint", lambda _: "other")
-    with pytest.raises(EncoderError, match=rf"other weights \(other\) .* fine-tuned from \({tuned.fingerprint}\)"):
+    with pytest.raises(
+        EncoderError, match=rf"other weights \(other\) .* fine-tuned from \({tuned.fingerprint}\)"
+    ):
         EncoderClassifier.from_state(state)
 
 

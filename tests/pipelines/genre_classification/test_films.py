@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -58,7 +60,9 @@ def test_title_forms_of_imdb(text: str, title: Title) -> None:
 
 
 def test_columns_and_types_of_parsed_films() -> None:
-    frame = parse('7 ::: "Quiz" (2001) ::: Game-Show ::: Who wins?\n3 ::: Akela (????) ::: drama ::: A wolf.\n')
+    frame = parse(
+        '7 ::: "Quiz" (2001) ::: Game-Show ::: Who wins?\n3 ::: Akela (????) ::: drama ::: A wolf.\n'
+    )
     assert list(frame.columns) == ["id", "title", "year", "series", "genre", "plot"]
     assert frame["id"].tolist() == [7, 3]
     assert frame["genre"].tolist() == ["game-show", "drama"]
@@ -118,7 +122,9 @@ def test_a_wrong_encoding_is_named_with_file_line_and_byte() -> None:
 
 
 def test_an_encoding_that_is_wrong_at_the_end_names_the_last_line() -> None:
-    assert refusal(b"1 ::: T ::: drama ::: Plot\n2 ::: T ::: drama ::: Plo\xc3").startswith("films.txt, line 2: ")
+    assert refusal(b"1 ::: T ::: drama ::: Plot\n2 ::: T ::: drama ::: Plo\xc3").startswith(
+        "films.txt, line 2: "
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \n", b"\xef\xbb\xbf"])
@@ -172,11 +178,9 @@ def test_plots_are_the_same_whatever_their_case_space_and_marks() -> None:
 
 
 @pytest.mark.real_data
-def test_the_public_files_are_read_whole(raw_data: object) -> None:
-    from pathlib import Path
-
+def test_the_public_files_are_read_whole(raw_data: Path) -> None:
     for name in ("train_data.txt", "test_data_solution.txt"):
-        path = Path(str(raw_data)) / "imdb_genres" / name
+        path = raw_data / "imdb_genres" / name
         frame = parse_films(RawFile(name, path.read_bytes()))
         assert len(frame) == sum(1 for line in path.open("rb") if line.strip())
         assert frame["genre"].nunique() > 1

@@ -11,85 +11,101 @@ import pytest
 from scipy.sparse import hstack
 from scipy.special import log_softmax
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.svm import LinearSVC
+from sklearn.linear_model import RidgeClassifier
 
-from etudes.pipelines.genre_classification.films import film_texts
 from etudes.pipelines.genre_classification.linear import (
     Majority,
     TfidfClassifier,
     class_weights,
     fit_temperature,
+    form_words,
 )
 
 Films = Callable[..., pd.DataFrame]
-Settings = Callable[..., Any]
+FitTfidf = Callable[..., TfidfClassifier]
 
 
 @pytest.fixture(scope="module")
 def films(toy_films: Films) -> tuple[pd.DataFrame, pd.DataFrame]:
     train, dev = toy_films(90, seed=0), toy_films(30, seed=1)
-    return train[(train["label"] != 2) | (train["id"] < 31)].reset_index(drop=True), dev  # classes of unequal size
+    unequal = train[(train["label"] != 2) | (train["id"] < 31)]
+    return unequal.reset_index(drop=True), dev
 
 
-@pytest.mark.parametrize(("balance", "char_weight"), [(0.0, 1.0), (0.7, 0.5)])
+@pytest.mark.parametrize(("balance", "form_weight"), [(0.0, 1.0), (0.7, 0.3)])
 def test_scores_equal_scikit_learn_by_hand(
-    films: tuple[pd.DataFrame, pd.DataFrame], settings: Settings, balance: float, char_weight: float
+    films: tuple[pd.DataFrame, pd.DataFrame], fit_tfidf: FitTfidf, balance: float, form_weight: float
 ) -> None:
     train, dev = films
-    parameters = settings(
-        "tfidf",
-        word_ngrams=2,
-        char_ngrams=[2, 4],
-        min_documents=2,
-        regularisation=0.3,
-        balance=balance,
-        char_weight=char_weight,
-    )
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2, strip_accents="unicode")
-    chars = TfidfVectorizer(
-        analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, min_df=2, strip_accents="unicode"
-    )
-    texts = film_texts(train)
-    matrix = hstack([words.fit_transform(texts), char_weight * chars.fit_transform(texts)]).tocsr()
+    shared: dict[str, Any] = {
+        "sublinear_tf": True,
+        "min_df": 2,
+        "strip_accents": "unicode",
+        "dtype": np.float32,
+    }
+    words = TfidfVectorizer(ngram_range=(1, 2), stop_words="english", **shared)
+    chars = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), **shared)
+    form = TfidfVectorizer(analyzer=str.split, use_idf=False, dtype=np.float32)
+
+    def features(frame: pd.DataFrame, how: str) -> Any:
+        texts = (frame["title"] + " " + frame["plot"]).tolist()
+        blocks = [getattr(words, how)(texts), getattr(chars, how)(texts)]
+        return hstack(
+            [*blocks, np.float32(form_weight) * getattr(form, how)(form_words(frame))], format="csr"
+        )
+
     counts = train["label"].value_counts()
     weight = {k: float(n) ** -balance for k, n in counts.items()}
     mean = sum(weight[k] * n for k, n in counts.items()) / len(train)
-    svm = LinearSVC(
-        C=0.3, class_weight={k: w / mean for k, w in weight.items()}, random_state=0, max_iter=5000, tol=1e-8
+    ridge = RidgeClassifier(alpha=2.0, class_weight={k: w / mean for k, w in weight.items()})
+    ridge.fit(features(train, "fit_transform"), train["label"])
+    ours = fit_tfidf(
+        train,
+        3,
+        word_ngrams=2,
+        char_ngrams=[2, 4],
+        min_documents=2,
+        form_weight=form_weight,
+        penalty=2.0,
+        balance=balance,
     )
-    svm.fit(matrix, train["label"])
-    texts = film_texts(dev)
-    expected = svm.decision_function(hstack([words.transform(texts), char_weight * chars.transform(texts)]))
-
-    ours = TfidfClassifier.fit(train, 3, parameters, seed=0)
-    np.testing.assert_array_equal(ours.scores(dev).argmax(1), expected.argmax(1))
-    # Ours stops at LinearSVC's default tolerance, 1e-4 of the optimum; the reference goes on.
-    np.testing.assert_allclose(ours.scores(dev), expected, atol=2e-3)
-    svm.set_params(tol=1e-4).fit(matrix.astype(np.float32), train["label"])
-    expected = svm.decision_function(hstack([words.transform(texts), char_weight * chars.transform(texts)]))
-    np.testing.assert_allclose(ours.scores(dev), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        ours.scores(dev), ridge.decision_function(features(dev, "transform")), atol=1e-5
+    )
 
 
-def test_two_classes_are_told_apart(toy_films: Films, settings: Settings) -> None:
-    model = TfidfClassifier.fit(toy_films(60, seed=0, classes=2), 2, settings("tfidf"), seed=0)
+def test_scores_equal_weighted_ridge_regression_in_closed_form(
+    films: tuple[pd.DataFrame, pd.DataFrame], fit_tfidf: FitTfidf
+) -> None:
+    train, dev = films
+    ours = fit_tfidf(train, 3, penalty=2.0, balance=0.7)
+    x, labels = ours.features.transform(train).toarray().astype(float), train["label"].to_numpy()
+    weights = class_weights(labels, 3, 0.7)[labels]
+    targets = np.where(labels[:, None] == np.arange(3), 1.0, -1.0)
+    x_mean, target_mean = (np.average(a, axis=0, weights=weights) for a in (x, targets))
+    centred, residual = x - x_mean, targets - target_mean
+    kernel = centred @ centred.T  # w = X' (X X' + penalty W^-1)^-1 y, for there are more terms than films
+    dual = np.linalg.solve(kernel + 2.0 * np.diag(1 / weights), residual)
+    expected = (ours.features.transform(dev).toarray() - x_mean) @ centred.T @ dual + target_mean
+    np.testing.assert_allclose(ours.scores(dev), expected, atol=2e-3)  # scikit-learn iterates to 1e-4
+
+
+def test_form_and_decade_as_words() -> None:
+    frame = pd.DataFrame({"year": pd.array([1987, None], dtype="Int32"), "series": [True, False]})
+    assert form_words(frame) == ["series 1980s series_1980s", "film undated film_undated"]
+
+
+def test_two_classes_are_told_apart(toy_films: Films, fit_tfidf: FitTfidf) -> None:
+    model = fit_tfidf(toy_films(60, seed=0, classes=2), 2)
     test = toy_films(40, seed=1, classes=2)
     assert (model.predict_proba(test).argmax(1) == test["label"]).mean() == 1.0
 
 
-def test_a_class_without_rows_is_never_the_answer(toy_films: Films, settings: Settings) -> None:
-    train = toy_films(60, seed=0)
-    train["label"] = train["label"].map({0: 0, 1: 2, 2: 3})
-    model = TfidfClassifier.fit(train, 4, settings("tfidf"), seed=0)
-    probabilities = model.predict_proba(train)
-    assert probabilities.shape == (60, 4)
-    assert (probabilities.argmax(1) == train["label"]).all()
-
-
 def test_calibration_lowers_the_loss_and_keeps_the_answers(
-    films: tuple[pd.DataFrame, pd.DataFrame], settings: Settings
+    films: tuple[pd.DataFrame, pd.DataFrame], fit_tfidf: FitTfidf
 ) -> None:
     train, dev = films
-    model = TfidfClassifier.fit(train, 3, settings("tfidf"), seed=0)
+    model = fit_tfidf(train, 3)
     before = model.predict_proba(dev)
     model.calibrate(dev)
     after = model.predict_proba(dev)
@@ -98,27 +114,20 @@ def test_calibration_lowers_the_loss_and_keeps_the_answers(
     np.testing.assert_array_equal(after.argmax(1), before.argmax(1))
 
 
-def test_strongest_terms_are_words_of_the_class(films: tuple[pd.DataFrame, pd.DataFrame], settings: Settings) -> None:
-    model = TfidfClassifier.fit(films[0], 3, settings("tfidf"), seed=0)
+def test_strongest_terms_are_words_of_the_class(
+    films: tuple[pd.DataFrame, pd.DataFrame], fit_tfidf: FitTfidf
+) -> None:
+    model = fit_tfidf(films[0], 3)
     terms = model.strongest_terms(0, 3)
     assert {term for term, _ in terms} <= {"murder", "inspector", "alibi", "suspect", "corpse"}
     assert [weight for _, weight in terms] == sorted((weight for _, weight in terms), reverse=True)
 
 
-def test_names_are_those_of_the_columns(films: tuple[pd.DataFrame, pd.DataFrame], settings: Settings) -> None:
-    model = TfidfClassifier.fit(films[0], 3, settings("tfidf"), seed=0)
-    names = model.features.names()
-    assert len(names) == model.weights.shape[1]
-    row = model.features.transform(["murder"]).toarray()[0]
-    assert {names[i] for i in np.flatnonzero(row)} >= {"murder", "|mur|", "|der|"}
-    assert all(name.strip("| ") in "murder" for name in (names[i] for i in np.flatnonzero(row)))
-
-
 def test_tfidf_is_the_same_after_saving(
-    films: tuple[pd.DataFrame, pd.DataFrame], settings: Settings, reloaded: Callable[[Any], Any]
+    films: tuple[pd.DataFrame, pd.DataFrame], fit_tfidf: FitTfidf, reloaded: Callable[[Any], Any]
 ) -> None:
     train, dev = films
-    model = TfidfClassifier.fit(train, 3, settings("tfidf"), seed=0)
+    model = fit_tfidf(train, 3)
     model.calibrate(dev)
     again = reloaded(model)
     np.testing.assert_array_equal(again.predict_proba(dev), model.predict_proba(dev))
@@ -150,7 +159,9 @@ def test_class_weights_have_mean_one_over_examples(balance: float) -> None:
 def test_temperature_equals_a_grid_search(scale: float) -> None:
     generator = np.random.default_rng(1)
     scores = generator.normal(size=(400, 4))
-    labels = np.array([generator.choice(4, p=np.exp(row) / np.exp(row).sum()) for row in log_softmax(scores, axis=1)])
+    labels = np.array(
+        [generator.choice(4, p=np.exp(row) / np.exp(row).sum()) for row in log_softmax(scores, axis=1)]
+    )
     grid = np.exp(np.linspace(-5, 5, 2001))
     losses = [-log_softmax(scale * scores / t, axis=1)[np.arange(400), labels].mean() for t in grid]
     found = fit_temperature(scale * scores, labels)

@@ -50,7 +50,9 @@ def problem(**changes: Any) -> TextProblem:
 
 @pytest.mark.parametrize("part", ["train_labels", "dev_labels"])
 def test_other_numbers_of_labels_than_sequences_are_refused(part: str) -> None:
-    with pytest.raises(ValueError, match="12 train and 6 dev sequences have .* labels; expected one label each"):
+    with pytest.raises(
+        ValueError, match=r"12 train and 6 dev sequences have .* labels; expected one label each"
+    ):
         problem(**{part: np.zeros(7, dtype=np.int64)})
 
 
@@ -76,7 +78,8 @@ def test_class_weights_enter_the_loss_as_a_weighted_mean(
 ) -> None:
     data, twin = problem(batch_size=12), problem().model
     fitting = settings(
-        "bilstm", fit={"epochs": 1, "batch_size": 12, "learning_rate": 0.01, "weight_decay": 0.0, "warmup": 0.0}
+        "bilstm",
+        fit={"epochs": 1, "batch_size": 12, "learning_rate": 0.01, "weight_decay": 0.0, "warmup": 0.0},
     ).fit
     history = fit(data, fitting, run_settings())
 

@@ -11,19 +11,22 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from etudes.models import ModelState, register_model
-from etudes.pipelines.genre_classification.films import film_texts
+from etudes.pipelines.genre_classification.films import film_words
 from etudes.pipelines.genre_classification.linear import class_weights
 from etudes.pipelines.genre_classification.parameters import BiLSTMParameters
 from etudes.pipelines.genre_classification.problem import TextProblem, predict_sequences
-from etudes.text.tokens import Vocabulary, tokenize
+from etudes.text.encoders import EMBEDDED, word_vectors
+from etudes.text.tokens import Vocabulary
 from etudes.text.vectors import WordVectors
 from etudes.training.fit import fit
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed, seed_everything
 
+VECTOR_SCALE = 0.3  # standard deviation of word vectors at the start
+
 
 class BiLSTM(nn.Module):
-    """Word vectors, LSTM layers in both directions, pooling by maximum and mean over time, a linear layer.
+    """Word vectors, LSTM layers in both directions, a linear layer on the maximum of the states and the mean vector.
 
     ids (batch, time), lengths (batch,) -> logits (batch, classes). Sequences are packed, so padding changes nothing.
     """
@@ -41,19 +44,29 @@ class BiLSTM(nn.Module):
             batch_first=True,
         )
         self.dropout = nn.Dropout(parameters.dropout)
-        self.output = nn.Linear(4 * parameters.hidden, classes)
+        self.output = nn.Linear(2 * parameters.hidden + parameters.embedding, classes)
+        nn.init.normal_(self.embedding.weight, std=VECTOR_SCALE)
+        with torch.no_grad():
+            self.embedding.weight[0] = 0.0
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         if self.training and self.word_dropout > 0:
             hidden_words = torch.rand(ids.shape, device=ids.device) < self.word_dropout
             ids = torch.where(hidden_words & (ids > 0), 1, ids)
-        vectors = self.dropout(self.embedding(ids))
+        vectors = self._drop_dimensions(self.embedding(ids))
         packed = pack_padded_sequence(vectors, lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=ids.shape[1])
         real = (ids > 0).unsqueeze(-1)
         highest = states.masked_fill(~real, float("-inf")).amax(1)
-        mean = (states * real).sum(1) / lengths.to(states.device).unsqueeze(-1)
+        mean = (vectors * real).sum(1) / lengths.to(vectors.device).unsqueeze(-1)
         return self.output(self.dropout(torch.cat([highest, mean], dim=-1)))
+
+    def _drop_dimensions(self, vectors: Tensor) -> Tensor:
+        """Dropout of the same dimensions in all words of a text (Gal and Ghahramani 2016): (batch, time, embedding)."""
+        if not self.training or self.dropout.p == 0:
+            return vectors
+        keep = torch.rand(vectors.shape[0], 1, vectors.shape[2], device=vectors.device) >= self.dropout.p
+        return vectors * keep / (1 - self.dropout.p)
 
 
 @register_model("genre_classification.bilstm")
@@ -73,18 +86,22 @@ class BiLSTMClassifier:
         classes: int,
         parameters: BiLSTMParameters,
         run: RunParameters,
-        vectors: WordVectors | None = None,
+        vectors: WordVectors,
     ) -> tuple[Self, list[dict[str, float]]]:
         """Train with early stopping on dev; returns the classifier and one dict per epoch.
 
-        ``vectors``: pretrained word vectors to start from; words without one keep a random vector.
+        ``vectors``: the file of word vectors to start from if ``parameters.vectors`` is ``glove``; words that it lacks
+        keep a random vector.
         """
         seed_everything(derive_seed(run.seed, "bilstm"))
-        documents = [tokenize(text) for text in film_texts(train)]
-        vocabulary = Vocabulary.build(documents, parameters.min_count, parameters.max_words)
+        vocabulary = Vocabulary.build(film_words(train), parameters.min_count, parameters.max_words)
         network = BiLSTM(len(vocabulary), classes, parameters)
-        if vectors is not None:
-            _use_vectors(network, vocabulary, vectors.lookup(vocabulary.ids))
+        if parameters.vectors == "glove":
+            use_vectors(network, vocabulary, vectors.lookup(vocabulary.ids))
+        elif parameters.vectors == "encoder":
+            words = vocabulary.words[2:]
+            table = word_vectors(EMBEDDED, words, parameters.embedding) * VECTOR_SCALE
+            use_vectors(network, vocabulary, dict(zip(words, table, strict=True)))
         model = cls(parameters, vocabulary, network)
         problem = TextProblem(
             model=network,
@@ -100,7 +117,7 @@ class BiLSTMClassifier:
 
     def encode(self, frame: pd.DataFrame) -> list[np.ndarray]:
         length = self.parameters.max_length
-        return [self.vocabulary.encode(tokenize(text), length) for text in film_texts(frame)]
+        return [self.vocabulary.encode(words, length) for words in film_words(frame)]
 
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         return predict_sequences(self.network, self.encode(frame), torch.device("cpu"))
@@ -123,7 +140,7 @@ class BiLSTMClassifier:
         return cls(parameters, vocabulary, network.eval())
 
 
-def _use_vectors(network: BiLSTM, vocabulary: Vocabulary, vectors: dict[str, np.ndarray]) -> None:
+def use_vectors(network: BiLSTM, vocabulary: Vocabulary, vectors: dict[str, np.ndarray]) -> None:
     size = network.embedding.embedding_dim
     found = {len(vector) for vector in vectors.values()}
     if found and found != {size}:

@@ -68,7 +68,7 @@ class EncoderProbe:
         encoder = load_encoder(parameters.encoder)
         probe = cls(parameters, weights_fingerprint(encoder), {}, 1.0)
         probe._encoder = encoder
-        vectors, labels = probe.embed(train, run.device), train["label"].to_numpy()
+        vectors, labels = probe.embed(train, run.device).astype(np.float64), train["label"].to_numpy()
         mean, scale = vectors.mean(0), np.maximum(vectors.std(0), 1e-6) * np.sqrt(vectors.shape[1] / 9.0)
         weights = class_weights(labels, classes, parameters.balance)
         regression = LogisticRegression(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 import pandas as pd
 
 from etudes.datasets import RawFile
+from etudes.text.tokens import tokenize
 
 SEPARATOR = " ::: "
 FORMAT = "ID ::: TITLE ::: GENRE ::: DESCRIPTION"
@@ -123,6 +125,31 @@ def film_texts(frame: pd.DataFrame) -> list[str]:
     years = [None if pd.isna(year) else int(year) for year in frame["year"]]
     columns = zip(frame["title"], years, frame["series"], frame["plot"], strict=True)
     return [describe_film(title, year, bool(series), plot) for title, year, series, plot in columns]
+
+
+def film_words(frame: pd.DataFrame) -> list[list[str]]:
+    """Each film as lower-case content words: one word for its form, one for its decade, title, a mark, plot.
+
+    Function words and single letters are left out: on a few thousand films they are only noise.
+    """
+    stop_words = _stop_words()
+    documents = []
+    for title, year, series, plot in zip(
+        frame["title"], frame["year"], frame["series"], frame["plot"], strict=True
+    ):
+        form = "seriesform" if series else "filmform"
+        decade = "undated" if pd.isna(year) else f"decade{int(year) // 10}"
+        words = [*tokenize(title), "titleend", *tokenize(plot)]
+        content = [word for word in words if len(word) > 1 and word not in stop_words]
+        documents.append([form, decade, *content])
+    return documents
+
+
+@cache
+def _stop_words() -> frozenset[str]:
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    return frozenset(ENGLISH_STOP_WORDS)
 
 
 def normalised_plot(plot: str) -> str:

@@ -11,10 +11,9 @@ from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_matrix, hstack
 from scipy.special import log_softmax, softmax
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.svm import LinearSVC
+from sklearn.linear_model import RidgeClassifier
 
 from etudes.models import ModelState, register_model
-from etudes.pipelines.genre_classification.films import film_texts
 from etudes.pipelines.genre_classification.parameters import TfidfParameters
 
 
@@ -75,38 +74,56 @@ class Majority:
         return cls(state.arrays["shares"])
 
 
+def form_words(frame: pd.DataFrame) -> list[str]:
+    """Form and decade of each film as words: ``series 1980s series_1980s``."""
+    texts = []
+    for year, series in zip(frame["year"], frame["series"], strict=True):
+        decade = "undated" if pd.isna(year) else f"{int(year) // 10 * 10}s"
+        form = "series" if series else "film"
+        texts.append(f"{form} {decade} {form}_{decade}")
+    return texts
+
+
 class TfidfFeatures:
-    """Two blocks of TF-IDF features with unit length each: words, and characters inside words."""
+    """Three blocks of features with unit length each: words, characters inside words, form and decade."""
 
     def __init__(self, parameters: TfidfParameters) -> None:
-        self.char_weight = parameters.char_weight
+        self.form_weight = np.float32(parameters.form_weight)
         shared = {
             "sublinear_tf": True,
             "min_df": parameters.min_documents,
             "strip_accents": "unicode",
             "dtype": np.float32,
         }
-        self.words = TfidfVectorizer(ngram_range=(1, parameters.word_ngrams), **shared)
-        self.chars = TfidfVectorizer(analyzer="char_wb", ngram_range=tuple(parameters.char_ngrams), **shared)
+        self.blocks = {
+            "words": TfidfVectorizer(ngram_range=(1, parameters.word_ngrams), stop_words="english", **shared),
+            "chars": TfidfVectorizer(analyzer="char_wb", ngram_range=tuple(parameters.char_ngrams), **shared),
+            "form": TfidfVectorizer(analyzer=str.split, use_idf=False, dtype=np.float32),
+        }
 
-    def fit_transform(self, texts: list[str]) -> csr_matrix:
-        return self._join(self.words.fit_transform(texts), self.chars.fit_transform(texts))
+    def _texts(self, frame: pd.DataFrame) -> dict[str, list[str]]:
+        text = [f"{title} {plot}" for title, plot in zip(frame["title"], frame["plot"], strict=True)]
+        return {"words": text, "chars": text, "form": form_words(frame)}
 
-    def transform(self, texts: list[str]) -> csr_matrix:
-        return self._join(self.words.transform(texts), self.chars.transform(texts))
+    def fit_transform(self, frame: pd.DataFrame) -> csr_matrix:
+        """Learn the terms of the films and return their features, sparse (N, terms)."""
+        texts = self._texts(frame)
+        return self._join({name: block.fit_transform(texts[name]) for name, block in self.blocks.items()})
 
-    def _join(self, words: csr_matrix, chars: csr_matrix) -> csr_matrix:
-        return hstack([words, chars * np.float32(self.char_weight)], format="csr")
+    def transform(self, frame: pd.DataFrame) -> csr_matrix:
+        """Features of other films, sparse (N, terms)."""
+        texts = self._texts(frame)
+        return self._join({name: block.transform(texts[name]) for name, block in self.blocks.items()})
 
-    def names(self) -> list[str]:
-        """Names of the columns; character n-grams are shown between bars."""
-        words = list(self.words.get_feature_names_out())
-        return words + [f"|{gram}|" for gram in self.chars.get_feature_names_out()]
+    def _join(self, matrices: dict[str, csr_matrix]) -> csr_matrix:
+        matrices["form"] = matrices["form"] * self.form_weight
+        return hstack(list(matrices.values()), format="csr")
 
 
 @register_model("genre_classification.tfidf")
 class TfidfClassifier:
-    """One linear support vector machine for each class over `TfidfFeatures`; temperature-scaled softmax of margins."""
+    """Ridge regression on -1/+1 targets, one for each class, over `TfidfFeatures` (Rifkin and Klautau 2004);
+    temperature-scaled softmax of its scores."""
 
     registered_name: str
 
@@ -117,29 +134,20 @@ class TfidfClassifier:
         self.temperature = 1.0
 
     @classmethod
-    def fit(cls, frame: pd.DataFrame, n_classes: int, parameters: TfidfParameters, seed: int) -> Self:
-        """Fit on the rows of ``frame``; classes without a row keep a score of minus infinity's stand-in, -1 margin."""
+    def fit(cls, frame: pd.DataFrame, n_classes: int, parameters: TfidfParameters) -> Self:
+        """Fit on films with labels; every class needs at least one."""
         features = TfidfFeatures(parameters)
-        matrix = features.fit_transform(film_texts(frame))
+        matrix = features.fit_transform(frame)
         labels = frame["label"].to_numpy()
-        weights = class_weights(labels, n_classes, parameters.balance)
-        svm = LinearSVC(
-            C=parameters.regularisation,
-            class_weight=dict(enumerate(weights)),
-            random_state=seed,
-            max_iter=5000,
-        )
-        svm.fit(matrix, labels)
-        coefficients = np.zeros((n_classes, matrix.shape[1]), dtype=np.float32)
-        bias = np.full(n_classes, -1.0, dtype=np.float32)
-        coefficients[svm.classes_], bias[svm.classes_] = rows_of_classes(svm.coef_, svm.intercept_)
-        return cls(parameters, features, coefficients, bias)
+        balanced = dict(enumerate(class_weights(labels, n_classes, parameters.balance)))
+        ridge = RidgeClassifier(alpha=parameters.penalty, class_weight=balanced)
+        ridge.fit(matrix, labels)
+        weights, bias = rows_of_classes(ridge.coef_, np.asarray(ridge.intercept_))
+        return cls(parameters, features, weights.astype(np.float32), bias.astype(np.float32))
 
     def scores(self, frame: pd.DataFrame) -> np.ndarray:
-        """Margins (N, K)."""
-        return np.asarray(
-            self.features.transform(film_texts(frame)) @ self.weights.T + self.bias, dtype=np.float64
-        )
+        """Scores (N, K)."""
+        return np.asarray(self.features.transform(frame) @ self.weights.T + self.bias, dtype=np.float64)
 
     def calibrate(self, frame: pd.DataFrame) -> None:
         """Set the temperature on held-out rows."""
@@ -150,30 +158,36 @@ class TfidfClassifier:
 
     def strongest_terms(self, label: int, count: int) -> list[tuple[str, float]]:
         """Terms with the largest weights of one class, words only."""
-        n_words = len(self.features.words.vocabulary_)
-        names = self.features.words.get_feature_names_out()
-        order = np.argsort(-self.weights[label, :n_words])[:count]
+        names = self.features.blocks["words"].get_feature_names_out()
+        order = np.argsort(-self.weights[label, : len(names)])[:count]
         return [(str(names[i]), float(self.weights[label, i])) for i in order]
 
     def state(self) -> ModelState:
-        blocks = {"words": self.features.words, "chars": self.features.chars}
+        blocks = self.features.blocks
         return ModelState(
-            config={"parameters": self.parameters.model_dump(mode="json"), "temperature": self.temperature},
+            config={
+                "parameters": self.parameters.model_dump(mode="json"),
+                "temperature": self.temperature,
+            },
             arrays={
                 "weights": self.weights,
                 "bias": self.bias,
-                **{f"idf_{k}": v.idf_ for k, v in blocks.items()},
+                **{f"idf_{name}": block.idf_ for name, block in blocks.items() if block.use_idf},
             },
-            blobs={k: json.dumps(v.get_feature_names_out().tolist()).encode() for k, v in blocks.items()},
+            blobs={
+                name: json.dumps(block.get_feature_names_out().tolist()).encode()
+                for name, block in blocks.items()
+            },
         )
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
         parameters = TfidfParameters.model_validate(state.config["parameters"])
         features = TfidfFeatures(parameters)
-        for name, vectorizer in (("words", features.words), ("chars", features.chars)):
-            vectorizer.vocabulary_ = {term: index for index, term in enumerate(json.loads(state.blobs[name]))}
-            vectorizer.idf_ = state.arrays[f"idf_{name}"]
+        for name, block in features.blocks.items():
+            block.vocabulary_ = {term: index for index, term in enumerate(json.loads(state.blobs[name]))}
+            if block.use_idf:
+                block.idf_ = state.arrays[f"idf_{name}"]
         model = cls(parameters, features, state.arrays["weights"], state.arrays["bias"])
         model.temperature = state.config["temperature"]
         return model

@@ -59,16 +59,14 @@ def ingest(raw_train: RawFile, raw_test: RawFile) -> tuple[Frame, Frame, dict[st
         )
     digest = hashlib.sha256(raw_train.content + b"\0" + raw_test.content).hexdigest()
     card = {
-        "source": "embedded sample" if raw_train.embedded_sample else "imdb_genres",
+        "source": raw_train.facts["source"],
         "embedded_sample": raw_train.embedded_sample,
-        "files": [raw_train.name, raw_test.name]
-        if raw_train.embedded_sample
-        else ["train_data.txt", "test_data_solution.txt"],
+        "files": [raw_train.short_name, raw_test.short_name],
         "fingerprint": digest[:32],
         "train_rows": len(train),
         "test_rows": len(test),
         "classes": len(counts),
-        **{key: value for key, value in raw_test.facts.items() if key != "embedded_sample"},
+        **{key: value for key, value in raw_test.facts.items() if key not in ("embedded_sample", "source")},
     }
     return train, test, card
 
@@ -149,12 +147,11 @@ def train_tfidf(
     dev_split: Frame,
     split_card: dict[str, Any],
     parameters: TfidfParameters,
-    run: RunParameters,
 ) -> Trained:
     """TF-IDF of words and characters, linear classifier, temperature from dev."""
     from etudes.pipelines.genre_classification.linear import TfidfClassifier
 
-    model = TfidfClassifier.fit(train_split, _n_classes(split_card), parameters, run.seed)
+    model = TfidfClassifier.fit(train_split, _n_classes(split_card), parameters)
     model.calibrate(dev_split)
     return model, _history(model, dev_split, [])
 
@@ -184,9 +181,8 @@ def train_bilstm(
     """Bidirectional LSTM, with pretrained word vectors if the parameters ask for them."""
     from etudes.pipelines.genre_classification.bilstm import BiLSTMClassifier
 
-    pretrained = vectors if parameters.pretrained else None
     model, epochs = BiLSTMClassifier.fit(
-        train_split, dev_split, _n_classes(split_card), parameters, run, pretrained
+        train_split, dev_split, _n_classes(split_card), parameters, run, vectors
     )
     return model, _history(model, dev_split, epochs)
 

@@ -30,8 +30,8 @@ class TfidfParameters(Strict):
     word_ngrams: int = Field(ge=1, le=3, description="longest word n-gram")
     char_ngrams: tuple[int, int] = Field(description="shortest and longest character n-gram inside words")
     min_documents: int = Field(ge=1, description="documents a term must occur in")
-    char_weight: float = Field(gt=0, description="weight of the character block against the word block")
-    regularisation: float = Field(gt=0, description="C of the linear classifier: larger fits closer")
+    form_weight: float = Field(ge=0, description="weight of form and decade against words and characters")
+    penalty: float = Field(gt=0, description="ridge penalty: larger fits less closely")
     balance: float = Field(ge=0, le=1, description="class weights n^-balance: 0 none, 1 fully balanced")
 
     @field_validator("char_ngrams")
@@ -60,7 +60,9 @@ class Doc2VecParameters(Strict):
 class BiLSTMParameters(Strict):
     """Bidirectional LSTM over words."""
 
-    pretrained: bool = Field(description="start from the word vectors of the catalog entry `vectors`")
+    vectors: Literal["random", "encoder", "glove"] = Field(
+        description="word vectors to start from; glove is the file of the catalog entry `vectors`"
+    )
     embedding: int = Field(ge=1)
     hidden: int = Field(ge=1, description="units in each direction")
     layers: int = Field(ge=1)
@@ -82,6 +84,10 @@ class SpacyParameters(Strict):
     dropout: float = Field(ge=0, lt=1)
     learning_rate: float = Field(gt=0)
     l2: float = Field(ge=0)
+    balance: float = Field(ge=0, le=1, description="films are drawn with chances n^-balance of their class")
+    prior_shift: float = Field(
+        ge=0, le=1, description="share of the class prior taken out of the probabilities"
+    )
     batch_size: int = Field(ge=1)
     epochs: int = Field(ge=1)
     patience: int = Field(ge=1)

@@ -33,7 +33,6 @@ def create_pipeline() -> Pipeline:
             name, getattr(nodes, f"train_{name}"), [*splits, f"params:{name}", "params:run"], tags=tags
         )
         for name, tags in (
-            ("tfidf", []),
             ("doc2vec", []),
             ("spacy", ["gpu"]),
             ("encoder_probe", ["gpu"]),
@@ -55,6 +54,7 @@ def create_pipeline() -> Pipeline:
                 ["train_split", "dev_split", "test_split", "split_card"],
             ),
             train_node("majority", nodes.train_majority, splits),
+            train_node("tfidf", nodes.train_tfidf, [*splits, "params:tfidf"]),
             *typed.values(),
             train_node(
                 "bilstm",

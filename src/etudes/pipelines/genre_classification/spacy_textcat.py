@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 import spacy
+from scipy.special import softmax
 from spacy.language import Language
 from spacy.training import Example
 from spacy.util import minibatch
 
 from etudes.models import ModelState, register_model
-from etudes.pipelines.genre_classification.films import film_texts
+from etudes.pipelines.genre_classification.films import film_words
+from etudes.pipelines.genre_classification.linear import class_weights, fit_temperature
 from etudes.pipelines.genre_classification.parameters import SpacyParameters
 from etudes.pipelines.genre_classification.problem import dev_metrics
 from etudes.training.parameters import RunParameters
@@ -65,14 +66,24 @@ def build_pipeline(classes: int, parameters: SpacyParameters) -> Language:
     return nlp
 
 
+def spacy_texts(frame: pd.DataFrame) -> list[str]:
+    """The films as text again, of content words only: a bag of words sees neither order nor case."""
+    return [" ".join(words) for words in film_words(frame)]
+
+
 @register_model("genre_classification.spacy")
 class SpacyClassifier:
-    """A trained spaCy pipeline; stored in spaCy's own byte format."""
+    """A trained spaCy pipeline; stored in spaCy's own byte format.
+
+    Its probabilities are shifted by the class prior, p(k) ~ (cats(k) * prior(k)^-shift)^(1/T), with the temperature T
+    that minimises the log-loss on dev.
+    """
 
     registered_name: str
 
-    def __init__(self, parameters: SpacyParameters, classes: int, nlp: Language) -> None:
-        self.parameters, self.classes, self.nlp = parameters, classes, nlp
+    def __init__(self, parameters: SpacyParameters, prior: np.ndarray, nlp: Language) -> None:
+        self.parameters, self.prior, self.nlp = parameters, prior, nlp
+        self.temperature = 1.0
 
     @classmethod
     def fit(
@@ -83,60 +94,72 @@ class SpacyClassifier:
         parameters: SpacyParameters,
         run: RunParameters,
     ) -> tuple[Self, list[dict[str, float]]]:
-        """Train with early stopping on dev accuracy; the best epoch's weights are kept."""
+        """Train with early stopping on dev accuracy; the averaged weights of the best epoch are kept."""
         seed = derive_seed(run.seed, "spacy")
         spacy.util.fix_random_seed(seed)
         if run.device == "cuda" or (run.device == "auto" and _gpu_works()):
             spacy.require_gpu()
+        labels = train["label"].to_numpy()
+        prior = np.bincount(labels, minlength=classes) / len(labels)
         nlp = build_pipeline(classes, parameters)
         examples = _examples(nlp, train, classes)
         optimizer = nlp.initialize(lambda: examples)
         optimizer.learn_rate, optimizer.L2 = parameters.learning_rate, parameters.l2
-        model = cls(parameters, classes, nlp)
-        order = random.Random(seed)
+        model = cls(parameters, prior, nlp)
+        generator = np.random.default_rng(seed)
+        chances = class_weights(labels, classes, parameters.balance)[labels]
+        chances /= chances.sum()
         history: list[dict[str, float]] = []
         best, best_epoch, best_bytes = -1.0, 0, b""
         for epoch in range(1, parameters.epochs + 1):
-            order.shuffle(examples)
+            drawn = [examples[i] for i in generator.choice(len(examples), len(examples), p=chances)]
             losses: dict[str, float] = {}
-            batches = minibatch(examples, size=parameters.batch_size)
-            total = -(-len(examples) // parameters.batch_size)
+            total = -(-len(drawn) // parameters.batch_size)
+            batches = minibatch(drawn, size=parameters.batch_size)
             for batch in progress(batches, f"spacy epoch {epoch}/{parameters.epochs}", total):
                 nlp.update(batch, sgd=optimizer, drop=parameters.dropout, losses=losses)
-            metrics = dev_metrics(dev["label"].to_numpy(), model.predict_proba(dev))
+            with nlp.use_params(optimizer.averages):
+                metrics = dev_metrics(dev["label"].to_numpy(), model.predict_proba(dev))
+                if metrics["accuracy"] > best:
+                    best, best_epoch, best_bytes = metrics["accuracy"], epoch, nlp.to_bytes()
             row = {"epoch": float(epoch), "train_loss": losses["textcat"] / total}
             row |= {f"dev_{name}": value for name, value in metrics.items()}
             history.append(row)
             record(epoch, {name: value for name, value in row.items() if name != "epoch"})
-            if metrics["accuracy"] > best:
-                best, best_epoch, best_bytes = metrics["accuracy"], epoch, nlp.to_bytes()
             if epoch - best_epoch >= parameters.patience:
                 break
         nlp.from_bytes(best_bytes)
+        model.temperature = fit_temperature(model.scores(dev), dev["label"].to_numpy())
         return model, history
 
+    def scores(self, frame: pd.DataFrame) -> np.ndarray:
+        """Shifted log-probabilities before the temperature (N, K)."""
+        docs = self.nlp.pipe(spacy_texts(frame), batch_size=256)
+        cats = np.array([[doc.cats[str(label)] for label in range(len(self.prior))] for doc in docs])
+        shift = self.parameters.prior_shift * np.log(np.maximum(self.prior, 1e-6))
+        return np.log(np.maximum(cats.astype(np.float64), 1e-12)) - shift
+
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
-        docs = self.nlp.pipe(film_texts(frame), batch_size=256)
-        scores = [[doc.cats[str(label)] for label in range(self.classes)] for doc in docs]
-        probabilities = np.array(scores, dtype=np.float64)
-        return probabilities / probabilities.sum(1, keepdims=True)
+        return softmax(self.scores(frame) / self.temperature, axis=1)
 
     def state(self) -> ModelState:
-        config = {"parameters": self.parameters.model_dump(mode="json"), "classes": self.classes}
-        return ModelState(config, blobs={"pipeline": self.nlp.to_bytes()})
+        config = {"parameters": self.parameters.model_dump(mode="json"), "temperature": self.temperature}
+        return ModelState(config, {"prior": self.prior}, {"pipeline": self.nlp.to_bytes()})
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
         parameters = SpacyParameters.model_validate(state.config["parameters"])
-        nlp = build_pipeline(state.config["classes"], parameters)
+        nlp = build_pipeline(len(state.arrays["prior"]), parameters)
         nlp.initialize()
         nlp.from_bytes(state.blobs["pipeline"])
-        return cls(parameters, state.config["classes"], nlp)
+        model = cls(parameters, state.arrays["prior"], nlp)
+        model.temperature = state.config["temperature"]
+        return model
 
 
 def _examples(nlp: Language, frame: pd.DataFrame, classes: int) -> list[Example]:
     examples = []
-    for text, label in zip(film_texts(frame), frame["label"], strict=True):
+    for text, label in zip(spacy_texts(frame), frame["label"], strict=True):
         categories = {str(other): float(other == label) for other in range(classes)}
         examples.append(Example.from_dict(nlp.make_doc(text), {"cats": categories}))
     return examples
