@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_matrix, hstack
 from scipy.special import log_softmax, softmax
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import RidgeClassifier
 
 from etudes.models import ModelState, register_model
@@ -29,6 +29,7 @@ def class_weights(labels: np.ndarray, n_classes: int, balance: float) -> np.ndar
 
 def rows_of_classes(coefficients: np.ndarray, intercepts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """One row for each class (K, F) and (K,), from scikit-learn, which of two classes keeps only the second's row."""
+    coefficients, intercepts = np.atleast_2d(coefficients), np.atleast_1d(intercepts)
     if len(coefficients) > 1:
         return coefficients, intercepts
     return np.concatenate([-coefficients, coefficients]), np.concatenate([-intercepts, intercepts])
@@ -74,6 +75,9 @@ class Majority:
         return cls(state.arrays["shares"])
 
 
+FORM_WORDS = 3
+
+
 def form_words(frame: pd.DataFrame) -> list[str]:
     """Form and decade of each film as words: ``series 1980s series_1980s``."""
     texts = []
@@ -98,7 +102,7 @@ class TfidfFeatures:
         self.blocks = {
             "words": TfidfVectorizer(ngram_range=(1, parameters.word_ngrams), stop_words="english", **shared),
             "chars": TfidfVectorizer(analyzer="char_wb", ngram_range=tuple(parameters.char_ngrams), **shared),
-            "form": TfidfVectorizer(analyzer=str.split, use_idf=False, dtype=np.float32),
+            "form": CountVectorizer(analyzer=str.split, dtype=np.float32),
         }
 
     def _texts(self, frame: pd.DataFrame) -> dict[str, list[str]]:
@@ -116,7 +120,7 @@ class TfidfFeatures:
         return self._join({name: block.transform(texts[name]) for name, block in self.blocks.items()})
 
     def _join(self, matrices: dict[str, csr_matrix]) -> csr_matrix:
-        matrices["form"] = matrices["form"] * self.form_weight
+        matrices["form"] = matrices["form"] * (self.form_weight / np.float32(FORM_WORDS) ** 0.5)
         return hstack(list(matrices.values()), format="csr")
 
 
@@ -142,7 +146,7 @@ class TfidfClassifier:
         balanced = dict(enumerate(class_weights(labels, n_classes, parameters.balance)))
         ridge = RidgeClassifier(alpha=parameters.penalty, class_weight=balanced)
         ridge.fit(matrix, labels)
-        weights, bias = rows_of_classes(ridge.coef_, np.asarray(ridge.intercept_))
+        weights, bias = rows_of_classes(ridge.coef_, ridge.intercept_)
         return cls(parameters, features, weights.astype(np.float32), bias.astype(np.float32))
 
     def scores(self, frame: pd.DataFrame) -> np.ndarray:
@@ -172,7 +176,11 @@ class TfidfClassifier:
             arrays={
                 "weights": self.weights,
                 "bias": self.bias,
-                **{f"idf_{name}": block.idf_ for name, block in blocks.items() if block.use_idf},
+                **{
+                    f"idf_{name}": block.idf_
+                    for name, block in blocks.items()
+                    if isinstance(block, TfidfVectorizer)
+                },
             },
             blobs={
                 name: json.dumps(block.get_feature_names_out().tolist()).encode()
@@ -185,9 +193,12 @@ class TfidfClassifier:
         parameters = TfidfParameters.model_validate(state.config["parameters"])
         features = TfidfFeatures(parameters)
         for name, block in features.blocks.items():
-            block.vocabulary_ = {term: index for index, term in enumerate(json.loads(state.blobs[name]))}
-            if block.use_idf:
+            terms = json.loads(state.blobs[name])
+            if isinstance(block, TfidfVectorizer):
+                block.vocabulary_ = {term: index for index, term in enumerate(terms)}
                 block.idf_ = state.arrays[f"idf_{name}"]
+            else:
+                block.fit(terms)  # there is nothing to it but its terms
         model = cls(parameters, features, state.arrays["weights"], state.arrays["bias"])
         model.temperature = state.config["temperature"]
         return model
