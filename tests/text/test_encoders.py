@@ -21,6 +21,7 @@ from etudes.text.encoders import (
     tokenize_batch,
     upper_layers,
     weights_fingerprint,
+    word_vectors,
 )
 
 CPU = torch.device("cpu")
@@ -186,3 +187,20 @@ def test_fingerprint_is_also_that_of_half_precision_weights() -> None:
     with torch.no_grad():
         model.weight[0, 0] += 1.0
     assert weights_fingerprint(model) != before
+
+
+def test_word_vectors_are_centred_scaled_and_like_for_like_words() -> None:
+    words = ["murder", "killer", "crime", "pastry", "bakery", "bread", "goal", "football", "league"]
+    vectors = word_vectors(EMBEDDED, words, 6)
+    assert vectors.shape == (9, 6) and vectors.dtype == np.float32
+    np.testing.assert_allclose(vectors.mean(0), 0, atol=1e-5)
+    assert vectors.std() == pytest.approx(1.0, abs=1e-5)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    alike, same = unit @ unit.T, np.equal.outer(np.arange(9) // 3, np.arange(9) // 3)
+    assert alike[same].mean() > alike[~same].mean() + 0.3
+
+
+@pytest.mark.parametrize(("size", "count"), [(4, 3), (385, 3), (0, 3)])
+def test_more_dimensions_than_words_or_encoder_give_are_refused(size: int, count: int) -> None:
+    with pytest.raises(EncoderError, match=f"{size} dimensions for {count} words; .* gives at most 3"):
+        word_vectors(EMBEDDED, ["a", "dog", "barks"], size)

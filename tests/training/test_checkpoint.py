@@ -83,6 +83,13 @@ def test_a_training_interrupted_twice_equals_an_uninterrupted_one(
     assert problem.steps == STEPS - 10
 
 
+def test_averaged_weights_are_resumed_too(tmp_path: Path) -> None:
+    fit_settings = settings(average=0.9)
+    expected = outcome(noisy(), None, fit_settings=fit_settings)
+    interrupt(tmp_path, 7, average=0.9)
+    assert_equal(outcome(noisy(), tmp_path, resume=True, fit_settings=fit_settings), expected)
+
+
 def test_best_weights_survive_an_interruption_after_the_best_epoch(tmp_path: Path) -> None:
     scores = [0.9, 0.1, 0.1, 0.1]
     with pytest.raises(Interrupted):
@@ -274,11 +281,6 @@ def train_bilstm(*more: str) -> list[str]:
 def many_small_steps(folder: Path) -> Path:
     """A project whose BiLSTM takes hundreds of steps and saves after each."""
     project = make_project(folder)
-    if (
-        project / "src"
-    ).is_symlink():  # Kedro refuses a source folder outside the project; PYTHONPATH has the package
-        (project / "src").unlink()
-        (project / "src").mkdir()
     path = project / "conf" / "test" / "parameters" / f"{STUDY}.yml"
     parameters = yaml.safe_load(path.read_text())
     parameters[STUDY]["bilstm"]["fit"] = {

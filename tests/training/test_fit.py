@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch.optim.optimizer import register_optimizer_step_pre_hook
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from toy import (
     ColumnLosses,
     ColumnWeights,
@@ -166,6 +166,37 @@ def test_reduced_precision_ends_with_the_training() -> None:
     plain = network()
     plain.load_state_dict(problem.model.state_dict())
     assert torch.equal(problem.model(problem.x), plain(problem.x))
+
+
+def test_averaged_weights_are_the_running_mean_of_all_steps() -> None:
+    problem = Toy(maximise=False, scores=[0.5, 0.4])
+    steps = [weights_of(problem)]
+
+    def note(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        steps.append(weights_of(problem))
+
+    handle = register_optimizer_step_post_hook(note)
+    try:
+        fit(problem, settings(epochs=2, average=0.5), run_parameters())
+    finally:
+        handle.remove()
+    assert len(steps) == 9
+    expected = steps[0]
+    for update, weights in enumerate(steps[1:], start=1):
+        decay = min(0.5, (1 + update) / (10 + update))
+        expected = {name: decay * expected[name] + (1 - decay) * value for name, value in weights.items()}
+    for name, value in weights_of(problem).items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-5, atol=1e-6)
+        assert not torch.equal(value, steps[-1][name])
+    assert same(weights_of(problem), problem.snapshots[-1])  # and dev judges the same weights
+
+
+def test_averaged_weights_are_judged_by_their_own_forward_pass_in_reduced_precision() -> None:
+    problem = Toy()
+    epochs = fit(problem, settings(epochs=1, average=0.9), run_parameters(precision="bf16"))
+    with torch.no_grad():
+        own = torch.nn.functional.cross_entropy(problem.model(problem.x), problem.y)
+    assert epochs[0]["dev_log_loss"] == pytest.approx(float(own), abs=5e-3)
 
 
 def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,7 @@ def settings(**changes: Any) -> FitParameters:
         "weight_decay": 0.01,
         "gradient_clip": 1.0,
         "warmup": 0.1,
+        "average": 0.0,
         "patience": 10,
         "checkpoint_steps": 1,
     }

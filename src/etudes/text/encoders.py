@@ -141,7 +141,7 @@ def word_vectors(name: str, words: Sequence[str], size: int) -> np.ndarray:
     """Static word vectors from an encoder's input embeddings, float32 (words, size).
 
     A word's vector is the mean over its word pieces, reduced to ``size`` principal directions of the given words and
-    scaled to unit variance; the encoder itself does not run. Words without pieces get zeros.
+    centred and scaled to unit variance; the encoder itself does not run.
 
     Raises:
         EncoderError: more dimensions are asked for than the encoder or the number of words can give.

@@ -12,13 +12,14 @@ import pytest
 import torch
 
 from etudes.pipelines.genre_classification import nodes
-from etudes.pipelines.genre_classification.bilstm import BiLSTM, BiLSTMClassifier
-from etudes.pipelines.genre_classification.films import film_texts
-from etudes.text.tokens import tokenize
+from etudes.pipelines.genre_classification.bilstm import VECTOR_SCALE, BiLSTM, BiLSTMClassifier
+from etudes.pipelines.genre_classification.films import film_words
+from etudes.text.encoders import EMBEDDED, word_vectors
 from etudes.text.vectors import WordVectors
 
 Films = Callable[..., pd.DataFrame]
 Settings = Callable[..., Any]
+NO_FILE = WordVectors(Path("no such file"))
 
 
 @pytest.fixture
@@ -38,13 +39,16 @@ def trained(
 ) -> tuple[BiLSTMClassifier, list[dict]]:
     parameters = settings(
         "bilstm",
+        vectors="random",
         embedding=16,
         hidden=12,
         dropout=0.1,
         min_count=1,
         fit={"epochs": 6, "batch_size": 8, "learning_rate": 0.02},
     )
-    return BiLSTMClassifier.fit(toy_films(90, seed=0), toy_films(30, seed=1), 3, parameters, run_settings())
+    return BiLSTMClassifier.fit(
+        toy_films(90, seed=0), toy_films(30, seed=1), 3, parameters, run_settings(), NO_FILE
+    )
 
 
 def test_a_text_alone_gets_the_logits_it_gets_beside_longer_ones(network: BiLSTM) -> None:
@@ -63,10 +67,10 @@ def test_more_padding_than_the_longest_text_needs_changes_nothing(network: BiLST
     )
 
 
-def test_pooling_is_the_maximum_and_mean_of_the_states_of_real_words(network: BiLSTM) -> None:
+def test_pooling_is_the_maximum_of_states_and_the_mean_vector_of_real_words(network: BiLSTM) -> None:
     ids = torch.tensor([[4, 7, 9]])
     states, _ = network.lstm(network.embedding(ids))
-    pooled = torch.cat([states.max(1).values, states.mean(1)], dim=-1)
+    pooled = torch.cat([states.max(1).values, network.embedding(ids).mean(1)], dim=-1)
     padded = torch.tensor([[4, 7, 9, 0, 0], [1, 2, 3, 4, 5]])
     logits = network(padded, torch.tensor([3, 5]))
     torch.testing.assert_close(logits[:1], network.output(pooled), atol=1e-6, rtol=0)
@@ -136,10 +140,9 @@ def still(settings: Settings, **changes: Any) -> Any:
 def test_training_starts_from_pretrained_vectors(
     tmp_path: Path, toy_films: Films, settings: Settings, run_settings: Settings
 ) -> None:
-    vectors, parameters = glove(tmp_path, 6), still(settings)
-    arguments = (toy_films(60, seed=0), toy_films(9, seed=1), 3, parameters, run_settings())
-    model, _ = BiLSTMClassifier.fit(*arguments, vectors)
-    plain, _ = BiLSTMClassifier.fit(*arguments)
+    vectors, films = glove(tmp_path, 6), (toy_films(60, seed=0), toy_films(9, seed=1))
+    model, _ = BiLSTMClassifier.fit(*films, 3, still(settings, vectors="glove"), run_settings(), vectors)
+    plain, _ = BiLSTMClassifier.fit(*films, 3, still(settings, vectors="random"), run_settings(), vectors)
     weights, ids = model.network.embedding.weight.detach().numpy(), model.vocabulary.ids
     for word, vector in vectors.lookup(["murder", "goal"]).items():
         np.testing.assert_allclose(weights[ids[word]], vector, atol=1e-6)
@@ -150,6 +153,17 @@ def test_training_starts_from_pretrained_vectors(
     assert "elsewhere" not in ids
 
 
+def test_training_starts_from_the_encoders_word_vectors(
+    toy_films: Films, settings: Settings, run_settings: Settings
+) -> None:
+    films = (toy_films(60, seed=0), toy_films(9, seed=1))
+    model, _ = BiLSTMClassifier.fit(*films, 3, still(settings, vectors="encoder"), run_settings(), NO_FILE)
+    words = model.vocabulary.words[2:]
+    weights = model.network.embedding.weight.detach().numpy()
+    np.testing.assert_allclose(weights[2:], VECTOR_SCALE * word_vectors(EMBEDDED, words, 6), atol=1e-5)
+    assert (weights[0] == 0).all()
+
+
 def test_vectors_of_another_size_are_refused(
     tmp_path: Path, toy_films: Films, settings: Settings, run_settings: Settings
 ) -> None:
@@ -158,7 +172,7 @@ def test_vectors_of_another_size_are_refused(
             toy_films(60, seed=0),
             toy_films(9, seed=1),
             3,
-            still(settings),
+            still(settings, vectors="glove"),
             run_settings(),
             glove(tmp_path, 5),
         )
@@ -173,9 +187,9 @@ def test_the_vectors_file_is_needed_only_where_it_is_asked_for(
         {"classes": ["a", "b", "c"]},
         WordVectors(tmp_path / "no"),
     )
-    nodes.train_bilstm(*arguments, still(settings, pretrained=False), run_settings())
+    nodes.train_bilstm(*arguments, still(settings, vectors="random"), run_settings())
     with pytest.raises(FileNotFoundError, match="no such file of word vectors"):
-        nodes.train_bilstm(*arguments, still(settings, pretrained=True), run_settings())
+        nodes.train_bilstm(*arguments, still(settings, vectors="glove"), run_settings())
 
 
 def test_encoded_words_are_those_of_title_decade_and_plot(
@@ -183,5 +197,5 @@ def test_encoded_words_are_those_of_title_decade_and_plot(
 ) -> None:
     films = toy_films(90, seed=0)
     words = trained[0].vocabulary.words
-    for ids, text in zip(trained[0].encode(films), film_texts(films), strict=True):
-        assert [words[index] for index in ids] == tokenize(text)
+    for ids, expected in zip(trained[0].encode(films), film_words(films), strict=True):
+        assert [words[index] for index in ids] == expected

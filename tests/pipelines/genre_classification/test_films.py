@@ -12,6 +12,7 @@ from etudes.pipelines.genre_classification.films import (
     Title,
     describe_film,
     film_texts,
+    film_words,
     normalised_plot,
     parse_films,
     parse_title,
@@ -170,6 +171,16 @@ def test_a_film_as_one_text(title: str, year: int | None, series: bool, text: st
 def test_texts_of_a_frame_are_those_of_its_rows() -> None:
     frame = parse('1 ::: "Quiz" (2001) ::: drama ::: Who?\n2 ::: Akela (????) ::: drama ::: A wolf.\n')
     assert film_texts(frame) == ["Quiz. 2000s series. Who?", "Akela. film. A wolf."]
+
+
+def test_content_words_of_a_film_follow_its_form_and_decade() -> None:
+    frame = parse(
+        '1 ::: "The Quiz" (2001) ::: drama ::: Who wins, and WHY?\n2 ::: Akela (????) ::: drama ::: A wolf.'
+    )
+    assert film_words(frame) == [
+        ["seriesform", "decade200", "quiz", "titleend", "wins"],
+        ["filmform", "undated", "akela", "titleend", "wolf"],
+    ]
 
 
 def test_plots_are_the_same_whatever_their_case_space_and_marks() -> None:

@@ -79,7 +79,14 @@ def test_class_weights_enter_the_loss_as_a_weighted_mean(
     data, twin = problem(batch_size=12), problem().model
     fitting = settings(
         "bilstm",
-        fit={"epochs": 1, "batch_size": 12, "learning_rate": 0.01, "weight_decay": 0.0, "warmup": 0.0},
+        fit={
+            "epochs": 1,
+            "batch_size": 12,
+            "learning_rate": 0.01,
+            "weight_decay": 0.0,
+            "warmup": 0.0,
+            "average": 0.0,
+        },
     ).fit
     history = fit(data, fitting, run_settings())
 

@@ -127,6 +127,8 @@ class EncoderNetwork(nn.Module):
     def __init__(self, encoder: nn.Module, classes: int, dropout: float) -> None:
         super().__init__()
         self.encoder = encoder
+        for parameter in getattr(encoder, "pooler", nn.Identity()).parameters():
+            parameter.requires_grad = False  # the mean over tokens takes its place
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(encoder.config.hidden_size, classes)  # type: ignore[union-attr, arg-type]
 

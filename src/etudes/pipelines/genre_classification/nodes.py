@@ -59,7 +59,7 @@ def ingest(raw_train: RawFile, raw_test: RawFile) -> tuple[Frame, Frame, dict[st
         )
     digest = hashlib.sha256(raw_train.content + b"\0" + raw_test.content).hexdigest()
     card = {
-        "source": raw_train.facts["source"],
+        "source": raw_train.facts.get("source", "own data"),
         "embedded_sample": raw_train.embedded_sample,
         "files": [raw_train.short_name, raw_test.short_name],
         "fingerprint": digest[:32],
@@ -120,8 +120,8 @@ def stratified_dev(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray
 
 
 def frame_fingerprint(frame: Frame) -> str:
-    """Fingerprint of ids, genres and plots, in order."""
-    rows = frame[["id", "genre", "plot"]].astype(str).agg("\x1f".join, axis=1)
+    """Fingerprint of ids, titles, years, genres and plots, in order."""
+    rows = frame[["id", "title", "year", "genre", "plot"]].astype(str).agg("\x1f".join, axis=1)
     return hashlib.sha256("\x1e".join(rows).encode()).hexdigest()[:32]
 
 

@@ -118,7 +118,7 @@ class EncoderParameters(Strict):
 
 
 class CombinationParameters(Strict):
-    """Weighted log-probabilities of other variants, with weights and class offsets found on dev."""
+    """Weighted log-probabilities of other variants, with weights found on dev."""
 
     members: tuple[Variant, ...]
     prior_shift: float = Field(

@@ -1,0 +1,1 @@
+"""What the project costs beside its peers: ``python -m benchmarks [NAME ...]``."""

@@ -1,0 +1,45 @@
+"""``python -m benchmarks [NAME ...]``: one table of what the project costs beside its peers."""
+
+# ruff: noqa: T201
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import time
+
+# Before torch is loaded: threads that wait by spinning distort every number on a machine that does something else.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+# Name -> module and function that gives its rows.
+BENCHMARKS = {
+    "hooks": ("benchmarks.commands", "hooks"),
+    "node": ("benchmarks.commands", "node"),
+    "startup": ("benchmarks.commands", "startup"),
+    "fit": ("benchmarks.training", "fit_against_plain_loop"),
+    "tfidf": ("benchmarks.linear", "tfidf_against_scikit_learn"),
+    "memory": ("benchmarks.memory", "memory_of_variants"),
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the named benchmarks, all of them by default; exit code 1 where something asked is missed."""
+    from benchmarks.table import render
+
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"No benchmark {', '.join(unknown)}; expected some of {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    rows = []
+    for name in names or BENCHMARKS:
+        start = time.perf_counter()
+        module, function = BENCHMARKS[name]
+        rows += getattr(importlib.import_module(module), function)()
+        print(f"{name}: measured in {time.perf_counter() - start:.0f} s", file=sys.stderr)
+    print(render(rows))
+    return int(any(row.ok is False for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
