@@ -115,3 +115,19 @@ def test_print_draws_every_figure_on_white_and_puts_the_theme_back(opened) -> No
     assert page.evaluate("document.documentElement.dataset.theme") is None
     assert page.evaluate("document.querySelectorAll('details[open]').length") == 0
     assert wrong == []
+
+
+def test_single_figure_page_draws_without_a_network(browser, figures, tmp_path) -> None:
+    from etudes.reporting.standalone import figure_page
+
+    path = tmp_path / "figure.html"
+    path.write_text(figure_page(figures["terms"]), encoding="utf-8")  # its terms contain markup
+    page = browser.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda r: wrong.append(r.url) if r.url.startswith(("http", "ws", "//")) else None)
+    page.goto(path.as_uri())
+    page.wait_for_selector("#figure .main-svg")
+    assert wrong == []
+    assert path.stat().st_size < 2_500_000
+    page.close()

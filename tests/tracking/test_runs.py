@@ -54,7 +54,7 @@ def test_nested_parameters_are_flattened() -> None:
 
 def test_only_small_outputs_of_a_node_become_artifacts() -> None:
     assert artifact_folder("report") == ""
-    assert artifact_folder("scores_figure") == "figures"
+    assert artifact_folder("per_class_table") == "tables"
     assert artifact_folder("tfidf_model") is None
     assert artifact_folder("predictions") is None
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
+from etudes.atomic import recover_folder
 from etudes.models import DESCRIPTION, ModelFileError, load_model, save_model
 
 
@@ -32,6 +33,7 @@ class ModelDataset(AbstractDataset[Any, Any]):
         save_model(data, self._filepath)
 
     def _exists(self) -> bool:
+        recover_folder(self._filepath)
         return (self._filepath / DESCRIPTION).exists()
 
     def _describe(self) -> dict[str, Any]:

@@ -48,7 +48,8 @@ class RawFileDataset(AbstractDataset[None, RawFile]):
         self, *, source: str | None, file: str, raw: str, metadata: dict[str, Any] | None = None
     ) -> None:
         self._source = source
-        self._path = Path(raw) / (source or "") / file
+        self._raw, self._file = Path(raw), file
+        self._path = self._raw / (source or "") / file
         self.metadata = metadata
 
     def load(self) -> RawFile:
@@ -56,7 +57,7 @@ class RawFileDataset(AbstractDataset[None, RawFile]):
 
         try:
             if self._source is not None:
-                require(self._source, self._path.parents[1], files=[self._path.name])
+                require(self._source, self._raw, files=[self._file])
             content = self._path.read_bytes()
         except FileNotFoundError as error:
             raise DatasetError(

@@ -111,6 +111,11 @@ class StudyRun:
             )
         elif name == "data_card":
             self._log_data(value)
+        if name.endswith("_figure"):
+            from etudes.reporting.standalone import figure_page
+
+            # MLflow's viewer shows HTML; plotly's JSON it would print.
+            self.client.log_text(self.run_id, figure_page(value), f"figures/{name.removesuffix('_figure')}.html")
         folder = artifact_folder(name)
         if folder is not None and path is not None and path.exists():
             self.client.log_artifact(self.run_id, str(path), folder or None)
@@ -144,7 +149,7 @@ def artifact_folder(name: str) -> str | None:
         return ""
     if name in ("data_card", "split_card"):
         return "data"
-    for suffix, folder in (("_figure", "figures"), ("_table", "tables"), ("_history", "histories")):
+    for suffix, folder in (("_table", "tables"), ("_history", "histories")):
         if name.endswith(suffix):
             return folder
     return None

@@ -52,6 +52,9 @@ class Checkpoint:
         self.path = folder / "checkpoint.pt" if folder is not None else None
         self.key = key
         self.resume = resume
+        if self.path is not None:  # a kill in mid-write leaves its temporary file behind
+            for stale in self.path.parent.glob(f".{self.path.name}.*.tmp"):
+                stale.unlink(missing_ok=True)
 
     def load(self) -> dict[str, Any] | None:
         """The stored state if resuming and the key is the same, else None.
