@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 import time
+import warnings
 
 # Before torch is loaded: threads that wait by spinning distort every number on a machine that does something else.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -32,6 +33,7 @@ def main(names: list[str]) -> int:
         print(f"No benchmark {', '.join(unknown)}; expected some of {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
     rows = []
+    warnings.simplefilter("ignore")  # of deprecations in libraries; the tests show them
     for name in names or BENCHMARKS:
         start = time.perf_counter()
         module, function = BENCHMARKS[name]

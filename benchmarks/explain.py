@@ -59,7 +59,6 @@ def main() -> None:
         "mlflow.store.tracking.sqlalchemy_store",
     )
     runs = importlib.import_module("etudes.tracking.runs")
-    hook = importlib.import_module("etudes.tracking.hook")
     from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
     watch.watch(store.SqlAlchemyStore, "__init__", "opening the store")
@@ -69,7 +68,6 @@ def main() -> None:
     for name in ("log_parameters", "log_values", "log_output"):
         watch.watch(runs.StudyRun, name, "writing batches and artifacts")
     watch.watch(runs.StudyRun, "end", "ending the run")
-    watch.watch(hook.TrackingHook, "after_context_created", "reading mlflow.yml")
     with KedroSession.create(Path.cwd()) as session:
         session.run(pipeline_names=[STUDY])
     print(json.dumps(watch.seconds))

@@ -48,6 +48,8 @@ def render(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table with aligned columns."""
     lines = [HEADINGS, *(row.cells() for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
-    texts = [" | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+    texts = [
+        " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines
+    ]
     rule = "-|-".join("-" * width for width in widths)
     return "\n".join(f"| {text} |" for text in (texts[0], rule, *texts[1:]))

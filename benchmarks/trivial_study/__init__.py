@@ -1,5 +1,5 @@
 """Nodes that do nothing."""
 
-from etudes.pipelines.bench_trivial.pipeline import create_pipeline
+from .pipeline import create_pipeline
 
 __all__ = ["create_pipeline"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from etudes.pipelines.bench_trivial.parameters import DataParameters
 from etudes.study import selected
 from etudes.training.session import record
+
+from .parameters import DataParameters
 
 
 def ingest(parameters: DataParameters) -> dict[str, Any]:
@@ -18,7 +19,7 @@ def split(data_card: dict[str, Any]) -> dict[str, Any]:
 
 
 def train(split_card: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    from etudes.pipelines.bench_trivial.model import Constant
+    from .model import Constant
 
     epochs = [{"epoch": 1.0, "train_loss": 1.0}, {"epoch": 2.0, "train_loss": 0.5}]
     for row in epochs:
@@ -27,7 +28,9 @@ def train(split_card: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 
 
 def evaluate(split_card: dict[str, Any], **models: Any) -> dict[str, float]:
-    return {f"{name}.score": model.value / split_card["train_rows"] for name, model in selected(models).items()}
+    return {
+        f"{name}.score": model.value / split_card["train_rows"] for name, model in selected(models).items()
+    }
 
 
 def write_report(metrics: dict[str, float]) -> str:

@@ -2,8 +2,9 @@
 
 from kedro.pipeline import Pipeline
 
-from etudes.pipelines.bench_trivial import nodes
 from etudes.study import load_study, stage_node, study_pipeline, train_node
+
+from . import nodes
 
 STUDY = "bench_trivial"
 

@@ -115,7 +115,9 @@ class StudyRun:
             from etudes.reporting.standalone import figure_page
 
             # MLflow's viewer shows HTML; plotly's JSON it would print.
-            self.client.log_text(self.run_id, figure_page(value), f"figures/{name.removesuffix('_figure')}.html")
+            self.client.log_text(
+                self.run_id, figure_page(value), f"figures/{name.removesuffix('_figure')}.html"
+            )
         folder = artifact_folder(name)
         if folder is not None and path is not None and path.exists():
             self.client.log_artifact(self.run_id, str(path), folder or None)

@@ -95,8 +95,13 @@ class Combination:
         model = cls(used, weights[kept], prior, shift)
         return model, classification_metrics(labels, held_out)
 
-    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
-        logs = np.stack([log_probabilities(member.predict_proba(frame)) for member in self.members.values()])
+    def predict_proba(self, frame: pd.DataFrame, known: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
+        """Pooled probabilities (N, K); ``known`` holds members' answers to these films that are at hand already."""
+        known = known or {}
+        answers = [
+            known[n] if n in known else member.predict_proba(frame) for n, member in self.members.items()
+        ]
+        logs = np.stack([log_probabilities(answer) for answer in answers])
         return pool(logs, self.weights, self.prior, self.shift)
 
     def state(self) -> ModelState:

@@ -264,8 +264,11 @@ def evaluate(
     costs: dict[str, Any] = {}
     for name, model in selected(models).items():
         start = time.perf_counter()
-        probabilities[name] = model.predict_proba(test_split)
-        seconds = time.perf_counter() - start
+        # The combination's members answered already; their time is part of its cost all the same.
+        members = list(getattr(model, "members", ()))
+        known = {member: probabilities[member] for member in members if member in probabilities}
+        probabilities[name] = model.predict_proba(test_split, **({"known": known} if known else {}))
+        seconds = time.perf_counter() - start + sum(costs[member]["inference_seconds"] for member in known)
         costs[name] = {
             "inference_seconds": round(seconds, 4),
             "texts_per_second": round(len(labels) / seconds, 1),

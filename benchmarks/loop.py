@@ -1,0 +1,82 @@
+"""The BiLSTM's training as a plain PyTorch loop: what `etudes.training.fit.fit` is measured against.
+
+The same model, batches, optimiser, schedule, clipping, dev evaluation and choice of the best epoch; no resume, no
+devices, no tracking, no checks.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+
+from etudes.pipelines.genre_classification.bilstm import BiLSTM, BiLSTMClassifier
+from etudes.pipelines.genre_classification.films import film_texts
+from etudes.pipelines.genre_classification.linear import class_weights
+from etudes.pipelines.genre_classification.problem import TextProblem
+from etudes.text.tokens import Vocabulary, tokenize
+from etudes.training.parameters import FitParameters, RunParameters
+from etudes.training.seeds import derive_seed, seed_everything
+
+
+def bilstm_problem(sample: Any) -> TextProblem:
+    """The study's problem over the embedded sample, with an untrained network."""
+    parameters = sample.parameters.bilstm
+    seed_everything(derive_seed(sample.run.seed, "bilstm"))
+    documents = [tokenize(text) for text in film_texts(sample.train)]
+    vocabulary = Vocabulary.build(documents, parameters.min_count, parameters.max_words)
+    classifier = BiLSTMClassifier(parameters, vocabulary, BiLSTM(len(vocabulary), sample.classes, parameters))
+    labels = sample.train["label"].to_numpy()
+    return TextProblem(
+        model=classifier.network,
+        train=classifier.encode(sample.train),
+        train_labels=labels,
+        dev=classifier.encode(sample.dev),
+        dev_labels=sample.dev["label"].to_numpy(),
+        class_weights=class_weights(labels, sample.classes, parameters.balance),
+        batch_size=parameters.fit.batch_size,
+    )
+
+
+def plain_loop(problem: TextProblem, settings: FitParameters, run: RunParameters) -> list[float]:
+    """Train ``problem.model`` in place and leave the weights of its best epoch in it; training loss by epoch."""
+    device = torch.device("cpu")
+    seed_everything(derive_seed(run.seed, "fit", 0))
+    model = problem.model.to(device)
+    optimizer = torch.optim.AdamW(
+        problem.parameter_groups(settings.learning_rate),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+    )
+    total = settings.epochs * len(problem.batches(np.random.default_rng([run.seed, 0])))
+    rising = max(1, round(settings.warmup * total))
+
+    def rate(step: int) -> float:
+        if step < rising:
+            return (step + 1) / rising
+        return 1.0 - 0.9 * (step - rising) / max(1, total - rising)
+
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+    best, best_weights, losses = -1.0, model.state_dict(), []
+    for epoch in range(settings.epochs):
+        model.train()
+        loss_sum = weight_sum = 0.0
+        for indices in problem.batches(np.random.default_rng([run.seed, epoch])):
+            loss, weights = problem.loss(model, problem.collate(indices, device))
+            weighted, normaliser = (weights * loss).sum(), weights.sum()
+            (weighted / normaliser).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
+            optimizer.step()
+            scheduler.step()
+            optimizer.zero_grad(set_to_none=True)
+            loss_sum += float(weighted.detach())
+            weight_sum += float(normaliser)
+        losses.append(loss_sum / weight_sum)
+        accuracy = problem.evaluate(model.eval(), device)["accuracy"]
+        if accuracy > best:
+            best, best_weights = accuracy, copy.deepcopy(model.state_dict())
+    model.load_state_dict(best_weights)
+    model.eval()
+    return losses
