@@ -26,7 +26,7 @@ BENCHMARKS = {
 
 def main(names: list[str]) -> int:
     """Run the named benchmarks, all of them by default; exit code 1 where something asked is missed."""
-    from benchmarks.table import render
+    from benchmarks.table import Row, render
 
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
@@ -37,7 +37,11 @@ def main(names: list[str]) -> int:
     for name in names or BENCHMARKS:
         start = time.perf_counter()
         module, function = BENCHMARKS[name]
-        rows += getattr(importlib.import_module(module), function)()
+        try:
+            rows += getattr(importlib.import_module(module), function)()
+        except Exception as error:  # the others are worth having all the same
+            print(error, file=sys.stderr)
+            rows.append(Row(f"{name}: failed ({type(error).__name__}, see above)", "", ok=False))
         print(f"{name}: measured in {time.perf_counter() - start:.0f} s", file=sys.stderr)
     print(render(rows))
     return int(any(row.ok is False for row in rows))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import hstack
 from scipy.special import softmax
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import RidgeClassifier
 
 from benchmarks.sample import load_sample
@@ -29,9 +29,9 @@ def by_hand(train: pd.DataFrame, test: pd.DataFrame, classes: int, parameters: A
     }
     words = TfidfVectorizer(ngram_range=(1, parameters.word_ngrams), stop_words="english", **shared)
     chars = TfidfVectorizer(analyzer="char_wb", ngram_range=parameters.char_ngrams, **shared)
-    form = TfidfVectorizer(analyzer=str.split, use_idf=False, dtype=np.float32)
+    form = CountVectorizer(analyzer=str.split, dtype=np.float32)
 
-    def features(frame: pd.DataFrame, turn: Callable[[TfidfVectorizer, list[str]], Any]) -> Any:
+    def features(frame: pd.DataFrame, turn: Callable[[CountVectorizer, list[str]], Any]) -> Any:
         texts = (frame["title"] + " " + frame["plot"]).tolist()
         decades = [
             "undated" if missing else f"{int(year) // 10 * 10}s"
@@ -39,7 +39,7 @@ def by_hand(train: pd.DataFrame, test: pd.DataFrame, classes: int, parameters: A
         ]
         forms = np.where(frame["series"], "series", "film").tolist()
         form_texts = [f"{f} {d} {f}_{d}" for f, d in zip(forms, decades, strict=True)]
-        last = turn(form, form_texts) * np.float32(parameters.form_weight)
+        last = turn(form, form_texts) * np.float32(parameters.form_weight / 3**0.5)
         return hstack([turn(words, texts), turn(chars, texts), last], format="csr")
 
     matrix = features(train, lambda block, texts: block.fit_transform(texts))

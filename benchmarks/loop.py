@@ -1,7 +1,7 @@
 """The BiLSTM's training as a plain PyTorch loop: what `etudes.training.fit.fit` is measured against.
 
-The same model, batches, optimiser, schedule, clipping, dev evaluation and choice of the best epoch; no resume, no
-devices, no tracking, no checks.
+The same model, batches, optimiser, schedule, clipping, weight averaging, dev evaluation and choice of the best epoch;
+no resume, no devices, no tracking, no checks.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def plain_loop(problem: TextProblem, settings: FitParameters, run: RunParameters
         return 1.0 - 0.9 * (step - rising) / max(1, total - rising)
 
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
-    best, best_weights, losses = -1.0, model.state_dict(), []
+    averages = settings.average > 0
+    evaluated = copy.deepcopy(model).eval() if averages else model
+    best, best_weights, losses, steps = -1.0, model.state_dict(), [], 0
     for epoch in range(settings.epochs):
         model.train()
         loss_sum = weight_sum = 0.0
@@ -71,12 +73,18 @@ def plain_loop(problem: TextProblem, settings: FitParameters, run: RunParameters
             optimizer.step()
             scheduler.step()
             optimizer.zero_grad(set_to_none=True)
+            if averages:
+                steps += 1
+                decay = min(settings.average, (1 + steps) / (10 + steps))
+                with torch.no_grad():
+                    for mean, value in zip(evaluated.parameters(), model.parameters(), strict=True):
+                        mean.lerp_(value, 1 - decay)
             loss_sum += float(weighted.detach())
             weight_sum += float(normaliser)
         losses.append(loss_sum / weight_sum)
-        accuracy = problem.evaluate(model.eval(), device)["accuracy"]
+        accuracy = problem.evaluate(evaluated.eval(), device)["accuracy"]
         if accuracy > best:
-            best, best_weights = accuracy, copy.deepcopy(model.state_dict())
+            best, best_weights = accuracy, copy.deepcopy(evaluated.state_dict())
     model.load_state_dict(best_weights)
     model.eval()
     return losses

@@ -50,7 +50,7 @@ def child_environment() -> dict[str, str]:
         "KEDRO_DISABLE_TELEMETRY": "1",
         "OMP_WAIT_POLICY": "PASSIVE",
         "COLUMNS": "200",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
     }
 
 

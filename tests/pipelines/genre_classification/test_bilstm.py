@@ -70,7 +70,8 @@ def test_more_padding_than_the_longest_text_needs_changes_nothing(network: BiLST
 def test_pooling_is_the_maximum_of_states_and_the_mean_vector_of_real_words(network: BiLSTM) -> None:
     ids = torch.tensor([[4, 7, 9]])
     states, _ = network.lstm(network.embedding(ids))
-    pooled = torch.cat([states.max(1).values, network.embedding(ids).mean(1)], dim=-1)
+    highest, mean = states.max(1).values, network.embedding(ids).mean(1)
+    pooled = torch.cat([network.state_norm(highest), network.mean_norm(mean)], dim=-1)
     padded = torch.tensor([[4, 7, 9, 0, 0], [1, 2, 3, 4, 5]])
     logits = network(padded, torch.tensor([3, 5]))
     torch.testing.assert_close(logits[:1], network.output(pooled), atol=1e-6, rtol=0)
@@ -132,6 +133,7 @@ def still(settings: Settings, **changes: Any) -> Any:
         "bilstm",
         embedding=6,
         min_count=1,
+        vector_learning_rate=1e-12,
         fit={"epochs": 1, "learning_rate": 1e-12, "weight_decay": 0.0},
         **changes,
     )

@@ -104,11 +104,11 @@ def test_class_weights_enter_the_loss_as_a_weighted_mean(
 
 
 def test_the_new_layer_may_have_a_learning_rate_of_its_own() -> None:
-    data = problem(head_learning_rate=0.5)
+    data = problem(rates={"output.": 0.5})
     body, head = data.parameter_groups(0.01)
     assert (body["lr"], head["lr"]) == (0.01, 0.5)
     assert {id(p) for p in head["params"]} == {id(p) for p in data.model.output.parameters()}  # type: ignore[union-attr]
-    assert [group["lr"] for group in problem().parameter_groups(0.01)] == [0.01, 0.01]
+    assert [group["lr"] for group in problem().parameter_groups(0.01)] == [0.01]
 
 
 def test_frozen_weights_are_in_no_group() -> None:

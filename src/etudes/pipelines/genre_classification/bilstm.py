@@ -28,6 +28,9 @@ VECTOR_SCALE = 0.3  # standard deviation of word vectors at the start
 class BiLSTM(nn.Module):
     """Word vectors, LSTM layers in both directions, a linear layer on the maximum of the states and the mean vector.
 
+    Both are normalised (Ba et al. 2016): means over a hundred words are small, and the linear layer would hardly see
+    them beside the states.
+
     ids (batch, time), lengths (batch,) -> logits (batch, classes). Sequences are packed, so padding changes nothing.
     """
 
@@ -44,6 +47,8 @@ class BiLSTM(nn.Module):
             batch_first=True,
         )
         self.dropout = nn.Dropout(parameters.dropout)
+        self.state_norm = nn.LayerNorm(2 * parameters.hidden)
+        self.mean_norm = nn.LayerNorm(parameters.embedding)
         self.output = nn.Linear(2 * parameters.hidden + parameters.embedding, classes)
         nn.init.normal_(self.embedding.weight, std=VECTOR_SCALE)
         with torch.no_grad():
@@ -59,7 +64,8 @@ class BiLSTM(nn.Module):
         real = (ids > 0).unsqueeze(-1)
         highest = states.masked_fill(~real, float("-inf")).amax(1)
         mean = (vectors * real).sum(1) / lengths.to(vectors.device).unsqueeze(-1)
-        return self.output(self.dropout(torch.cat([highest, mean], dim=-1)))
+        pooled = torch.cat([self.state_norm(highest), self.mean_norm(mean)], dim=-1)
+        return self.output(self.dropout(pooled))
 
     def _drop_dimensions(self, vectors: Tensor) -> Tensor:
         """Dropout of the same dimensions in all words of a text (Gal and Ghahramani 2016): (batch, time, embedding)."""
@@ -111,6 +117,7 @@ class BiLSTMClassifier:
             dev_labels=dev["label"].to_numpy(),
             class_weights=class_weights(train["label"].to_numpy(), classes, parameters.balance),
             batch_size=parameters.fit.batch_size,
+            rates={"embedding.": parameters.vector_learning_rate},
         )
         history = fit(problem, parameters.fit, run)
         return model, history

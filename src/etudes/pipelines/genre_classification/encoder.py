@@ -169,7 +169,7 @@ class EncoderClassifier:
             dev_labels=dev["label"].to_numpy(),
             class_weights=class_weights(train["label"].to_numpy(), classes, parameters.balance),
             batch_size=parameters.fit.batch_size,
-            head_learning_rate=parameters.head_learning_rate,
+            rates={"output.": parameters.head_learning_rate},
         )
         return model, fit(problem, parameters.fit, run)
 

@@ -121,8 +121,8 @@ def stratified_dev(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray
 
 def frame_fingerprint(frame: Frame) -> str:
     """Fingerprint of ids, titles, years, genres and plots, in order."""
-    rows = frame[["id", "title", "year", "genre", "plot"]].astype(str).agg("\x1f".join, axis=1)
-    return hashlib.sha256("\x1e".join(rows).encode()).hexdigest()[:32]
+    text = frame[["id", "title", "year", "genre", "plot"]].to_csv(index=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _n_classes(card: dict[str, Any]) -> int:

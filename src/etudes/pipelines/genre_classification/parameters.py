@@ -63,6 +63,7 @@ class BiLSTMParameters(Strict):
     vectors: Literal["random", "encoder", "glove"] = Field(
         description="word vectors to start from; glove is the file of the catalog entry `vectors`"
     )
+    vector_learning_rate: float = Field(gt=0, description="learning rate of the word vectors")
     embedding: int = Field(ge=1)
     hidden: int = Field(ge=1, description="units in each direction")
     layers: int = Field(ge=1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ class TextProblem:
     dev_labels: np.ndarray
     class_weights: np.ndarray
     batch_size: int
-    head_learning_rate: float | None = None
+    rates: Mapping[str, float] = field(default_factory=dict)
     monitor: str = "accuracy"
     maximise: bool = True
 
@@ -78,14 +78,16 @@ class TextProblem:
         return dev_metrics(self.dev_labels, probabilities)
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        """All trained weights; a new output layer on a pretrained network may have a learning rate of its own."""
-        head = [
-            p for name, p in self.model.named_parameters() if name.startswith("output.") and p.requires_grad
+        """All trained weights; parts whose names start as in ``rates`` have a learning rate of their own."""
+        groups: dict[str, list[nn.Parameter]] = {}
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                prefix = next((start for start in self.rates if name.startswith(start)), "")
+                groups.setdefault(prefix, []).append(parameter)
+        return [
+            {"params": parameters, "lr": self.rates.get(prefix, learning_rate)}
+            for prefix, parameters in groups.items()
         ]
-        chosen = {id(p) for p in head}
-        body = [p for p in self.model.parameters() if p.requires_grad and id(p) not in chosen]
-        groups = [{"params": body, "lr": learning_rate}] if body else []
-        return [*groups, {"params": head, "lr": self.head_learning_rate or learning_rate}]
 
 
 def predict_sequences(

@@ -66,9 +66,17 @@ def build_pipeline(classes: int, parameters: SpacyParameters) -> Language:
     return nlp
 
 
+STEM_LENGTH = 5
+
+
 def spacy_texts(frame: pd.DataFrame) -> list[str]:
-    """The films as text again, of content words only: a bag of words sees neither order nor case."""
-    return [" ".join(words) for words in film_words(frame)]
+    """The films as text again, for a bag of words that sees neither order nor case: each content word once, then the
+    first five letters of the longer ones as crude stems."""
+    texts = []
+    for words in film_words(frame):
+        stems = [f"{word[:STEM_LENGTH]}~" for word in words if len(word) > STEM_LENGTH]
+        texts.append(" ".join([*dict.fromkeys(words), *dict.fromkeys(stems)]))
+    return texts
 
 
 @register_model("genre_classification.spacy")
