@@ -9,7 +9,7 @@ run: .venv/ready
 	$(BIN)/kedro run --pipeline=$(STUDY)
 
 test: .venv/ready lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -1,14 +1,14 @@
 """Peak memory of each variant's training, a fresh process for each.
 
-``python -m benchmarks.memory VARIANT FOLDER`` trains one and prints two numbers: resident MiB once its libraries and
-data are loaded, and the peak of the process. FOLDER keeps the models, which the combination reads.
+``python -m benchmarks.memory VARIANT FOLDER`` trains one and prints two numbers: resident MiB once its module and the
+data are loaded, and the peak while it trains. FOLDER keeps the models, which the combination reads.
 """
 
 # ruff: noqa: T201
 from __future__ import annotations
 
+import importlib
 import json
-import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +18,8 @@ from benchmarks.sample import changed, load_sample
 from benchmarks.table import Row
 from benchmarks.timing import ROOT, python
 
+# Where a variant's method is, if not in a module of its name.
+MODULES = {"majority": "linear", "tfidf": "linear", "spacy": "spacy_textcat", "encoder_probe": "encoder"}
 EPOCHS = 2  # memory does not grow with epochs; accuracy is not looked at
 MIB = 2**20
 
@@ -33,7 +35,7 @@ def memory_of_variants() -> list[Row]:
             loaded, peak = json.loads(printed.splitlines()[-1])
             rows.append(
                 Row(
-                    f"peak memory of train_{variant} (bare: libraries and data, before training)",
+                    f"peak memory of train_{variant}, at most {EPOCHS} epochs (bare: module and data, before training)",
                     f"{peak:,.0f} MiB",
                     f"{loaded:,.0f} MiB",
                     f"{peak / loaded:.2f}x",
@@ -56,30 +58,28 @@ def train(variant: str, models: Path) -> tuple[float, float]:
     import psutil
 
     from etudes.models import load_model, save_model
-    from etudes.pipelines.genre_classification import model, nodes, pipeline  # noqa: F401 - all libraries
+    from etudes.pipelines.genre_classification import nodes, pipeline
+    from etudes.training.resources import measure
 
     sample = load_sample()
+    importlib.import_module(f"etudes.pipelines.genre_classification.{MODULES.get(variant, variant)}")
+    inputs: list[Any] = [sample.train, sample.dev, sample.card]
     members = {}
     if variant == "combination":
+        inputs = [sample.dev, sample.card]
         members = {name: load_model(models / name) for name in pipeline.MEMBERS}
+    if variant == "bilstm":
+        inputs.append(None)  # no pretrained vectors
+    if variant != "majority":
+        inputs.append(short(getattr(sample.parameters, variant)))
+    if variant not in ("majority", "tfidf"):
+        inputs.append(sample.run)
+    function = nodes.combine if variant == "combination" else getattr(nodes, f"train_{variant}")
     loaded = psutil.Process().memory_info().rss / MIB
-    splits = (sample.train, sample.dev, sample.card)
-    if variant == "majority":
-        trained, _ = nodes.train_majority(*splits)
-    elif variant == "tfidf":
-        trained, _ = nodes.train_tfidf(*splits, sample.parameters.tfidf)
-    elif variant == "combination":
-        trained, _ = nodes.combine(
-            sample.dev, sample.card, sample.parameters.combination, sample.run, **members
-        )
-    elif variant == "bilstm":
-        trained, _ = nodes.train_bilstm(*splits, None, short(sample.parameters.bilstm), sample.run)  # type: ignore[arg-type]
-    else:
-        function = getattr(nodes, f"train_{variant}")
-        trained, _ = function(*splits, short(getattr(sample.parameters, variant)), sample.run)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    with measure() as resources:
+        trained, _ = function(*inputs, **members)
     save_model(trained, models / variant)
-    return loaded, peak
+    return loaded, resources.peak_memory_mib
 
 
 if __name__ == "__main__":

@@ -79,8 +79,9 @@ def test_viz_builds_without_a_browser_and_shows_stages(finished_project: Path, t
     assert done.returncode == 0, done.stdout + done.stderr
     main = json.loads((copy / "build" / "api" / "main").read_text())
     assert set(main["layers"]) >= {"raw", "model_input", "models", "model_output", "reporting"}
-    names = {node["name"] for node in main["nodes"]}
-    assert f"{STUDY}.report" in names or "report" in names
+    (figure,) = [node for node in main["nodes"] if node["name"] == f"{STUDY}.scores_figure"]
+    preview = json.loads((copy / "build" / "api" / "nodes" / figure["id"]).read_text())
+    assert preview["preview_type"] == "PlotlyPreview" and preview["preview"]["data"]
 
 
 def test_record_writes_spread_over_seeds_and_tables_follow(project: Path) -> None:

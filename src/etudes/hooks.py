@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from etudes.tracking import live
 from etudes.training.session import Session, enter_session
 
 logger = logging.getLogger(__name__)
+SLOW_NODE_SECONDS = 2.0
 
 
 class ParameterError(ValueError):
@@ -25,19 +28,33 @@ class StudyHook:
 
     def __init__(self) -> None:
         self._context: Any = None
+        self._count = self._total = 0
+        self._started = 0.0
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
         self._context = context
+        # Kedro builds the typed groups next and would report a wrong value in pydantic's words. What a run asked for
+        # is known here by a private name only; without it the check happens when the pipeline starts.
+        from kedro.framework.project import pipelines
+
+        requested = getattr(pipelines, "_requested_pipelines", None)
+        if requested:
+            runtime = context.config_loader.runtime_params or {}
+            check_parameters(context.config_loader["parameters"], runtime, requested)
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
-        check_parameters(
-            self._context.config_loader["parameters"], run_params.get("runtime_params") or {}, pipeline
-        )
+        names = {node.namespace.split(".")[0] for node in pipeline.nodes if node.namespace}
+        runtime = run_params.get("runtime_params") or {}
+        check_parameters(self._context.config_loader["parameters"], runtime, names)
+        self._count, self._total = 0, len(pipeline.nodes)
 
     @hook_impl(tryfirst=True)
     def before_node_run(self, node: Any, catalog: Any) -> None:
+        self._count += 1
+        self._started = time.perf_counter()
+        logger.info("[%d/%d] %s", self._count, self._total, node.name)
         if node.namespace is None or not node.name.rpartition(".")[2].startswith("train_"):
             return
         variant = node.name.rpartition(".")[2].removeprefix("train_")
@@ -50,13 +67,22 @@ class StudyHook:
     @hook_impl(trylast=True)
     def after_node_run(self, node: Any) -> None:
         enter_session(None)
+        seconds = time.perf_counter() - self._started
+        if seconds >= SLOW_NODE_SECONDS:
+            logger.info("        done in %.1f s", seconds)
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self, pipeline: Any, catalog: Any) -> None:
+        for name in sorted(pipeline.all_outputs()):
+            if name.endswith(".report"):
+                logger.info("Report: %s", catalog.get(name)._filepath)
 
     @hook_impl(trylast=True)
     def on_node_error(self, error: Exception, node: Any) -> None:
         enter_session(None)
 
 
-def check_parameters(parameters: dict[str, Any], runtime: dict[str, Any], pipeline: Any) -> None:
+def check_parameters(parameters: dict[str, Any], runtime: dict[str, Any], studies: Iterable[str]) -> None:
     """Validate each running study's whole parameter group, and that runtime parameters name something that exists.
 
     Kedro checks the groups that nodes ask for; a misspelt group, or a misspelt study in ``--params``, would pass it.
@@ -77,9 +103,8 @@ def check_parameters(parameters: dict[str, Any], runtime: dict[str, Any], pipeli
             hint = f"did you mean '{near[0]}'?" if near else f"expected one of {', '.join(sorted(known))}"
             raise ParameterError(f"--params: '{name}' is neither 'run' nor a study; {hint}")
     models = {"run": RunParameters}
-    namespaces = {node.namespace.split(".")[0] for node in pipeline.nodes if node.namespace}
     models.update(
-        {name: study.parameters_model(name) for name in sorted(namespaces & set(study.study_names()))}
+        {name: study.parameters_model(name) for name in sorted(set(studies) & set(study.study_names()))}
     )
     for name, model in models.items():
         try:

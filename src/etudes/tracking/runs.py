@@ -40,9 +40,10 @@ def use_store(config: Any) -> Store:
     uri = config.server.mlflow_tracking_uri
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(config.server.mlflow_registry_uri or uri)
-    # Alembic reports every migration of a new database on the console.
-    logging.getLogger("alembic").setLevel(logging.ERROR)
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.ERROR)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # Alembic reports every migration of a new database, pyfunc every check of an example.
+    for name in ("alembic", "mlflow.store.db.utils", "mlflow.pyfunc"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     return Store(_client(uri), uri, config.tracking.experiment.create_experiment_kwargs.artifact_location)
 
 
