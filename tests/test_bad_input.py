@@ -177,8 +177,8 @@ def test_bad_file_ends_in_one_message_and_keeps_earlier_outputs(own: Path, case:
 @pytest.mark.parametrize(
     ("parameter", "parts"),
     [
-        (f"{STUDY}.tfidf.regularisation=-1", (f"{STUDY}.tfidf.regularisation", "greater than 0", "-1")),
-        (f"{STUDY}.tfidf.regularization=1", (f"{STUDY}.tfidf.regularization", "is not a parameter")),
+        (f"{STUDY}.tfidf.penalty=-1", (f"{STUDY}.tfidf.penalty", "greater than 0", "-1")),
+        (f"{STUDY}.tfidf.penalti=1", (f"{STUDY}.tfidf.penalti", "did you mean 'penalty'")),
         (f"{STUDY}.tfidff.balance=1", (f"{STUDY}.tfidff", "is not a parameter")),
         (
             "genre_clasification.tfidf.balance=1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -97,8 +98,6 @@ def check_parameters(parameters: dict[str, Any], runtime: dict[str, Any], studie
     known = {"run", *study.study_names()}
     for name in runtime:
         if name not in known:
-            from difflib import get_close_matches
-
             near = get_close_matches(name, sorted(known))
             hint = f"did you mean '{near[0]}'?" if near else f"expected one of {', '.join(sorted(known))}"
             raise ParameterError(f"--params: '{name}' is neither 'run' nor a study; {hint}")
@@ -110,16 +109,36 @@ def check_parameters(parameters: dict[str, Any], runtime: dict[str, Any], studie
         try:
             model.model_validate(parameters.get(name, {}))
         except ValidationError as error:
-            raise ParameterError(describe_validation(name, error)) from error
+            raise ParameterError(describe_validation(name, model, error)) from error
 
 
-def describe_validation(name: str, error: Any) -> str:
-    """One line per wrong parameter: its full name, what was found, what was expected."""
+def describe_validation(name: str, model: Any, error: Any) -> str:
+    """One line per wrong parameter: its full name, what was found, what was expected.
+
+    Args:
+        name: the group that was validated, ``run`` or a study.
+        model: its pydantic model, which knows the right names.
+        error: pydantic's ``ValidationError``.
+    """
     lines = []
     for item in error.errors():
         place = ".".join([name, *map(str, item["loc"])])
-        found = f" (found {item['input']!r})" if item["type"] not in ("extra_forbidden", "missing") else ""
-        said = "is not a parameter of this group" if item["type"] == "extra_forbidden" else item["msg"]
-        lines.append(f"{place}: {said}{found}")
+        if item["type"] == "extra_forbidden":
+            lines.append(f"{place} is not a parameter; {_nearest(model, item['loc'])}")
+        elif item["type"] == "missing":
+            lines.append(f"{place} is missing")
+        else:
+            lines.append(f"{place}: {item['msg']} (found {item['input']!r})")
     where = f"conf/<environment>/parameters{'' if name == 'run' else '/' + name}.yml, or --params"
     return "Wrong parameters:\n  " + "\n  ".join(lines) + f"\nMend them in {where}."
+
+
+def _nearest(model: Any, location: tuple[Any, ...]) -> str:
+    """The parameter that was probably meant, among those of the group at ``location``."""
+    *groups, wrong = location
+    for group in groups:
+        field = getattr(model, "model_fields", {}).get(group)
+        model = field.annotation if field else None
+    known = sorted(getattr(model, "model_fields", {}))
+    near = get_close_matches(str(wrong), known, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"expected one of {', '.join(known)}"

@@ -116,7 +116,7 @@ def test_run_holds_parameters_curves_artifacts_and_data(finished_project: Path) 
     assert len(client.get_metric_history(run.info.run_id, "bilstm.train_loss")) == 2
     assert {"majority.accuracy", "tfidf.accuracy.low", "resources.encoder.seconds"} <= set(run.data.metrics)
     artifacts = {item.path for item in client.list_artifacts(run.info.run_id)}
-    assert {"report.html", "figures", "model", "data"} <= artifacts
+    assert {"report.html", "figures", "model", "data", "tables"} <= artifacts
     (data,) = run.inputs.dataset_inputs
     assert run.data.tags["etudes.data_fingerprint"].startswith(data.dataset.digest)
     assert run.data.tags["etudes.embedded_sample"] == "true"
@@ -138,7 +138,7 @@ def test_database_is_the_projects_whatever_the_folder(tmp_path: Path) -> None:
     assert [path.parent for path in project.rglob("mlflow.db")] == [project]
     client = client_of(project)
     assert len(runs_of(client)) == 2
-    assert client.get_model_version_by_alias(MODEL, CHAMPION).version == "1", "the second is not better"
+    assert int(client.get_model_version_by_alias(MODEL, CHAMPION).version) == 1, "the second is not better"
     before = len(client.search_model_versions(f"name = '{MODEL}'"))
     test_file = project / "conf" / "local" / "catalog" / f"{STUDY}.yml"
     test_file.write_text(small.replace("n_test: 100", "n_test: 0"))

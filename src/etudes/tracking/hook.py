@@ -27,6 +27,7 @@ class TrackingHook:
         self._context: Any = None
         self._runs: dict[str, Any] = {}
         self._produced: dict[str, set[str]] = {}
+        self._catalog: Any = None
         self._command: str | None = None
 
     @hook_impl
@@ -49,6 +50,7 @@ class TrackingHook:
             return
         from etudes.tracking.runs import StudyRun, use_store
 
+        self._catalog = catalog
         store = use_store(self._context.mlflow)
         atexit.register(self._kill_open_runs)
         for name in studies_of(pipeline):
@@ -59,14 +61,13 @@ class TrackingHook:
             self._produced[name] = set()
 
     @hook_impl
-    def after_node_run(self, node: Any, catalog: Any, outputs: dict[str, Any]) -> None:
-        run = self._runs.get((node.namespace or "").split(".")[0])
-        if run is None:
-            return
-        for name, value in outputs.items():
-            short = name.partition(".")[2]
-            self._produced[run.study].add(short)
-            run.log_output(short, value, _path_of(catalog, name))
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        # Not after_node_run: Kedro saves a node's outputs after that, and the file would be the previous run's.
+        name, _, short = dataset_name.partition(".")
+        run = self._runs.get(name)
+        if run is not None:
+            self._produced[name].add(short)
+            run.log_output(short, data, _path_of(self._catalog, dataset_name))
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
