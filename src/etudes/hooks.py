@@ -101,7 +101,7 @@ def check_parameters(parameters: dict[str, Any], runtime: dict[str, Any], studie
             near = get_close_matches(name, sorted(known))
             hint = f"did you mean '{near[0]}'?" if near else f"expected one of {', '.join(sorted(known))}"
             raise ParameterError(f"--params: '{name}' is neither 'run' nor a study; {hint}")
-    models = {"run": RunParameters}
+    models: dict[str, Any] = {"run": RunParameters}
     models.update(
         {name: study.parameters_model(name) for name in sorted(set(studies) & set(study.study_names()))}
     )

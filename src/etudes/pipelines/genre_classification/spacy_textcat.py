@@ -130,7 +130,8 @@ class SpacyClassifier:
                 metrics = dev_metrics(dev["label"].to_numpy(), model.predict_proba(dev))
                 if metrics["accuracy"] > best:
                     best, best_epoch, best_bytes = metrics["accuracy"], epoch, nlp.to_bytes()
-            row = {"epoch": float(epoch), "train_loss": losses["textcat"] / total}
+            # spaCy reports a squared error, which does not belong on an axis of log-losses.
+            row = {"epoch": float(epoch), "train_squared_error": losses["textcat"] / total}
             row |= {f"dev_{name}": value for name, value in metrics.items()}
             history.append(row)
             record(epoch, {name: value for name, value in row.items() if name != "epoch"})
