@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import STUDY, kedro, make_project, quiet_environment
+from projects import STUDY, kedro, make_project, quiet_environment
 
 pytestmark = pytest.mark.slow
 

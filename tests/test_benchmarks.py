@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import ROOT, kedro
 from etudes.training.fit import fit
+from projects import ROOT, kedro
 
 sys.path.insert(
     0, str(ROOT)

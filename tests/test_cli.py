@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, STUDY, kedro
+from projects import ROOT, STUDY, kedro
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from conftest import STUDY, kedro, quiet_environment
+from projects import STUDY, kedro, quiet_environment
 
 pytestmark = pytest.mark.slow
 PLOT = "A detective hunts a killer who leaves a chess piece at every crime scene."

@@ -8,10 +8,10 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from conftest import STUDY, kedro, make_project
 from etudes.tracking.live import LiveWriter
 from etudes.tracking.registry import CHAMPION, beats_champion, registered_name
 from etudes.tracking.runs import artifact_folder, flatten
+from projects import STUDY, kedro, make_project
 
 MODEL = f"{STUDY}-sample"
 

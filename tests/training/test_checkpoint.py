@@ -20,8 +20,8 @@ import yaml
 from torch import Tensor
 from toy import Interrupted, Toy, network, same, settings, train, weights_of
 
-from conftest import STUDY, kedro, make_project, quiet_environment
 from etudes.training.checkpoint import Checkpoint, CheckpointError, checkpoint_key
+from projects import STUDY, kedro, make_project, quiet_environment
 
 Outcome = tuple[dict[str, Tensor], list[dict[str, float]]]
 STEPS = 16  # four epochs of four batches

@@ -35,7 +35,7 @@ def trained(
 def test_it_learns_a_toy_task(trained: Trained, toy_films: Films) -> None:
     test = toy_films(60, seed=2)
     assert (trained[0].predict_proba(test).argmax(1) == test["label"]).mean() >= 0.95
-    assert trained[1][-1]["train_loss"] < 0.5 * trained[1][0]["train_loss"]
+    assert trained[1][-1]["train_squared_error"] < 0.5 * trained[1][0]["train_squared_error"]
 
 
 def test_the_best_epoch_is_kept(trained: Trained, toy_films: Films) -> None:
