@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import sqlite3
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-
-from etudes.training.fit import fit
-from projects import ROOT, kedro
-
-sys.path.insert(
-    0, str(ROOT)
-)  # `benchmarks` is no part of the package: it is found where `make bench` runs it
-
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.explain import Stopwatch
 from benchmarks.linear import by_hand, ours
@@ -30,6 +21,9 @@ from benchmarks.sample import Sample, changed, load_sample
 from benchmarks.table import Row, at_least, at_most, render
 from benchmarks.timing import interleaved
 from benchmarks.trivial import STUDY, make_trivial_project
+
+from etudes.training.fit import fit
+from projects import kedro
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from benchmarks.trivial import STUDY as TRIVIAL
+from benchmarks.trivial import make_trivial_project
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
@@ -145,3 +147,17 @@ def test_database_is_the_projects_whatever_the_folder(tmp_path: Path) -> None:
     assert kedro(project, "run", f"--pipelines={STUDY}").returncode == 1
     assert len(client.search_model_versions(f"name = '{MODEL}'")) == before, "a failed run registers nothing"
     assert sorted(run.info.status for run in runs_of(client)) == ["FAILED", "FINISHED", "FINISHED"]
+
+
+@pytest.mark.slow
+def test_two_studies_of_one_command_have_a_run_each(tmp_path: Path) -> None:
+    project = make_trivial_project(tmp_path / "project")
+    chosen = project / "conf" / "test" / "parameters" / f"{STUDY}.yml"
+    chosen.write_text(chosen.read_text() + "  variants: [majority]\n")
+    done = kedro(project, "run", "--env=test", f"--pipelines={STUDY},{TRIVIAL}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    client = client_of(project)
+    (ours,), (trivial,) = runs_of(client), runs_of(client, TRIVIAL)
+    assert {ours.info.status, trivial.info.status} == {"FINISHED"}
+    assert f"{STUDY}.split.seed" in ours.data.params and f"{TRIVIAL}.data.rows" not in ours.data.params
+    assert f"{TRIVIAL}.data.rows" in trivial.data.params
