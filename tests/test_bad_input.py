@@ -109,7 +109,7 @@ def assert_one_message(done: subprocess.CompletedProcess[str], status: int, *par
     screen = done.stdout + done.stderr
     assert done.returncode == status, screen[-3000:]
     assert "Traceback" not in screen, screen[-3000:]
-    assert done.stderr.count("Error:") == 1, done.stderr
+    assert sum(line.startswith("Error:") for line in done.stderr.splitlines()) == 1, done.stderr
     flat = " ".join(done.stderr.split())
     for part in parts:
         assert part in flat, f"{part!r} is not in: {flat}"

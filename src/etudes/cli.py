@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError, env_optio
 from kedro.utils import find_kedro_project
 
 from etudes.data.commands import data
+from etudes.study import PIPELINES_FOLDER
 
 # Threads that wait by spinning starve each other as soon as the machine does something else. libgomp reads this when
 # it is loaded, so it is set before any library is.
@@ -53,16 +55,12 @@ def one_message(command: Callable[..., Any]) -> Callable[..., Any]:
             sys.exit(130)
         except Exception as error:
             logging.getLogger("etudes.traceback").error("The command failed", exc_info=True)
-            usage = isinstance(error, KedroCliError) or _names_no_pipeline(error)
+            usage = isinstance(error, KedroCliError)
             where = f"\n(The traceback is in {log}.)" if log else ""
             click.secho(f"Error: {describe(error)}{where}", fg="red", err=True)
             sys.exit(2 if usage else 1)
 
     return guarded
-
-
-def _names_no_pipeline(error: Exception) -> bool:
-    return "Failed to find the pipeline named" in str(error)
 
 
 def describe(error: BaseException) -> str:
@@ -93,6 +91,7 @@ def _describe_os_error(error: OSError) -> str:
 
 def _log_to_file() -> Path | None:
     """Send log records, tracebacks included, to the project's log file; the console keeps the short form."""
+    logging.raiseExceptions = False  # a full disk must not fill the screen with complaints about the log
     path = project_path() / "logs" / "etudes.log"
     traceback = logging.getLogger("etudes.traceback")
     traceback.propagate = False
@@ -107,11 +106,22 @@ def _log_to_file() -> Path | None:
     return path
 
 
+def run(**options: Any) -> Any:
+    """Kedro's ``run``, once the names of the pipelines are known to be right: Kedro would report an import error."""
+    known = {path.parent.name for path in PIPELINES_FOLDER.glob("*/__init__.py")} | {"__default__"}
+    for name in [*options["pipelines"], *([options["pipeline"]] if options["pipeline"] else [])]:
+        if name not in known:
+            near = get_close_matches(name, sorted(known), n=1)
+            hint = f"did you mean '{near[0]}'?" if near else "`kedro studies` lists them"
+            raise click.UsageError(f"There is no pipeline '{name}'; {hint}")
+    return kedro_run.callback(**options)  # type: ignore[misc]
+
+
 cli.add_command(
     click.Command(
         "run",
         params=kedro_run.params,
-        callback=one_message(kedro_run.callback),  # type: ignore[arg-type]
+        callback=one_message(run),
         help="Run a study: kedro run --pipelines=NAME[,NAME] [--env=full] [--params=run.seed=1].",
         context_settings=CONTEXT_SETTINGS,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from etudes.atomic import atomic_file
-from etudes.study import Study, load_studies
+from etudes.study import Study, load_studies, load_study
 
 BEGIN, END = "<!-- results:{name} -->", "<!-- /results -->"
 COLUMNS = {
@@ -57,7 +57,12 @@ def _study_table(project: Path, name: str) -> str:
     record = load_record(project, name)
     if record is None:
         return "Not recorded yet."
-    variants = list(dict.fromkeys(key.split(".")[0] for key in record["metrics"]))
+    study = load_study(name)
+    variants = sorted(
+        {key.split(".")[0] for key in record["metrics"]},
+        key=lambda variant: record["metrics"][f"{variant}.{study.metric}"]["mean"],
+        reverse=study.maximise,
+    )
     lines = [
         "| variant | " + " | ".join(COLUMNS.values()) + " | training (s) | peak memory (MiB) |",
         "|---|" + "---|" * (len(COLUMNS) + 2),

@@ -143,20 +143,21 @@ def word_vectors(name: str, words: Sequence[str], size: int) -> np.ndarray:
     A word's vector is the mean over its word pieces, reduced to ``size`` principal directions of the given words and
     centred and scaled to unit variance; the encoder itself does not run.
 
+    With fewer words than dimensions the rest of the dimensions are zero.
+
     Raises:
-        EncoderError: more dimensions are asked for than the encoder or the number of words can give.
+        EncoderError: more dimensions are asked for than the encoder has.
     """
     table = load_encoder(name).get_input_embeddings().weight.detach().numpy()  # type: ignore[operator]
-    if not 0 < size <= min(table.shape[1], len(words)):
-        raise EncoderError(
-            f"{size} dimensions for {len(words)} words; '{name}' gives at most {min(table.shape[1], len(words))}"
-        )
+    if not 0 < size <= table.shape[1]:
+        raise EncoderError(f"{size} dimensions asked for; '{name}' has 1 to {table.shape[1]} to give")
     pieces = load_tokenizer(name)(list(words), add_special_tokens=False)["input_ids"]
     vectors = np.stack([table[ids].mean(0) if ids else np.zeros(table.shape[1]) for ids in pieces])
     vectors = vectors - vectors.mean(0)
     _, _, directions = np.linalg.svd(vectors, full_matrices=False)
     reduced = vectors @ directions[:size].T
-    return (reduced / reduced.std()).astype(np.float32)
+    scaled = reduced / max(reduced.std(), 1e-12)
+    return np.pad(scaled, ((0, 0), (0, size - scaled.shape[1]))).astype(np.float32)
 
 
 def upper_layers(model: nn.Module, count: int | None) -> list[nn.Parameter]:
