@@ -281,6 +281,8 @@ def test_interrupt_ends_the_mlflow_run_as_killed(own: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell starts background jobs with the interrupt ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     checkpoint = own / "data" / "06_models" / "mine" / STUDY / "checkpoints" / "bilstm" / "checkpoint.pt"
     deadline = time.monotonic() + 120
