@@ -177,7 +177,9 @@ def _experiment(store: Store, name: str) -> str:
     experiment = store.client.get_experiment_by_name(name)
     if experiment is None:
         location = f"{store.artifact_location}/{name}" if store.artifact_location else None
-        return str(store.client.create_experiment(name, artifact_location=location))
+        # Without its kind MLflow's interface takes an experiment for one of language-model traces.
+        tags = {"mlflow.experimentKind": "custom_model_development"}
+        return str(store.client.create_experiment(name, artifact_location=location, tags=tags))
     if experiment.lifecycle_stage == "deleted":
         store.client.restore_experiment(experiment.experiment_id)
     return str(experiment.experiment_id)
