@@ -55,7 +55,6 @@ class Study:
     baseline: str
     variants: tuple[str, ...]
     references: tuple[Reference, ...]
-    predict_example: str = ""
 
     @property
     def folder(self) -> Path:

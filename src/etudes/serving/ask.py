@@ -16,7 +16,7 @@ def ask(project: Path, study: str, text: str, env: str | None, version: str | No
     from mlflow.tracking import MlflowClient
 
     from etudes.config import tracking_uri
-    from etudes.models import load_model
+    from etudes.serving.predictor import load_predictor
     from etudes.tracking.registry import CHAMPION, registered_name
 
     name = registered_name(study, embedded_sample=env in (None, "base", "local", "test"))
@@ -35,7 +35,7 @@ def ask(project: Path, study: str, text: str, env: str | None, version: str | No
             f"{tracking_uri(project)}. Train it first: kedro run{env_option} --pipelines={study}"
         ) from error
     folder = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{found.version}"))
-    predictor = load_model(folder / "artifacts" / "predictor")
+    predictor = load_predictor(folder / "artifacts" / "predictor")
     answer = predictor.predict(predictor.parse(text))
     kind = " (trained on the embedded sample)" if predictor.card["embedded_sample"] else ""
     return f"{predictor.describe(answer)}\n[models:/{name} version {found.version}: {predictor.card['variant']}{kind}]"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
+
+from etudes.models import load_model
 
 
 @runtime_checkable
@@ -26,3 +29,18 @@ class Predictor(Protocol):
     def describe(self, answer: pd.DataFrame) -> str:
         """The answer to one row, for a terminal."""
         ...
+
+
+def load_predictor(folder: Path) -> Predictor:
+    """Read a predictor's model folder.
+
+    Raises:
+        ModelFileError: the folder cannot be read.
+        TypeError: it holds a model that does not answer users.
+    """
+    model = load_model(folder)
+    if not isinstance(model, Predictor):
+        raise TypeError(
+            f"{folder} holds a {type(model).__name__}, expected a predictor (etudes.serving.predictor)"
+        )
+    return model

@@ -9,14 +9,14 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from etudes.models import load_model
+from etudes.serving.predictor import load_predictor
 
 
 class StudyModel(PythonModel):
     """Loads the predictor's folder and answers data frames."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        self.predictor = load_model(Path(context.artifacts["predictor"]))
+        self.predictor = load_predictor(Path(context.artifacts["predictor"]))
 
     def predict(self, context, model_input, params=None) -> pd.DataFrame:  # type: ignore[no-untyped-def]
         return self.predictor.predict(pd.DataFrame(model_input))

@@ -28,7 +28,6 @@ class TrackingHook:
         self._runs: dict[str, Any] = {}
         self._produced: dict[str, set[str]] = {}
         self._catalog: Any = None
-        self._command: str | None = None
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:

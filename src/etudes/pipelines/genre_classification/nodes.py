@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -315,19 +314,3 @@ def _compare_best(
         "second": second,
         **paired_comparison(labels, probabilities[first], probabilities[second]),
     }
-
-
-def renamed_models(variants: list[str], suffix: str = "_model") -> dict[str, str]:
-    """Inputs of a node that takes all models as keywords: ``{"tfidf": "tfidf_model", ...}``."""
-    return {variant: f"{variant}{suffix}" for variant in variants}
-
-
-TRAIN_NODES: dict[str, Callable[..., Trained]] = {
-    "majority": train_majority,
-    "tfidf": train_tfidf,
-    "doc2vec": train_doc2vec,
-    "bilstm": train_bilstm,
-    "spacy": train_spacy,
-    "encoder_probe": train_encoder_probe,
-    "encoder": train_encoder,
-}

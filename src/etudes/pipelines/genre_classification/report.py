@@ -80,7 +80,7 @@ def _draw_terms(model: Any, classes: list[str]) -> Any:
         for term, weight in model.strongest_terms(label, TERMS)
     ]
     table = pd.DataFrame(rows, columns=["label", "term", "weight"])
-    return figures.term_weights(table, classes, unit="margin per unit of TF-IDF")
+    return figures.term_weights(table, classes, unit="score per unit of TF-IDF")
 
 
 def confident_mistakes(predictions: pd.DataFrame, test: pd.DataFrame, count: int) -> list[dict[str, Any]]:
