@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -11,6 +12,7 @@ def ask(project: Path, study: str, text: str, env: str | None, version: str | No
     Raises:
         ValueError: no such model is registered, or the input cannot be read.
     """
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # read when MLflow is imported
     import mlflow
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
