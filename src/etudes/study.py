@@ -42,7 +42,12 @@ class Reference:
 
 @dataclass(frozen=True)
 class Study:
-    """What a study says of itself, read from its ``study.toml``."""
+    """What a study says of itself, read from its ``study.toml``.
+
+    ``metric`` is the primary one on test, ``metrics`` the columns of its result tables (names of
+    `etudes.reporting.metric.KNOWN`), ``dev_metric`` the one in the histories that chooses the registered model.
+    ``support`` names networks that variants need and that are trained but not compared: a backbone, a judge, a victim.
+    """
 
     name: str
     title: str
@@ -50,11 +55,13 @@ class Study:
     summary: str
     data: tuple[str, ...]
     metric: str
+    metrics: tuple[str, ...]
     maximise: bool
     dev_metric: str
     baseline: str
     variants: tuple[str, ...]
     references: tuple[Reference, ...]
+    support: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -90,8 +97,9 @@ def load_study(name: str) -> Study:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
         references = tuple(Reference(**entry) for entry in raw.pop("references", []))
-        for key in ("data", "variants"):
+        for key in ("data", "metrics", "variants"):
             raw[key] = tuple(raw[key])
+        raw["support"] = tuple(raw.get("support", ()))
         study = Study(name=name, references=references, **raw)
     except (KeyError, TypeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{path}: {error}; expected the keys of etudes.study.Study") from error
@@ -187,16 +195,41 @@ def train_node(
     )
 
 
+def support_node(
+    name: str,
+    func: Callable[..., Any],
+    inputs: Sequence[str],
+    *,
+    tags: Sequence[str] = (),
+    preview_fn: Callable[..., Any] | None = None,
+) -> Node:
+    """The training node ``train_<name>`` of a network that variants need; it runs whatever variants are selected.
+
+    ``func(*inputs) -> (model, history)``; the node gives ``<name>_model``, ``<name>_history`` and ``<name>_resources``.
+    """
+
+    def train(*args: Any) -> tuple[Any, Any, Any]:
+        return _measured(func, *args)
+
+    update_wrapper(train, func)
+    outputs = [f"{name}_model", f"{name}_history", f"{name}_resources"]
+    return stage_node("train", train, inputs, outputs, name=f"train_{name}", tags=tags, preview_fn=preview_fn)
+
+
+def _measured(func: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, Any, Any]:
+    from etudes.training.resources import measure
+
+    with measure() as resources:
+        model, history = func(*args, **kwargs)
+    return model, history, resources.as_dict()
+
+
 def _selectable(variant: str, func: Callable[..., Any]) -> Callable[..., Any]:
     def train(*args: Any, **kwargs: Any) -> tuple[Any, Any, Any]:
-        from etudes.training.resources import measure
-
         variants = kwargs.pop("variants") if "variants" in kwargs else args[-1]
         if variant not in variants:
             return Skipped(variant), {"skipped": True}, {"skipped": True}
-        with measure() as resources:
-            model, history = func(**kwargs) if kwargs else func(*args[:-1])
-        return model, history, resources.as_dict()
+        return _measured(func, **kwargs) if kwargs else _measured(func, *args[:-1])
 
     # Kedro reads the type hints to build the typed parameters, so the wrapper must show those of `func`.
     update_wrapper(train, func)

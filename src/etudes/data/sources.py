@@ -56,7 +56,8 @@ class _Model(BaseModel):
 class RawFile(_Model):
     """One file of a set. ``bytes`` is its size in bytes; size and checksum are ``None`` where unknown.
 
-    ``rows`` is for the reader only: nothing checks it.
+    ``rows`` is for the reader only: nothing checks it. With ``folder`` the name is that of a folder of many files
+    (photographs of one category), of which only is asked that it holds any.
     """
 
     name: InsidePath
@@ -66,10 +67,13 @@ class RawFile(_Model):
     archive: InsidePath | None = None
     member: InsidePath | None = None
     rows: int | None = None
+    folder: bool = False
     required: bool = True
 
     @model_validator(mode="after")
     def _one_origin(self) -> RawFile:
+        if self.folder and (self.url, self.archive, self.bytes, self.sha256) != (None,) * 4:
+            raise ValueError(f"{self.name}: a folder has no address, archive, size or checksum")
         if (self.archive is None) != (self.member is None):
             raise ValueError(f"{self.name}: archive and member go together")
         if self.url is not None and self.archive is not None:
@@ -100,6 +104,8 @@ class Source(_Model):
         for file in self.files:
             if file.archive is not None and (file.archive not in names or file.archive in self._members()):
                 raise ValueError(f"{self.name}/{file.name}: archive {file.archive!r} is no file of the set")
+            if self.how != "manual" and file.folder:
+                raise ValueError(f"{self.name}/{file.name}: only a manual set may name a folder")
             if self.how == "download" and file.url is None and file.archive is None:
                 raise ValueError(f"{self.name}/{file.name}: a download needs url, or archive and member")
         if self.how == "manual" and not self.instructions:
@@ -197,7 +203,9 @@ def _file_status(file: RawFile, folder: Path, needed: bool) -> FileStatus:
     path, part = folder / file.name, folder / f"{file.name}.part"
     state: Literal["present", "wrong size", "part", "missing"] = "missing"
     size = None
-    if path.is_file():
+    if file.folder:
+        state = "present" if any(child.is_file() for child in path.rglob("*")) else "missing"
+    elif path.is_file():
         size = path.stat().st_size
         # An empty file is never data: it is what a failed copy leaves behind.
         state = "present" if size and file.bytes in (None, size) else "wrong size"

@@ -10,32 +10,58 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from etudes.datasets.atomic import CSVDataset, HTMLDataset, JSONDataset, ParquetDataset, PlotlyDataset
+    from etudes.datasets.atomic import (
+        CSVDataset,
+        HTMLDataset,
+        JSONDataset,
+        ParquetDataset,
+        PictureDataset,
+        PlotlyDataset,
+    )
+    from etudes.datasets.examples import ExamplesDataset
     from etudes.datasets.model import ModelDataset
-    from etudes.datasets.raw import RawFile, RawFileDataset, SampleDataset, WordVectorsDataset
+    from etudes.datasets.raw import (
+        PretrainedDataset,
+        RawFile,
+        RawFileDataset,
+        RawFolder,
+        RawFolderDataset,
+        SampleDataset,
+        WordVectorsDataset,
+    )
 
 _MODULES = {
     "CSVDataset": "atomic",
+    "ExamplesDataset": "examples",
     "HTMLDataset": "atomic",
     "JSONDataset": "atomic",
     "ModelDataset": "model",
     "ParquetDataset": "atomic",
+    "PictureDataset": "atomic",
     "PlotlyDataset": "atomic",
+    "PretrainedDataset": "raw",
     "RawFile": "raw",
     "RawFileDataset": "raw",
+    "RawFolder": "raw",
+    "RawFolderDataset": "raw",
     "SampleDataset": "raw",
     "WordVectorsDataset": "raw",
 }
 
 __all__ = [
     "CSVDataset",
+    "ExamplesDataset",
     "HTMLDataset",
     "JSONDataset",
     "ModelDataset",
     "ParquetDataset",
+    "PictureDataset",
     "PlotlyDataset",
+    "PretrainedDataset",
     "RawFile",
     "RawFileDataset",
+    "RawFolder",
+    "RawFolderDataset",
     "SampleDataset",
     "WordVectorsDataset",
 ]

@@ -7,9 +7,11 @@ its upload ends.
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets.json import JSONDataset as _JSON
 from kedro_datasets.pandas import CSVDataset as _CSV
 from kedro_datasets.pandas import ParquetDataset as _Parquet
@@ -58,3 +60,40 @@ class PlotlyDataset(_AtomicSave, _Plotly):
 
 class HTMLDataset(_AtomicSave, _Text):
     """A text file with atomic saves, for report pages."""
+
+
+class PictureDataset(AbstractDataset[bytes, bytes]):
+    """A PNG as bytes, with atomic saves; previewed by kedro-viz.
+
+    Args:
+        filepath: a local file.
+        metadata: ignored by Kedro; the layer for kedro-viz.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> bytes:
+        try:
+            return self._filepath.read_bytes()
+        except FileNotFoundError as error:
+            raise DatasetError(f"{self._filepath}: no such picture; run the stage report first") from error
+
+    def save(self, data: bytes) -> None:
+        if not isinstance(data, bytes) or not data.startswith(b"\x89PNG\r\n"):
+            raise DatasetError(f"{self._filepath}: expected the bytes of a PNG, found {type(data).__name__}")
+        with atomic_file(self._filepath) as temporary:
+            temporary.write_bytes(data)
+
+    def preview(self) -> Any:
+        """The picture, for kedro-viz."""
+        from kedro_datasets._typing import ImagePreview
+
+        return ImagePreview(base64.b64encode(self.load()).decode())
+
+    def _exists(self) -> bool:
+        return self._filepath.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

@@ -6,7 +6,7 @@ Both give a `RawFile`, so the ingest stage of a study is the same code for the s
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,108 @@ class RawFile:
     @property
     def embedded_sample(self) -> bool:
         return bool(self.facts.get("embedded_sample", False))
+
+
+@dataclass(frozen=True)
+class RawFolder:
+    """Many raw files under one name, each read when it is asked for.
+
+    ``entries`` maps the relative name of each file (``/`` between parts) to its path, or to its bytes where a sample
+    was made in memory. Iterating gives the names, sorted.
+    """
+
+    name: str
+    entries: Mapping[str, Path | bytes]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self.entries))
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.entries
+
+    def read(self, name: str) -> RawFile:
+        """One file.
+
+        Raises:
+            ValueError: there is no such file, or it cannot be read.
+        """
+        if name not in self.entries:
+            raise ValueError(f"{self.name}: there is no file {name}")
+        entry = self.entries[name]
+        if isinstance(entry, bytes):
+            return RawFile(f"{self.name}: {name}", entry, self.facts)
+        try:
+            return RawFile(str(entry), entry.read_bytes(), self.facts)
+        except OSError as error:
+            raise ValueError(
+                f"{entry}: cannot be read ({error.strerror}); expected a readable file"
+            ) from error
+
+    @property
+    def embedded_sample(self) -> bool:
+        return bool(self.facts.get("embedded_sample", False))
+
+
+class RawFolderDataset(AbstractDataset[None, RawFolder]):
+    """The files of a public data set, ``<raw>/<source>/<folder>/**``, or of a user's own, ``<raw>/<folder>/**``.
+
+    Args:
+        source: name of the data set in the table of sources (``kedro data list``); null for a folder of your own.
+        folder: a folder inside it; empty for all of it.
+        suffixes: endings of the files to take, lower case (``.png``); all files if empty.
+        needs: entries of the table of sources that must be there; null for all that the set needs, ``[]`` for none.
+        raw: the raw folder.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: str | None,
+        raw: str,
+        folder: str = "",
+        suffixes: list[str] | None = None,
+        needs: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._source, self._raw, self._needs = source, Path(raw), needs
+        self._path = self._raw / (source or "") / folder
+        self._suffixes = tuple(suffixes or ())
+        self.metadata = metadata
+
+    def load(self) -> RawFolder:
+        from etudes.data.sources import MissingDataError, require
+
+        try:
+            if self._source is not None:
+                require(self._source, self._raw, files=self._needs)
+        except MissingDataError as error:
+            raise DatasetError(str(error)) from error
+        if not self._path.is_dir():
+            raise DatasetError(f"{self._path}: no such folder; check `raw` and `folder` in the catalog")
+        found = {
+            path.relative_to(self._path).as_posix(): path
+            for path in self._path.rglob("*")
+            if path.is_file() and (not self._suffixes or path.suffix.lower() in self._suffixes)
+        }
+        if not found:
+            kinds = f" ending in {', '.join(self._suffixes)}" if self._suffixes else ""
+            raise DatasetError(f"{self._path}: holds no files{kinds}")
+        return RawFolder(
+            str(self._path), found, {"embedded_sample": False, "source": self._source or "own data"}
+        )
+
+    def save(self, data: None) -> None:
+        raise DatasetError(f"{self._path} is raw data and is never written by a study")
+
+    def _exists(self) -> bool:
+        return self._path.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"source": self._source, "path": str(self._path)}
 
 
 class RawFileDataset(AbstractDataset[None, RawFile]):
@@ -101,11 +203,34 @@ class WordVectorsDataset(AbstractDataset[None, Any]):
         return {"path": str(self._path)}
 
 
-class SampleDataset(AbstractDataset[None, RawFile]):
-    """One file of an embedded sample, made by a seeded generator.
+class PretrainedDataset(AbstractDataset[None, Any]):
+    """Pretrained networks by name (`etudes.vision.pretrained`); a file is read, and required, only where one is used."""
+
+    def __init__(self, *, raw: str, metadata: dict[str, Any] | None = None) -> None:
+        self._raw = Path(raw)
+        self.metadata = metadata
+
+    def load(self) -> Any:
+        from etudes.vision.pretrained import Pretrained
+
+        return Pretrained(self._raw)
+
+    def save(self, data: None) -> None:
+        raise DatasetError("pretrained weights are raw data and are never written by a study")
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"raw": str(self._raw)}
+
+
+class SampleDataset(AbstractDataset[None, RawFile | RawFolder]):
+    """One file or folder of an embedded sample, made by a seeded generator.
 
     Args:
-        sample: module of `etudes.samples`; its function ``raw_file(part, **arguments)`` makes the `RawFile`.
+        sample: module of `etudes.samples`; its function ``raw_file(part, **arguments)`` makes the `RawFile`, or
+            `RawFolder` where the public data are a folder.
         part: which file of the sample.
         arguments: passed on; sizes and the seed.
     """
@@ -118,7 +243,7 @@ class SampleDataset(AbstractDataset[None, RawFile]):
         self._sample, self._part, self._arguments = sample, part, arguments
         self.metadata = metadata
 
-    def load(self) -> RawFile:
+    def load(self) -> RawFile | RawFolder:
         module = importlib.import_module(f"etudes.samples.{self._sample}")
         try:
             raw = module.raw_file(self._part, **self._arguments)

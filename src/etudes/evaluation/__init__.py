@@ -11,14 +11,18 @@ from etudes.evaluation.classification import (
     reliability_bins,
 )
 from etudes.evaluation.comparison import mean_interval, paired_comparison
+from etudes.evaluation.ranking import average_precision, ranking_intervals, roc_auc
 
 __all__ = [
+    "average_precision",
     "bootstrap_intervals",
     "classification_metrics",
     "confusion_counts",
     "mean_interval",
     "paired_comparison",
     "per_class_table",
+    "ranking_intervals",
     "reliability_bins",
+    "roc_auc",
     "with_intervals",
 ]

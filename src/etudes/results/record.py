@@ -23,6 +23,7 @@ PACKAGES = (
     "kedro",
     "mlflow",
     "torch",
+    "torchvision",
     "transformers",
     "scikit-learn",
     "spacy",

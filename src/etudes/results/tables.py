@@ -8,16 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from etudes.atomic import atomic_file
+from etudes.reporting.metric import KNOWN, Metric
 from etudes.study import Study, load_studies, load_study
 
 BEGIN, END = "<!-- results:{name} -->", "<!-- /results -->"
-COLUMNS = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro-F1",
-    "top3_accuracy": "top-3",
-    "log_loss": "log-loss (nats)",
-    "ece": "ECE",
-}
 
 
 def refresh(project: Path, write: bool) -> list[Path]:
@@ -59,27 +53,33 @@ def _study_table(project: Path, name: str) -> str:
         return "Not recorded yet."
     study = load_study(name)
     variants = sorted(
-        {key.split(".")[0] for key in record["metrics"]},
+        {key.split(".")[0] for key in record["metrics"] if key.endswith(f".{study.metric}")},
         key=lambda variant: record["metrics"][f"{variant}.{study.metric}"]["mean"],
         reverse=study.maximise,
     )
+    columns = [KNOWN[name] for name in study.metrics]
     lines = [
-        "| variant | " + " | ".join(COLUMNS.values()) + " | training (s) | peak memory (MiB) |",
-        "|---|" + "---|" * (len(COLUMNS) + 2),
+        "| variant | " + " | ".join(map(_heading, columns)) + " | training (s) | peak memory (MiB) |",
+        "|---|" + "---|" * (len(columns) + 2),
     ]
     for variant in variants:
-        cells = [_cell(record["metrics"].get(f"{variant}.{metric}")) for metric in COLUMNS]
+        cells = [_cell(record["metrics"].get(f"{variant}.{m.name}"), m) for m in columns]
         cost = record["resources"].get(variant, {})
         cells += [f"{cost.get('seconds', 0):.0f}", f"{cost.get('peak_memory_mib', 0):.0f}"]
         lines.append(f"| `{variant}` | " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", _caption(record)])
 
 
-def _cell(summary: dict[str, float] | None) -> str:
+def _heading(metric: Metric) -> str:
+    unit = "" if metric.unit == "fraction" else f" ({metric.unit})"
+    return f"{metric.text}{unit} {metric.arrow}"
+
+
+def _cell(summary: dict[str, float] | None, metric: Metric) -> str:
     if summary is None:
         return "-"
-    spread = f" ± {summary['std']:.3f}" if "std" in summary else ""
-    return f"{summary['mean']:.3f}{spread}"
+    spread = f" ± {metric.format(summary['std'])}" if "std" in summary else ""
+    return f"{metric.format(summary['mean'])}{spread}"
 
 
 def _caption(record: dict[str, Any]) -> str:
@@ -89,7 +89,7 @@ def _caption(record: dict[str, Any]) -> str:
     minutes = sum(record["wall_seconds"]) / seeds / 60
     return (
         f"Recorded {record['recorded']} on {what}: {split['train_rows']:,} training, {split['dev_rows']:,} dev and "
-        f"{split['test_rows']:,} test rows; mean ± standard deviation over {seeds} seed{'s' if seeds > 1 else ''}; "
+        f"{split['test_rows']:,} test {split.get('unit', 'rows')}; mean ± standard deviation over {seeds} seed{'s' if seeds > 1 else ''}; "
         f"{record['device']}; {minutes:.1f} minutes a run."
     )
 
@@ -119,12 +119,14 @@ def _overview_cells(study: Study, record: dict[str, Any]) -> list[str]:
     references = [r for r in study.references if r.metric == study.metric]
     reference = choose(references, key=lambda r: r.value) if references else None
     told = "-" if reference is None else f"{reference.value:g} ({reference.note or 'like for like'})"
-    rows = f"{record['split']['train_rows']:,} + {record['split']['test_rows']:,} rows"
+    unit = record["split"].get("unit", "rows")
+    rows = f"{record['split']['train_rows']:,} + {record['split']['test_rows']:,} {unit}"
+    metric = KNOWN[study.metric]
     source = "embedded sample" if record["data"]["embedded_sample"] else record["data"]["source"]
     return [
         f"{source}, {rows}",
-        study.metric,
-        _cell(scores.get(study.baseline)),
-        f"`{best}` {_cell(scores[best])}",
+        metric.text,
+        _cell(scores.get(study.baseline), metric),
+        f"`{best}` {_cell(scores[best], metric)}",
         told,
     ]

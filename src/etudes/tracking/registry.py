@@ -26,6 +26,8 @@ PYFUNC = Path(__file__).parents[1] / "serving" / "pyfunc.py"
 # What a served model needs beside etudes itself; naming them spares MLflow's slow inference.
 REQUIREMENTS = (
     "torch",
+    "torchvision",
+    "pillow",
     "transformers",
     "pandas",
     "numpy",

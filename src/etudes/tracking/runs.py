@@ -161,7 +161,7 @@ def artifact_folder(name: str) -> str | None:
         return ""
     if name in ("data_card", "split_card"):
         return "data"
-    for suffix, folder in (("_table", "tables"), ("_history", "histories")):
+    for suffix, folder in (("_table", "tables"), ("_history", "histories"), ("_image", "images")):
         if name.endswith(suffix):
             return folder
     return None
