@@ -127,3 +127,15 @@ def test_an_unknown_set_or_file_is_answered_with_near_names(raw: Path) -> None:
         require("glov", raw)
     with pytest.raises(UnknownSourceError, match="has no file nothing"):
         require("glove", raw, files=["nothing"])
+
+
+def test_a_folder_of_many_files_is_there_once_it_holds_any(make_source: MakeSource, tmp_path: Path) -> None:
+    source = make_source({"name": "bottle", "folder": True}, how="manual", instructions="Unpack it.")
+    (tmp_path / source.name / "bottle" / "train").mkdir(parents=True)
+    assert status(source, tmp_path).state == "missing"
+    (tmp_path / source.name / "bottle" / "train" / "000.png").write_bytes(b"x")
+    assert status(source, tmp_path).state == "present"
+    with pytest.raises(ValueError, match="a folder has no address"):
+        make_source({"name": "bottle", "folder": True, "url": "https://example.org"}, how="manual")
+    with pytest.raises(ValueError, match="only a manual set may name a folder"):
+        make_source({"name": "bottle", "folder": True})

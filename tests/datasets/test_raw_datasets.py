@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from kedro.io import DatasetError
 
-from etudes.datasets import RawFileDataset, SampleDataset, WordVectorsDataset
+from etudes.datasets import RawFileDataset, RawFolder, RawFolderDataset, SampleDataset, WordVectorsDataset
 from etudes.samples.imdb_files import raw_file
 
 
@@ -127,3 +127,35 @@ def test_a_sample_that_cannot_be_drawn_is_named(
 def test_a_sample_is_a_module_of_the_package(sample: str) -> None:
     with pytest.raises(DatasetError, match=r"expected the name of a module in etudes\.samples"):
         SampleDataset(sample=sample, part="train", arguments={})
+
+
+def test_a_folder_gives_its_files_by_relative_name_when_asked(tmp_path: Path) -> None:
+    for name in ("b/2.PNG", "a/1.png", "a/readme.txt"):
+        (tmp_path / "own" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "own" / name).write_bytes(name.encode())
+    dataset = RawFolderDataset(source=None, folder="own", raw=str(tmp_path), suffixes=[".png"])
+    folder = dataset.load()
+    assert list(folder) == ["a/1.png", "b/2.PNG"] and len(folder) == 2 and "a/1.png" in folder
+    assert folder.read("b/2.PNG").content == b"b/2.PNG"
+    assert not folder.embedded_sample and folder.facts["source"] == "own data"
+    with pytest.raises(ValueError, match=r"there is no file a/readme\.txt"):
+        folder.read("a/readme.txt")
+    (tmp_path / "own" / "a" / "1.png").unlink()
+    with pytest.raises(ValueError, match=r"1\.png: cannot be read"):
+        folder.read("a/1.png")
+
+
+def test_a_folder_that_is_missing_or_empty_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"bottle is missing.*by hand from https://www\.mvtec"):
+        RawFolderDataset(source="mvtec_ad", raw=str(tmp_path)).load()
+    with pytest.raises(DatasetError, match="no such folder; check `raw` and `folder`"):
+        RawFolderDataset(source=None, folder="own", raw=str(tmp_path)).load()
+    (tmp_path / "own").mkdir()
+    with pytest.raises(DatasetError, match=r"holds no files ending in \.png"):
+        RawFolderDataset(source=None, folder="own", raw=str(tmp_path), suffixes=[".png"]).load()
+
+
+def test_a_sample_in_memory_reads_like_a_folder() -> None:
+    folder = RawFolder("sample", {"b": b"2", "a": b"1"}, {"embedded_sample": True})
+    assert list(folder) == ["a", "b"] and folder.embedded_sample
+    assert folder.read("b").content == b"2" and folder.read("b").embedded_sample
