@@ -41,12 +41,24 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class RecordedTable:
+    """A table of the evaluate stage (``<name>_table``) that `kedro record` keeps, averaged over seeds.
+
+    Rows that agree in ``keys`` are the same row of different seeds; ``values`` are the averaged columns.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Study:
     """What a study says of itself, read from its ``study.toml``.
 
     ``metric`` is the primary one on test, ``metrics`` the columns of its result tables (names of
     `etudes.reporting.metric.KNOWN`), ``dev_metric`` the one in the histories that chooses the registered model.
-    ``support`` names networks that variants need and that are trained but not compared: a backbone, a judge, a victim.
+    ``tables`` are recorded beside the metrics. ``support`` names networks that variants need and that are trained but not compared: a backbone, a judge, a victim.
     """
 
     name: str
@@ -62,6 +74,7 @@ class Study:
     variants: tuple[str, ...]
     references: tuple[Reference, ...]
     support: tuple[str, ...] = ()
+    tables: tuple[RecordedTable, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -100,6 +113,10 @@ def load_study(name: str) -> Study:
         for key in ("data", "metrics", "variants"):
             raw[key] = tuple(raw[key])
         raw["support"] = tuple(raw.get("support", ()))
+        raw["tables"] = tuple(
+            RecordedTable(entry["name"], tuple(entry["keys"]), tuple(entry["values"]))
+            for entry in raw.get("tables", ())
+        )
         study = Study(name=name, references=references, **raw)
     except (KeyError, TypeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{path}: {error}; expected the keys of etudes.study.Study") from error

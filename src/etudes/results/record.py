@@ -16,7 +16,7 @@ from typing import Any
 
 from etudes.atomic import atomic_file
 from etudes.evaluation import mean_interval
-from etudes.study import load_study
+from etudes.study import RecordedTable, load_study
 
 PACKAGES = (
     "etudes",
@@ -86,6 +86,12 @@ def _read_outputs(outputs: Path, env: str, study: str) -> dict[str, Any]:
     def read(layer: str, name: str) -> Any:
         return json.loads((outputs / layer / env / study / f"{name}.json").read_text(encoding="utf-8"))
 
+    def table(name: str) -> list[dict[str, Any]]:
+        import pandas as pd
+
+        path = outputs / "07_model_output" / env / study / f"{name}.csv"
+        return pd.read_csv(path, keep_default_na=False, na_values=[""]).to_dict("records")
+
     models = outputs / "06_models" / env / study
     resources = {
         path.name.removesuffix("_resources.json"): json.loads(path.read_text(encoding="utf-8"))
@@ -96,6 +102,7 @@ def _read_outputs(outputs: Path, env: str, study: str) -> dict[str, Any]:
         "data": read("02_intermediate", "data_card"),
         "split": read("05_model_input", "split_card"),
         "resources": {name: value for name, value in resources.items() if not value.get("skipped")},
+        "tables": {entry.name: table(entry.name) for entry in load_study(study).tables},
     }
 
 
@@ -128,12 +135,45 @@ def summarise(study: str, env: str, params: str, runs: list[dict[str, Any]]) -> 
         "data": runs[0]["data"],
         "split": {key: value for key, value in runs[0]["split"].items() if key != "train_shares"},
         "metrics": _rounded(metrics),
+        "tables": _rounded(
+            {
+                entry.name: average_table(entry, [run["tables"][entry.name] for run in runs])
+                for entry in load_study(study).tables
+            }
+        ),
         "resources": _rounded(_average([run["resources"] for run in runs])),
         "wall_seconds": [run["wall_seconds"] for run in runs],
         "device": _device(),
         "versions": {package: version(package) for package in PACKAGES}
         | {"python": platform.python_version()},
     }
+
+
+def average_table(entry: RecordedTable, tables: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Rows of the same keys in all seeds as one row: keys as they are, values as mean, spread and count.
+
+    Raises:
+        RuntimeError: a table lacks one of the columns that the study asks to record, or a key occurs twice.
+    """
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for rows in tables:
+        for row in rows:
+            missing = [name for name in (*entry.keys, *entry.values) if name not in row]
+            if missing:
+                raise RuntimeError(
+                    f"table {entry.name} has no column {', '.join(missing)}; it has {', '.join(map(str, row))}"
+                )
+            groups.setdefault(tuple(row[name] for name in entry.keys), []).append(row)
+    if any(len(found) > len(tables) for found in groups.values()):
+        raise RuntimeError(f"table {entry.name}: {', '.join(entry.keys)} do not tell its rows apart")
+    result = []
+    for key, found in groups.items():
+        values = {}
+        for name in entry.values:
+            numbers = [float(row[name]) for row in found if row[name] == row[name]]  # a gap is not a number
+            values[name] = mean_interval(numbers) if numbers else None
+        result.append({**dict(zip(entry.keys, key, strict=True)), **values})
+    return result
 
 
 def _average(values: list[Any]) -> Any:
@@ -147,6 +187,8 @@ def _average(values: list[Any]) -> Any:
 def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
     return round(value, 5) if isinstance(value, float) else value
 
 

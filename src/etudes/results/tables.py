@@ -34,11 +34,15 @@ def fill(text: str, project: Path) -> str:
     """The text with every marked table made anew; a study without a record says so."""
 
     def table(match: re.Match[str]) -> str:
+        name, _, detail = match[1].partition(".")
+        if detail:
+            content = _detail_table(project, name, detail)
+        else:
+            content = overview(project) if name == "overview" else _study_table(project, name)
         name = match[1]
-        content = overview(project) if name == "overview" else _study_table(project, name)
         return f"{BEGIN.format(name=name)}\n{content}\n{END}"
 
-    return re.sub(r"<!-- results:(\w+) -->\n.*?<!-- /results -->", table, text, flags=re.DOTALL)
+    return re.sub(r"<!-- results:([\w.]+) -->\n.*?<!-- /results -->", table, text, flags=re.DOTALL)
 
 
 def load_record(project: Path, study: str) -> dict[str, Any] | None:
@@ -68,6 +72,44 @@ def _study_table(project: Path, name: str) -> str:
         cells += [f"{cost.get('seconds', 0):.0f}", f"{cost.get('peak_memory_mib', 0):.0f}"]
         lines.append(f"| `{variant}` | " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", _caption(record)])
+
+
+def _detail_table(project: Path, study: str, name: str) -> str:
+    """One recorded table of the evaluate stage; marked as ``results:STUDY.TABLE``."""
+    record = load_record(project, study)
+    if record is None:
+        return "Not recorded yet."
+    try:
+        (entry,) = [entry for entry in load_study(study).tables if entry.name == name]
+        rows = record["tables"][name]
+    except (KeyError, ValueError) as error:
+        raise ValueError(
+            f"there is no recorded table '{study}.{name}'; study.toml declares "
+            f"{', '.join(entry.name for entry in load_study(study).tables) or 'none'} (record the study again "
+            "if it was declared since)"
+        ) from error
+    headings = [*entry.keys, *entry.values]
+    lines = [
+        "| " + " | ".join(text.replace("_", " ") for text in headings) + " |",
+        "|" + "---|" * len(headings),
+    ]
+    for row in rows:
+        cells = [format_key(row[key]) for key in entry.keys]
+        cells += [_spread(row[value]) for value in entry.values]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def format_key(value: Any) -> str:
+    """A key of a table: names as they are, numbers without trailing zeros."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _spread(summary: dict[str, float] | None) -> str:
+    if summary is None:
+        return "-"
+    spread = f" ± {summary['std']:.3f}" if "std" in summary else ""
+    return f"{summary['mean']:.3f}{spread}"
 
 
 def _heading(metric: Metric) -> str:

@@ -1,0 +1,65 @@
+"""Tables of the evaluate stage in the record, and in the READMEs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from etudes.results import record, tables
+from etudes.study import RecordedTable, load_study
+
+HEIGHTS = RecordedTable("heights", ("height", "photos"), ("success",))
+
+
+def rows(*successes: float) -> list[dict[str, object]]:
+    return [
+        {"height": 0.05, "photos": "fitted", "success": successes[0], "seconds": 1},
+        {"height": 0.1, "photos": "fitted", "success": successes[1], "seconds": 2},
+    ]
+
+
+def test_rows_of_the_same_keys_are_averaged_over_seeds() -> None:
+    first, second = record.average_table(HEIGHTS, [rows(0.5, 0.9), rows(0.7, 0.9)])
+    assert (first["height"], first["photos"]) == (0.05, "fitted")
+    assert first["success"]["mean"] == pytest.approx(0.6)
+    assert first["success"]["std"] == pytest.approx(0.2 / 2**0.5)
+    assert second["success"]["std"] == 0.0 and "seconds" not in first
+
+
+def test_a_gap_is_no_number() -> None:
+    first, second = record.average_table(HEIGHTS, [rows(float("nan"), 0.9), rows(0.7, float("nan"))])
+    assert first["success"]["mean"] == 0.7 and second["success"]["mean"] == 0.9
+    (gap, _) = record.average_table(HEIGHTS, [rows(float("nan"), 0.9)])
+    assert gap["success"] is None
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ([{"height": 0.1, "success": 1.0}], "heights has no column photos; it has height, success"),
+        (rows(0.5, 0.9) * 2, "height, photos do not tell its rows apart"),
+    ],
+)
+def test_a_table_of_another_form_is_refused(table: list[dict[str, object]], message: str) -> None:
+    with pytest.raises(RuntimeError, match=message):
+        record.average_table(HEIGHTS, [table])
+
+
+def test_marks_name_a_study_and_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    study = replace(load_study("genre_classification"), tables=(HEIGHTS,))
+    monkeypatch.setattr(tables, "load_study", lambda name: study)
+    text = "<!-- results:genre_classification.heights -->\nold\n<!-- /results -->"
+    assert "Not recorded yet." in tables.fill(text, tmp_path)
+    folder = tmp_path / "docs" / "results"
+    folder.mkdir(parents=True)
+    recorded = {"tables": {"heights": record.average_table(HEIGHTS, [rows(0.5, 0.9), rows(0.7, 0.9)])}}
+    (folder / "genre_classification.json").write_text(json.dumps(recorded))
+    filled = tables.fill(text, tmp_path)
+    assert "| 0.05 | fitted | 0.600 ± 0.141 |" in filled
+    assert filled == tables.fill(filled, tmp_path)
+    with pytest.raises(ValueError, match=r"no recorded table 'genre_classification\.widths'; .* heights"):
+        tables.fill(text.replace("heights", "widths"), tmp_path)
