@@ -1,5 +1,5 @@
-"""The project's commands beside Kedro's own: ``studies``, ``data``, ``predict``, ``record``, and a ``run`` whose
-failures are one message."""
+"""The project's commands beside Kedro's own: ``studies``, ``data``, ``predict``, ``record``, ``tables``, ``gallery``,
+and a ``run`` whose failures are one message."""
 
 from __future__ import annotations
 
@@ -203,3 +203,31 @@ def tables(check: bool) -> None:
     if check and stale:
         raise RuntimeError(f"Out of date: {', '.join(map(str, stale))}. Run `kedro tables`.")
     click.echo("\n".join(f"Written: {path}" for path in stale) or "All tables are up to date.")
+
+
+@cli.command()
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder of the site; default: site/ in the project. A gallery that is there is replaced.",
+)
+@click.option(
+    "--env",
+    "-e",
+    default=None,
+    help="Show the reports of this environment alone; default: full, else base, else test.",
+)
+@one_message
+def gallery(output: Path | None, env: str | None) -> None:
+    """Build the static site of all studies from recorded results and the latest reports.
+
+    It opens from the file system, without a server or a network.
+    """
+    from etudes.gallery import write_gallery
+
+    site = write_gallery(project_path(), output, env)
+    click.echo(
+        f"Written: {site.index}\n{site.studies} studies, {site.recorded} recorded, {site.reports} with a report; "
+        f"{site.size / 1e6:.1f} MB"
+    )

@@ -25,6 +25,11 @@ def tracking_uri(project: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(project / 'mlflow.db').as_posix()}"
 
 
+def outputs_root(project: Path) -> Path:
+    """The folder of all outputs: ``ETUDES_OUTPUTS``, or ``data`` in the project."""
+    return Path(os.environ.get("ETUDES_OUTPUTS") or project / "data").resolve()
+
+
 class EtudesConfigLoader(OmegaConfigLoader):
     """`OmegaConfigLoader` with the project's resolvers: ``etudes.outputs``, ``etudes.raw``, ``etudes.tracking_uri``
     and ``etudes.artifact_location``."""
@@ -32,7 +37,7 @@ class EtudesConfigLoader(OmegaConfigLoader):
     def __init__(self, conf_source: str, env: str | None = None, **kwargs: Any) -> None:
         project = project_folder(conf_source)
         name = "base" if env in (None, "local") else env
-        outputs = Path(os.environ.get("ETUDES_OUTPUTS") or project / "data").resolve()
+        outputs = outputs_root(project)
 
         def outputs_folder(layer: str) -> str:
             return (outputs / layer / str(name)).as_posix()

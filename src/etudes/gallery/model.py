@@ -1,0 +1,213 @@
+"""What the gallery says of a study: its best variant beside the trivial baseline and the reference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etudes.reporting.metric import KNOWN, Metric
+from etudes.study import Reference, Study
+
+if TYPE_CHECKING:
+    from kedro.pipeline import Pipeline
+
+MINUTE, HOUR = 60, 3600
+PATIENCE = 10 * MINUTE  # of training on the embedded sample, above which a study is not called one for a CPU
+
+
+@dataclass(frozen=True)
+class Score:
+    """A recorded metric of one variant: mean over seeds, standard deviation, and the ends of an interval if any."""
+
+    mean: float
+    std: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the gallery needs of ``docs/results/<study>.json``.
+
+    ``scores`` holds the primary metric of every variant; ``interval`` says what their intervals are; ``seconds`` is
+    the wall time of a run, the mean over seeds.
+    """
+
+    scores: Mapping[str, Score]
+    interval: str
+    seeds: int
+    device: str
+    seconds: float
+    day: str
+    environment: str
+    data: str
+    embedded_sample: bool
+    rows: str
+
+    @property
+    def on_cpu(self) -> bool:
+        return self.device.upper().startswith("CPU")
+
+
+@dataclass(frozen=True)
+class ReportFile:
+    """A report page on disk, the environment it was made in and the day."""
+
+    path: Path
+    environment: str
+    day: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """All that is known of one study; what is missing is None or empty, and the site says so.
+
+    ``readme`` is Markdown with its tables filled, ``picture`` a PNG of the report, ``costs`` the resources of the
+    training nodes of the latest run on the embedded sample.
+    """
+
+    study: Study
+    record: Recorded | None = None
+    readme: str = ""
+    report: ReportFile | None = None
+    picture: Path | None = None
+    graph: Pipeline | None = None
+    costs: Sequence[Mapping[str, float]] = ()
+
+    @property
+    def metric(self) -> Metric:
+        """The primary metric; one that is not known yet is printed without a unit."""
+        name = self.study.metric
+        return KNOWN.get(name) or Metric(name, unit="", maximise=self.study.maximise)
+
+    @property
+    def best(self) -> str | None:
+        """The variant with the best recorded mean, the trivial baseline aside."""
+        if self.record is None:
+            return None
+        scores = {v: s.mean for v, s in self.record.scores.items() if v != self.study.baseline}
+        choose = max if self.study.maximise else min
+        return choose(scores, key=lambda variant: scores[variant]) if scores else None
+
+    @property
+    def reference(self) -> Reference | None:
+        """The best of the references for the primary metric."""
+        found = [r for r in self.study.references if r.metric == self.study.metric]
+        choose = max if self.study.maximise else min
+        return choose(found, key=lambda r: r.value) if found else None
+
+    @property
+    def gap(self) -> float | None:
+        """How far the best variant lies above the best reference, in the metric's unit; positive is better."""
+        if self.record is None or self.best is None or self.reference is None:
+            return None
+        difference = self.record.scores[self.best].mean - self.reference.value
+        return difference if self.study.maximise else -difference
+
+    @property
+    def relative_gap(self) -> float | None:
+        """The gap as a share of the reference, so that studies with different metrics can be put in order."""
+        if self.gap is None or self.reference is None or self.reference.value == 0:
+            return None
+        return self.gap / abs(self.reference.value)
+
+    @property
+    def runs_on_cpu(self) -> bool:
+        """The recorded numbers were made on a CPU, or the embedded sample was trained here on one in ten minutes."""
+        if self.record is not None and self.record.on_cpu:
+            return True
+        return (
+            bool(self.costs)
+            and sum(cost.get("seconds", 0.0) for cost in self.costs) <= PATIENCE
+            and all(cost.get("gpu_peak_memory_mib", 0.0) == 0 for cost in self.costs)
+        )
+
+    @property
+    def headline(self) -> str:
+        """The result in one sentence, for those who cannot see the drawing."""
+        if self.record is None:
+            return "Not recorded yet."
+        said = [f"best {self._said(self.best)}" if self.best else "", self._said(self.study.baseline)]
+        if self.reference is not None:
+            said.append(f"reference {self.metric.format(self.reference.value)}")
+        return f"{self.metric.text}: {', '.join(part for part in said if part)}"
+
+    def _said(self, variant: str) -> str:
+        score = self.record.scores.get(variant) if self.record else None
+        return f"{variant} {self.metric.format(score.mean)}" if score else ""
+
+
+def read_recorded(raw: Any, study: Study) -> Recorded:
+    """What the gallery needs of a study's record.
+
+    Raises:
+        ValueError: a key is missing or has a value that cannot be; the message does not say in which file.
+    """
+    try:
+        metrics, split, data = raw["metrics"], raw["split"], raw["data"]
+        suffix = f".{study.metric}"
+        found = {
+            name.removesuffix(suffix): summary for name, summary in metrics.items() if name.endswith(suffix)
+        }
+        # A record may hold variants that the study has no more; those it has now stand in its own order.
+        chosen = {variant: found[variant] for variant in study.variants if variant in found}
+        if not chosen:
+            raise ValueError(f"no variant of the study has the primary metric '{study.metric}'")
+        of_test = all("test_low" in summary for summary in chosen.values())
+        scores = {variant: _score(variant, summary, of_test) for variant, summary in chosen.items()}
+        seconds = [float(value) for value in raw["wall_seconds"]]
+        unit = split.get("unit", "rows")
+        return Recorded(
+            scores=scores,
+            interval="95 % interval from the size of the test split"
+            if of_test
+            else "95 % interval over seeds",
+            seeds=len(raw["seeds"]),
+            device=str(raw["device"]),
+            seconds=_finite(sum(seconds) / len(seconds)),
+            day=str(raw["recorded"]),
+            environment=str(raw["environment"]),
+            data="embedded sample" if data["embedded_sample"] else str(data["source"]),
+            embedded_sample=bool(data["embedded_sample"]),
+            rows=f"{split['train_rows']:,} + {split['dev_rows']:,} + {split['test_rows']:,} {unit}",
+        )
+    except KeyError as error:
+        raise ValueError(f"it has no {error}") from error
+    except (TypeError, AttributeError, ZeroDivisionError) as error:
+        raise ValueError(f"it is no record ({error})") from error
+
+
+def _score(variant: str, summary: Mapping[str, float], of_test: bool) -> Score:
+    low, high = ("test_low", "test_high") if of_test else ("low", "high")
+    try:
+        numbers = {key: _finite(summary[key]) for key in ("mean", "std", low, high) if key in summary}
+    except ValueError as error:
+        raise ValueError(f"{variant}: {error}") from error
+    return Score(numbers["mean"], numbers.get("std"), numbers.get(low), numbers.get(high))
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value} where a finite number is expected")
+    return number
+
+
+def duration(seconds: float) -> str:
+    """``48 s``, ``9.5 min`` or ``2.3 h``."""
+    if seconds < 1.5 * MINUTE:
+        return f"{seconds:.0f} s" if seconds >= 1 else "under 1 s"
+    if seconds < 1.5 * HOUR:
+        return f"{seconds / MINUTE:.1f} min"
+    return f"{seconds / HOUR:.1f} h"
+
+
+def signed(value: float, metric: Metric) -> str:
+    """A difference with its sign: ``+0.012``, ``−0.018`` with a true minus, ``0.000``."""
+    text = metric.format(abs(value))
+    if not any(digit in "123456789" for digit in text):
+        return text
+    return f"{'−' if value < 0 else '+'}{text}"
