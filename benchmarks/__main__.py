@@ -21,6 +21,9 @@ BENCHMARKS = {
     "fit": ("benchmarks.training", "fit_against_plain_loop"),
     "tfidf": ("benchmarks.linear", "tfidf_against_scikit_learn"),
     "memory": ("benchmarks.memory", "memory_of_variants"),
+    "strip": ("benchmarks.strip", "strip_against_whole_passes"),
+    "decoder": ("benchmarks.decoder", "cached_generation"),
+    "income": ("benchmarks.income", "income_against_scikit_learn"),
 }
 
 

@@ -77,6 +77,13 @@ class Study:
     tables: tuple[RecordedTable, ...] = ()
 
     @property
+    def dev_maximise(self) -> bool:
+        """Whether the dev metric is better when it is larger; it need not go the way of the primary metric."""
+        from etudes.reporting.metric import as_metric
+
+        return as_metric(self.dev_metric).maximise
+
+    @property
     def folder(self) -> Path:
         return PIPELINES_FOLDER / self.name
 

@@ -115,7 +115,7 @@ def choose_predictor(data_card: dict[str, Any], split_card: dict[str, Any], **in
         "variant": best,
         "dev_metric": study.dev_metric,
         "dev_score": scores[best],
-        "maximise": study.maximise,
+        "maximise": study.dev_maximise,
         "dev_fingerprint": split_card["dev_fingerprint"],
         "embedded_sample": data_card["embedded_sample"],
     }

@@ -1,0 +1,238 @@
+"""Does the generative model win with little data? The question of Ng and Jordan (2002), as a learning curve.
+
+Three methods with one form, log-odds linear in the same columns, learn from growing parts of train. All choose their
+penalty by the same cross-validation in the part they learn from, out of the same list, and a penalty means the same to
+all: a prior worth so many people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from etudes.evaluation import mean_interval
+from etudes.pipelines.income_classification.features import Features, moments
+from etudes.pipelines.income_classification.generative import fit_gaussian, fit_naive_bayes
+from etudes.pipelines.income_classification.linear import FloatArray, IntArray, Linear, log_loss
+from etudes.pipelines.income_classification.logistic import fit_newton
+from etudes.pipelines.income_classification.parameters import LearningCurveParameters
+
+GENERATIVE = ("gaussian", "naive_bayes")
+DISCRIMINATIVE = "logistic"
+METHODS = (*GENERATIVE, DISCRIMINATIVE)
+METRICS = ("accuracy", "log_loss")
+COLUMNS = ("kind", "name", "metric", "size", "draws", "mean", "low", "high")
+NEWTON_TOLERANCE = 1e-6  # of the gradient: far below what a sampling error of the curve could show
+
+Set = tuple[FloatArray, IntArray]
+Path = Callable[[FloatArray, IntArray, list[float]], list[Linear]]
+
+
+def part_sizes(rows: int, smallest: int, growth: float) -> list[int]:
+    """Sizes in a geometric series from ``smallest`` to ``rows``, the factor as near to ``growth`` as fits; or none."""
+    if rows < smallest:
+        return []
+    steps = max(1, round(np.log(rows / smallest) / np.log(growth)))
+    return sorted({round(smallest * (rows / smallest) ** (step / steps)) for step in range(steps + 1)})
+
+
+def nested_order(labels: IntArray, generator: np.random.Generator) -> IntArray:
+    """A random order (N,) of which every beginning has both classes in nearly their shares of the whole."""
+    place = np.empty(len(labels))
+    for label in np.unique(labels):
+        rows = generator.permutation(np.flatnonzero(labels == label))
+        place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+    return np.argsort(place, kind="stable")
+
+
+def paths(blocks: list[slice], n_numbers: int) -> dict[str, Path]:
+    """For each method: a model (of the matrix as it is given) for each of several penalties."""
+
+    def gaussian(matrix: FloatArray, labels: IntArray, penalties: list[float]) -> list[Linear]:
+        return [fit_gaussian(matrix, labels, penalty) for penalty in penalties]
+
+    def naive_bayes(matrix: FloatArray, labels: IntArray, penalties: list[float]) -> list[Linear]:
+        return [fit_naive_bayes(matrix, labels, blocks, n_numbers, penalty) for penalty in penalties]
+
+    def logistic(matrix: FloatArray, labels: IntArray, penalties: list[float]) -> list[Linear]:
+        found: dict[float, Linear] = {}
+        last = None
+        for penalty in sorted(penalties, reverse=True):  # each optimum is near that of the stronger penalty
+            last = found[penalty] = fit_newton(matrix, labels, penalty, last, NEWTON_TOLERANCE)
+        return [found[penalty] for penalty in penalties]
+
+    return {"gaussian": gaussian, "naive_bayes": naive_bayes, "logistic": logistic}
+
+
+def choose_penalty(
+    path: Path, matrix: FloatArray, labels: IntArray, penalties: list[float], folds: int
+) -> float:
+    """The penalty with the smallest log-loss in stratified cross-validation; of equals the strongest.
+
+    The rows come in a random order (`nested_order`), so that every ``folds``-th row of a class is a fold.
+    """
+    if len(penalties) == 1:
+        return penalties[0]
+    fold = np.empty(len(labels), dtype=np.int64)
+    for label in (0, 1):
+        rows = np.flatnonzero(labels == label)
+        fold[rows] = np.arange(len(rows)) % folds
+    losses = np.zeros(len(penalties))
+    for k in range(folds):
+        held = fold == k
+        models = path(matrix[~held], labels[~held], penalties)
+        losses += [held.sum() * log_loss(model.log_odds(matrix[held]), labels[held]) for model in models]
+    best = np.flatnonzero(losses <= losses.min())
+    return max(penalties[i] for i in best)
+
+
+def fit_part(
+    method: str, path: Path, raw: FloatArray, labels: IntArray, parameters: LearningCurveParameters
+) -> tuple[Linear, float]:
+    """One method on one part of train: a model of the unstandardised matrix, and the penalty that was chosen.
+
+    Means and standard deviations are those of the part: a small sample does not know them any better. Which levels and
+    bins there are, which knows no income, is the same for all parts.
+    """
+    if method == "naive_bayes":  # it counts levels, which standardising would hide
+        penalty = choose_penalty(path, raw, labels, parameters.penalties, parameters.folds)
+        return path(raw, labels, [penalty])[0], penalty
+    mean, scale = moments(raw)
+    matrix = (raw - mean) / scale
+    penalty = choose_penalty(path, matrix, labels, parameters.penalties, parameters.folds)
+    return path(matrix, labels, [penalty])[0].standardised(-mean / scale, 1 / scale), penalty
+
+
+def learning_curve(
+    features: Features,
+    train: Set,
+    test: Set,
+    methods: list[str],
+    parameters: LearningCurveParameters,
+    seed: int,
+) -> pd.DataFrame:
+    """Scores on test of each method, size and draw.
+
+    Args:
+        features: says which columns of the matrices are numbers and blocks of levels.
+        train: unstandardised matrix (N, P) and labels (N,).
+        test: the same of the people who score.
+        methods: some of `METHODS`.
+        parameters: sizes, draws, penalties.
+        seed: of the draws.
+
+    Returns:
+        Columns ``method``, ``size``, ``draw``, ``penalty``, ``accuracy``, ``log_loss`` (nats). All of train is drawn
+        once. Sizes with fewer than ``folds`` people of a class are left out.
+    """
+    raw, labels = train
+    fits = paths(features.slices(), len(features.numbers))
+    rows: list[dict[str, Any]] = []
+    for draw in range(parameters.draws):
+        order = nested_order(labels, np.random.default_rng([seed, draw]))
+        for size in part_sizes(len(labels), parameters.smallest, parameters.growth):
+            part = order[:size]
+            enough = np.bincount(labels[part], minlength=2).min() >= parameters.folds
+            if not enough or (size == len(labels) and draw > 0):
+                continue
+            for method in methods:
+                model, penalty = fit_part(method, fits[method], raw[part], labels[part], parameters)
+                odds = model.log_odds(test[0])
+                rows.append(
+                    {
+                        "method": method,
+                        "size": size,
+                        "draw": draw,
+                        "penalty": penalty,
+                        "accuracy": float(((odds > 0) == test[1]).mean()),
+                        "log_loss": log_loss(odds, test[1]),
+                    }
+                )
+    return pd.DataFrame(rows, columns=["method", "size", "draw", "penalty", *METRICS])
+
+
+def summarise(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean and 95 % t-interval over draws, of the methods and of their paired differences.
+
+    Returns:
+        ``kind`` (``score`` or ``advantage``), ``name`` (a method, or a generative one whose advantage over logistic
+        regression it is: positive where the generative one is better), ``metric``, ``size``, ``draws``, ``mean``,
+        ``low``, ``high``; no interval where there is one draw.
+    """
+    found: list[dict[str, Any]] = []
+    for metric in METRICS:
+        table = rows.pivot_table(index=["size", "draw"], columns="method", values=metric)
+        better = 1 if metric == "accuracy" else -1
+        series = {("score", method): table[method] for method in METHODS if method in table}
+        if DISCRIMINATIVE in table:
+            series |= {
+                ("advantage", method): better * (table[method] - table[DISCRIMINATIVE])
+                for method in GENERATIVE
+                if method in table
+            }
+        for (kind, name), values in series.items():
+            for size, of_size in values.groupby(level="size"):
+                summary = mean_interval(of_size.to_numpy())
+                ends = {end: summary.get(end, np.nan) for end in ("low", "high")}
+                row = {"kind": kind, "name": name, "metric": metric, "size": size}
+                found.append({**row, "draws": len(of_size), "mean": summary["mean"], **ends})
+    return pd.DataFrame(found, columns=list(COLUMNS))
+
+
+def advantages(table: pd.DataFrame) -> pd.DataFrame:
+    """The mean advantages of `summarise` side by side: ``people``, and ``<method>_<metric>`` for each generative method.
+
+    Positive where the generative method is better than logistic regression; missing where a method was left out.
+    """
+    rows = table[table["kind"] == "advantage"]
+    named = rows.assign(column=rows["name"] + "_" + rows["metric"])
+    wide = named.pivot_table(index="size", columns="column", values="mean")
+    columns = [f"{method}_{metric}" for metric in METRICS for method in GENERATIVE]
+    return wide.reindex(columns=columns).rename_axis(index="people", columns=None).reset_index()
+
+
+def crossing(sizes: list[int], advantages: list[float]) -> float | None:
+    """The size at which an advantage that was above zero is lost, between two sizes on a logarithmic axis; or None."""
+    pairs = list(zip(sizes, advantages, strict=True))
+    for (a, high), (b, low) in pairwise(pairs):
+        if high > 0 >= low:
+            return float(a * (b / a) ** (high / (high - low)))
+    return None
+
+
+def verdicts(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """For each generative method and metric: where it is better and where worse, certainly, and where they cross.
+
+    Returns:
+        ``name``, ``metric``, ``better_at`` and ``worse_at`` (sizes whose interval lies on one side of zero),
+        ``crossing`` (people or None), ``holds``: whether it is certainly better at the smallest size.
+    """
+    found = []
+    advantages = table[table["kind"] == "advantage"]
+    for (name, metric), part in advantages.groupby(["name", "metric"], sort=False):
+        better = part["size"][part["low"] > 0].tolist()
+        worse = part["size"][part["high"] < 0].tolist()
+        found.append(
+            {
+                "name": name,
+                "metric": metric,
+                "better_at": better,
+                "worse_at": worse,
+                "crossing": crossing(part["size"].tolist(), part["mean"].tolist()),
+                "holds": part["size"].min() in better,
+            }
+        )
+    return found
+
+
+def chosen_penalties(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """The median penalty of each method and size: ``method``, ``size``, ``penalty``."""
+    medians = rows.groupby(["method", "size"], sort=False)["penalty"].median().reset_index()
+    return [
+        {"method": str(row["method"]), "size": int(row["size"]), "penalty": float(row["penalty"])}
+        for row in medians.to_dict("records")
+    ]

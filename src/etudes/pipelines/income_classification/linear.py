@@ -1,0 +1,84 @@
+"""The form that naive Bayes, the Gaussian model and logistic regression share: log-odds that are linear in the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """The log-odds w . x + b of y = 1; ``weights`` (P,), ``bias`` a number, both in nats."""
+
+    weights: FloatArray
+    bias: float
+
+    def log_odds(self, matrix: FloatArray) -> FloatArray:
+        """(N,) of rows (N, P)."""
+        return np.asarray(matrix @ self.weights + self.bias, dtype=np.float64)
+
+    def standardised(self, mean: FloatArray, scale: FloatArray) -> Linear:
+        """The same function of z = (x - mean) / scale."""
+        return Linear(self.weights * scale, float(self.bias + self.weights @ mean))
+
+
+def sigmoid(log_odds: FloatArray) -> FloatArray:
+    """1 / (1 + exp(-f)) without overflow, elementwise."""
+    small = np.exp(-np.abs(log_odds))
+    return np.where(log_odds >= 0, 1.0, small) / (1.0 + small)
+
+
+def log_loss(log_odds: FloatArray, labels: IntArray) -> float:
+    """Mean of -log p(y_i | x_i) in nats, log(1 + exp(-s f)) without overflow.
+
+    Args:
+        log_odds: (N,).
+        labels: (N,) 0 or 1.
+
+    Raises:
+        ValueError: shapes that are not (N,) or differ: (N,) against (N, 1) would broadcast to (N, N).
+    """
+    check_shapes(log_odds, labels)
+    return float(np.logaddexp(0.0, (1 - 2 * labels) * log_odds).mean())
+
+
+def check_shapes(log_odds: FloatArray, labels: IntArray) -> None:
+    """Refuse, with a ValueError, anything but two arrays (N,)."""
+    if np.ndim(log_odds) != 1 or np.shape(log_odds) != np.shape(labels):
+        raise ValueError(
+            f"log_odds and labels must both have the shape (N,), found {np.shape(log_odds)} and {np.shape(labels)}"
+        )
+
+
+def penalty_path(
+    fit: Callable[[float], Linear],
+    penalties: list[float],
+    train: tuple[FloatArray, IntArray],
+    dev: tuple[FloatArray, IntArray],
+) -> tuple[list[Linear], list[dict[str, float]]]:
+    """A model for each penalty and its scores on train and dev; ``fit`` gives models of the matrices that follow.
+
+    Returns:
+        The models and, for each, ``penalty``, ``train_log_loss``, ``dev_log_loss`` (nats), ``dev_accuracy`` and
+        ``norm``, the length of the weights.
+    """
+    models = [fit(penalty) for penalty in penalties]
+    rows = []
+    for penalty, model in zip(penalties, models, strict=True):
+        odds = model.log_odds(dev[0])
+        rows.append(
+            {
+                "penalty": penalty,
+                "train_log_loss": log_loss(model.log_odds(train[0]), train[1]),
+                "dev_log_loss": log_loss(odds, dev[1]),
+                "dev_accuracy": float(((odds > 0) == dev[1]).mean()),
+                "norm": float(np.linalg.norm(model.weights)),
+            }
+        )
+    return models, rows

@@ -1,0 +1,197 @@
+"""Logistic regression: its loss and gradient, mini-batch gradient descent, and Newton's method to check it against.
+
+    J(w, b) = 1/N sum_i log(1 + exp(-s_i (w . x_i + b))) + penalty / (2 N) |w|^2,   s_i = 2 y_i - 1
+
+N J is the objective of scikit-learn's `LogisticRegression` with C = 1 / penalty; the bias is not penalised.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import numpy as np
+
+from etudes.pipelines.income_classification.linear import (
+    FloatArray,
+    IntArray,
+    Linear,
+    check_shapes,
+    log_loss,
+    sigmoid,
+)
+from etudes.pipelines.income_classification.parameters import LogisticParameters
+
+
+def objective(model: Linear, matrix: FloatArray, labels: IntArray, penalty: float) -> float:
+    """J of the module's docstring, nats."""
+    fit = log_loss(model.log_odds(matrix), labels)
+    return fit + penalty / (2 * len(labels)) * float(model.weights @ model.weights)
+
+
+def gradient(
+    model: Linear, matrix: FloatArray, labels: IntArray, penalty: float, n_all: int
+) -> tuple[FloatArray, float]:
+    """Gradient of the batch's mean loss and of the whole penalty: (P,) for w, a number for b.
+
+        dJ/dw = 1/n X' (sigmoid(f) - y) + penalty / N w,   dJ/db = 1/n sum_i (sigmoid(f_i) - y_i)
+
+    Args:
+        model: where the gradient is taken.
+        matrix: (n, P) rows of the batch.
+        labels: (n,) 0 or 1.
+        penalty: of the whole objective.
+        n_all: N, the number of training rows; n where the batch is all of them.
+    """
+    log_odds = model.log_odds(matrix)
+    check_shapes(log_odds, labels)
+    residual = (sigmoid(log_odds) - labels) / len(labels)
+    return residual @ matrix + penalty / n_all * model.weights, float(residual.sum())
+
+
+def fit_newton(
+    matrix: FloatArray,
+    labels: IntArray,
+    penalty: float,
+    start: Linear | None = None,
+    tolerance: float = 1e-10,
+    steps: int = 100,
+) -> Linear:
+    """The minimum of J by Newton's method, halving a step that does not descend (ESL, section 4.4.1).
+
+    Used where the optimum itself is asked for: the path over penalties, the learning curve, the check of the descent.
+
+    Args:
+        matrix: (N, P).
+        labels: (N,) 0 or 1, both present.
+        penalty: above 0, so that there is one minimum.
+        start: where to begin; the nearer, the fewer steps.
+        tolerance: largest entry of the gradient of J at the end.
+        steps: most steps.
+    """
+    n, width = matrix.shape
+    share = labels.mean()
+    model = start or Linear(np.zeros(width), float(np.log(share / (1 - share))))
+    value = objective(model, matrix, labels, penalty)
+    for _ in range(steps):
+        slope, slope_b = gradient(model, matrix, labels, penalty, n)
+        if max(np.abs(slope).max(initial=0.0), abs(slope_b)) < tolerance:
+            break
+        step = np.linalg.solve(hessian(model, matrix, penalty), np.append(slope, slope_b))
+        factor = 1.0
+        while factor > 1e-8:
+            moved = Linear(model.weights - factor * step[:-1], model.bias - factor * step[-1])
+            moved_value = objective(moved, matrix, labels, penalty)
+            if moved_value <= value:
+                break
+            factor /= 2
+        else:
+            break  # no descent is left: rounding ends it
+        model, value = moved, moved_value
+    return model
+
+
+def hessian(model: Linear, matrix: FloatArray, penalty: float) -> FloatArray:
+    """Second derivatives of J (P + 1, P + 1), the bias last: 1/N [X 1]' diag(p (1 - p)) [X 1] + penalty / N."""
+    n, width = matrix.shape
+    p = sigmoid(model.log_odds(matrix))
+    weight = p * (1 - p) / n
+    result = np.empty((width + 1, width + 1))
+    result[:-1, :-1] = (matrix * weight[:, None]).T @ matrix
+    result[-1, :-1] = result[:-1, -1] = weight @ matrix
+    result[-1, -1] = weight.sum() + 1e-12
+    result[np.arange(width), np.arange(width)] += penalty / n
+    return result
+
+
+def standard_errors(model: Linear, matrix: FloatArray, penalty: float) -> FloatArray:
+    """Standard errors (P,) of the weights: the roots of the diagonal of the inverse of N J's Hessian at the minimum."""
+    inverse = np.linalg.inv(hessian(model, matrix, penalty)) / len(matrix)
+    return np.sqrt(np.diag(inverse)[:-1])
+
+
+Watch = Callable[[Linear], dict[str, float]]
+
+
+def fit_sgd(
+    matrix: FloatArray,
+    labels: IntArray,
+    penalty: float,
+    settings: LogisticParameters,
+    seed: int,
+    watch: Watch,
+    resume: bool = False,
+) -> tuple[Linear, list[dict[str, float]]]:
+    """Mini-batch gradient descent with momentum (Polyak 1964): each epoch goes through all rows in a new order.
+
+        v <- momentum v - eta_t g(batch),   (w, b) <- (w, b) + v,   eta_t = learning_rate (1 - t / T)^2
+
+    The step falls to zero over the T batches, which takes out their noise: with a step that stays, descent ends in a
+    cloud around the minimum, whose width the step decides.
+
+    Args:
+        matrix: (N, P), standardised: one step size must serve all columns.
+        labels: (N,) 0 or 1.
+        penalty: of the whole objective.
+        settings: epochs, batch size, step, momentum.
+        seed: of the orders; with the epoch it decides each of them, so that a resumed training meets the same.
+        watch: metrics of a model for the record of an epoch.
+        resume: continue from a checkpoint if there is one.
+
+    Returns:
+        The model after the last epoch, and for each epoch ``epoch``, ``train_loss`` (J), ``learning_rate`` and what
+        ``watch`` gave.
+
+    Raises:
+        ValueError: the loss is not finite.
+    """
+    from etudes.training.checkpoint import Checkpoint, checkpoint_key
+    from etudes.training.session import current_session, progress, record
+
+    n, width = matrix.shape
+    session = current_session()
+    key = checkpoint_key(_fingerprint(matrix, labels), penalty, settings.model_dump(), seed)
+    checkpoint = Checkpoint(session.checkpoints if session else None, key, resume)
+    point, velocity = np.zeros(width + 1), np.zeros(width + 1)
+    epochs: list[dict[str, float]] = []
+    stored = checkpoint.load()
+    if stored is not None:
+        point, velocity = np.array(stored["point"]), np.array(stored["velocity"])
+        epochs = stored["epochs"]
+        for row in epochs:  # the curve of the killed run continues in this one
+            record(int(row["epoch"]), {name: value for name, value in row.items() if name != "epoch"})
+    batches = -(-n // settings.batch_size)
+    total = settings.epochs * batches
+    rest = range(len(epochs), settings.epochs)
+    for epoch in progress(rest, "logistic", total=len(rest)):
+        order = np.random.default_rng([seed, epoch]).permutation(n)
+        for number in range(batches):
+            rows = order[number * settings.batch_size : (number + 1) * settings.batch_size]
+            rate = settings.learning_rate * (1 - (epoch * batches + number) / total) ** 2
+            model = Linear(point[:-1], float(point[-1]))
+            slope, slope_b = gradient(model, matrix[rows], labels[rows], penalty, n)
+            # The last batch may be short. With a whole step its people would weigh more than the others.
+            step = rate * len(rows) / settings.batch_size
+            velocity *= settings.momentum
+            velocity[:-1] -= step * slope
+            velocity[-1] -= step * slope_b
+            point += velocity
+        model = Linear(point[:-1].copy(), float(point[-1]))
+        loss = objective(model, matrix, labels, penalty)
+        if not np.isfinite(loss):
+            raise ValueError(
+                f"logistic: the training loss is {loss} after epoch {epoch + 1}; lower logistic.learning_rate or "
+                "logistic.momentum"
+            )
+        row = {"epoch": float(epoch + 1), "train_loss": loss, "learning_rate": rate, **watch(model)}
+        epochs.append(row)
+        record(epoch + 1, {name: value for name, value in row.items() if name != "epoch"})
+        if (epoch + 1) % settings.checkpoint_epochs == 0:
+            checkpoint.save({"point": point.tolist(), "velocity": velocity.tolist(), "epochs": epochs})
+    return Linear(point[:-1].copy(), float(point[-1])), epochs
+
+
+def _fingerprint(matrix: FloatArray, labels: IntArray) -> str:
+    digest = hashlib.sha256(np.ascontiguousarray(matrix).tobytes())
+    digest.update(np.ascontiguousarray(labels).tobytes())
+    return digest.hexdigest()
