@@ -44,12 +44,14 @@ class Reference:
 class RecordedTable:
     """A table of the evaluate stage (``<name>_table``) that `kedro record` keeps, averaged over seeds.
 
-    Rows that agree in ``keys`` are the same row of different seeds; ``values`` are the averaged columns.
+    Rows that agree in ``keys`` are the same row of different seeds; ``values`` are the averaged columns. READMEs show
+    the different entries of the key ``across``, if one is named, side by side.
     """
 
     name: str
     keys: tuple[str, ...]
     values: tuple[str, ...]
+    across: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,9 @@ def load_study(name: str) -> Study:
             raw[key] = tuple(raw[key])
         raw["support"] = tuple(raw.get("support", ()))
         raw["tables"] = tuple(
-            RecordedTable(entry["name"], tuple(entry["keys"]), tuple(entry["values"]))
+            RecordedTable(
+                entry["name"], tuple(entry["keys"]), tuple(entry["values"]), entry.get("across", "")
+            )
             for entry in raw.get("tables", ())
         )
         study = Study(name=name, references=references, **raw)

@@ -63,3 +63,23 @@ def test_marks_name_a_study_and_a_table(tmp_path: Path, monkeypatch: pytest.Monk
     assert filled == tables.fill(filled, tmp_path)
     with pytest.raises(ValueError, match=r"no recorded table 'genre_classification\.widths'; .* heights"):
         tables.fill(text.replace("heights", "widths"), tmp_path)
+
+
+def test_entries_of_one_key_stand_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    entry = RecordedTable("scores", ("part", "metric"), ("value",), across="metric")
+    study = replace(load_study("genre_classification"), tables=(entry,))
+    monkeypatch.setattr(tables, "load_study", lambda name: study)
+    long = [
+        {"part": "bottle", "metric": "auroc", "value": 0.9},
+        {"part": "bottle", "metric": "pro", "value": 0.8},
+        {"part": "cap", "metric": "auroc", "value": 0.7},
+    ]
+    folder = tmp_path / "docs" / "results"
+    folder.mkdir(parents=True)
+    recorded = {"tables": {"scores": record.average_table(entry, [long])}}
+    (folder / "genre_classification.json").write_text(json.dumps(recorded))
+    filled = tables.fill("<!-- results:genre_classification.scores -->\n<!-- /results -->", tmp_path)
+    assert "| part | auroc | pro |" in filled
+    assert "| bottle | 0.900 | 0.800 |" in filled and "| cap | 0.700 | - |" in filled

@@ -9,7 +9,7 @@ from typing import Any
 
 from etudes.atomic import atomic_file
 from etudes.reporting.metric import KNOWN, Metric
-from etudes.study import Study, load_studies, load_study
+from etudes.study import RecordedTable, Study, load_studies, load_study
 
 BEGIN, END = "<!-- results:{name} -->", "<!-- /results -->"
 
@@ -88,16 +88,34 @@ def _detail_table(project: Path, study: str, name: str) -> str:
             f"{', '.join(entry.name for entry in load_study(study).tables) or 'none'} (record the study again "
             "if it was declared since)"
         ) from error
-    headings = [*entry.keys, *entry.values]
+    if entry.across:
+        rows, columns = _side_by_side(entry, rows)
+    else:
+        columns = list(entry.values)
+    keys = [key for key in entry.keys if key != entry.across]
     lines = [
-        "| " + " | ".join(text.replace("_", " ") for text in headings) + " |",
-        "|" + "---|" * len(headings),
+        "| " + " | ".join(text.replace("_", " ") for text in (*keys, *columns)) + " |",
+        "|" + "---|" * (len(keys) + len(columns)),
     ]
     for row in rows:
-        cells = [format_key(row[key]) for key in entry.keys]
-        cells += [_spread(row[value]) for value in entry.values]
+        cells = [format_key(row[key]) for key in keys] + [_spread(row.get(name)) for name in columns]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _side_by_side(entry: RecordedTable, rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Rows that agree in all keys but ``across`` as one, and the names of the columns this makes."""
+    several = len(entry.values) > 1
+    wide: dict[tuple[Any, ...], dict[str, Any]] = {}
+    columns: dict[str, None] = {}
+    for row in rows:
+        keys = {key: row[key] for key in entry.keys if key != entry.across}
+        found = wide.setdefault(tuple(keys.values()), keys)
+        for value in entry.values:
+            name = format_key(row[entry.across]) + (f" {value}" if several else "")
+            columns[name] = None
+            found[name] = row[value]
+    return list(wide.values()), list(columns)
 
 
 def format_key(value: Any) -> str:
