@@ -79,8 +79,8 @@ def test_bars_draw_the_baseline_and_the_references_of_the_same_metric(metrics, r
 
 
 def test_an_unknown_metric_is_not_given_a_guessed_unit(metrics) -> None:
-    with pytest.raises(ValueError, match=r"unit and direction of 'fid' are not known"):
-        metric_bars(metrics, "fid", VARIANTS)
+    with pytest.raises(ValueError, match=r"unit and direction of 'surprise' are not known"):
+        metric_bars(metrics, "surprise", VARIANTS)
     figure = metric_bars({"a.fid": 3.0, "b.fid": 2.0}, Metric("fid", "FID", "no unit", False), ["a", "b"])
     assert list(figure.data[0].y) == ["b", "a"]
     assert figure.layout.xaxis.title.text == "FID (no unit)<br>lower is better"

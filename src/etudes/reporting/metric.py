@@ -30,7 +30,8 @@ class Metric:
     """A metric as a report shows it.
 
     ``name`` is its key in the flat metrics, ``label`` what is printed (the name without underscores if empty),
-    ``unit`` its unit, ``fraction`` for shares between 0 and 1; ``digits`` are printed after the point.
+    ``unit`` its unit, ``fraction`` for shares between 0 and 1; ``digits`` are printed after the point. Where both
+    too much and too little are wrong, ``target`` is the best value there is, and ``maximise`` says nothing.
     """
 
     name: str
@@ -38,6 +39,13 @@ class Metric:
     unit: str = "fraction"
     maximise: bool = True
     digits: int = 3
+    target: float | None = None
+
+    def merit(self, value: float) -> float:
+        """A number that is the larger the better the value."""
+        if self.target is not None:
+            return -abs(value - self.target)
+        return value if self.maximise else -value
 
     @property
     def text(self) -> str:
@@ -50,10 +58,14 @@ class Metric:
 
     @property
     def direction(self) -> str:
+        if self.target is not None:
+            return f"nearer to {self.target:g} is better"
         return "higher is better" if self.maximise else "lower is better"
 
     @property
     def arrow(self) -> str:
+        if self.target is not None:
+            return f"→ {self.target:g}"
         return "↑" if self.maximise else "↓"
 
     def format(self, value: float) -> str:
@@ -108,10 +120,10 @@ _KNOWN = (
     Metric("fid", "FID", unit="squared feature distance", maximise=False, digits=2),
     Metric("kid", "KID", unit="squared feature distance", maximise=False, digits=4),
     Metric("label_accuracy"),
-    Metric("diversity", unit="real = 1", digits=2),
-    Metric("novelty", unit="real = 1", digits=2),
-    Metric("real_score", "D(x)", unit="probability", digits=2),
-    Metric("fake_score", "D(G(z))", unit="probability", digits=2),
+    Metric("diversity", unit="ratio to real", digits=2, target=1.0),
+    Metric("novelty", unit="ratio to real", digits=2, target=1.0),
+    Metric("real_score", "D(x)", unit="probability", digits=2, target=0.5),
+    Metric("fake_score", "D(G(z))", unit="probability", digits=2, target=0.5),
     Metric("mse_after_0", "MSE before any step", unit="squared units", maximise=False),
     Metric("mse_after_1", "MSE after 1 step", unit="squared units", maximise=False),
     Metric("mse_after_5", "MSE after 5 steps", unit="squared units", maximise=False),

@@ -212,7 +212,7 @@ def _sorted(values: Mapping[str, Mapping[str, Measured | None]], key: Metric) ->
         found = values[variant][key.name]
         if found is None:
             return True, 0.0
-        return False, -found.value if key.maximise else found.value
+        return False, -key.merit(found.value)
 
     return sorted(values, key=place)
 
@@ -221,7 +221,7 @@ def _best(values: Mapping[str, Mapping[str, Measured | None]], metric: Metric) -
     there = [found.value for row in values.values() if (found := row[metric.name]) is not None]
     if not there:
         return None
-    return max(there) if metric.maximise else min(there)
+    return max(there, key=metric.merit)
 
 
 def _measured_cell(found: Measured | None, metric: Metric, best: float | None) -> Cell:

@@ -1,0 +1,52 @@
+"""What a strip is learned with: both losses are bounded below, unlike the raw logit of the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Loss = Callable[[Tensor, Tensor, float], Tensor]
+
+
+def cross_entropy(logits: Tensor, targets: Tensor, confidence: float = 0.0) -> Tensor:
+    """-log p(target), nats, one for each photo (N,); p is the softmax of the logits.
+
+    Args:
+        logits: (N, classes).
+        targets: (N,) class indices.
+        confidence: not used; both losses have one signature.
+
+    Raises:
+        ValueError: other shapes.
+    """
+    _check(logits, targets)
+    return -logits.log_softmax(1).gather(1, targets[:, None])[:, 0]
+
+
+def margin(logits: Tensor, targets: Tensor, confidence: float = 0.0) -> Tensor:
+    """max(max_{k != t} z_k - z_t + confidence, 0), logits, one for each photo (N,).
+
+    Carlini and Wagner, "Towards Evaluating the Robustness of Neural Networks" (2017), f_6 with a margin: photos on
+    which the target leads by ``confidence`` add nothing, so that the others decide.
+
+    Args and errors as `cross_entropy`.
+    """
+    _check(logits, targets)
+    of_target = logits.gather(1, targets[:, None])
+    others = logits.scatter(1, targets[:, None], float("-inf"))
+    return (others.max(1).values - of_target[:, 0] + confidence).clamp(min=0)
+
+
+LOSSES: dict[str, Loss] = {"cross_entropy": cross_entropy, "margin": margin}
+
+
+def _check(logits: Tensor, targets: Tensor) -> None:
+    if logits.ndim != 2 or targets.ndim != 1 or len(logits) != len(targets):
+        raise ValueError(
+            f"logits have the shape {tuple(logits.shape)}, targets {tuple(targets.shape)}; expected (N, classes) and "
+            "(N,)"
+        )
+    if targets.dtype != torch.int64:
+        raise ValueError(f"targets are {targets.dtype}; expected class indices, int64")

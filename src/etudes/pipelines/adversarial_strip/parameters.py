@@ -1,0 +1,165 @@
+"""What can be turned in this study. The values are in ``conf/<environment>/parameters/adversarial_strip.yml``."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from etudes.training.parameters import FitParameters, Strict
+
+Variant = Literal["black", "random", "natural", "cross_entropy", "margin", "related"]
+Loss = Literal["cross_entropy", "margin"]
+
+
+class PhotoParameters(Strict):
+    """The size at which photos are shown to the networks."""
+
+    size: int = Field(
+        ge=8, le=1024, description="shorter side of a photo after it is resized, in pixels (Lanczos)"
+    )
+    crop: int = Field(ge=8, le=1024, description="side of the square that is cut from its middle, in pixels")
+
+    @model_validator(mode="after")
+    def _fits(self) -> PhotoParameters:
+        if self.crop > self.size:
+            raise ValueError(f"crop = {self.crop} is larger than size = {self.size}")
+        return self
+
+
+class SplitParameters(Strict):
+    """Which photos the strip is learned on and which it is scored on; all other photos are left to the networks."""
+
+    target: int = Field(ge=0, description="index of the class that the strip shall make the network answer")
+    related: tuple[int, ...] = Field(
+        min_length=1, description="indices of the classes that the variant `related` is learned on"
+    )
+    train: int = Field(ge=2, description="photos a strip is learned on")
+    dev: int = Field(ge=2, description="photos that choose the iteration and the registered variant")
+    test: int = Field(ge=2, description="held-out photos")
+    seed: int = Field(
+        ge=0, description="seed of the split, apart from run.seed so that seeds share one split"
+    )
+
+    @model_validator(mode="after")
+    def _target_is_not_related(self) -> SplitParameters:
+        if self.target in self.related:
+            raise ValueError(f"related holds the target {self.target}; expected other classes")
+        return self
+
+
+class NetworksParameters(Strict):
+    """The networks: the first is the victim, all of them make the transfer matrix."""
+
+    names: tuple[str, ...] = Field(
+        min_length=1,
+        description="cnn, deep_cnn, mlp (trained here) or a pretrained network; NAME@PIXELS shows it resized photos",
+    )
+    dev_fraction: float = Field(
+        gt=0, lt=0.5, description="share of their photos that stops the training of cnn, deep_cnn and mlp"
+    )
+    fit: FitParameters
+
+    @field_validator("names", mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        """``a+b+c``, as it can be written after ``--params``, where a comma ends the parameter."""
+        return value.split("+") if isinstance(value, str) else value
+
+    @field_validator("names")
+    @classmethod
+    def _different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("expected different networks")
+        return value
+
+
+class LearningParameters(Strict):
+    """How one strip is learned (`learning.learn_strip`)."""
+
+    iterations: int = Field(ge=1, description="most steps")
+    batch_size: int = Field(ge=1, description="photos of one step")
+    step: float = Field(gt=0, le=1, description="change of every pixel in the first step, intensity 0..1")
+    momentum: float = Field(ge=0, lt=1, description="weight of earlier gradients")
+    confidence: float = Field(ge=0, description="margin to reach before a photo counts as done, in logits")
+    score_every: int = Field(ge=1, description="steps between two looks at dev, and between two checkpoints")
+    patience: int = Field(ge=1, description="looks at dev without a higher success before learning stops")
+
+
+class AttackParameters(Strict):
+    """The strips that are compared."""
+
+    height: float = Field(gt=0, lt=1, description="share of the photo's height that the strip covers")
+    draws: int = Field(ge=1, description="strips of the variants random and natural")
+    learning: LearningParameters
+
+
+class SweepParameters(Strict):
+    """Strips of other heights against the same network."""
+
+    heights: tuple[float, ...] = Field(min_length=1, description="shares of the photo's height")
+    loss: Loss
+    learning: LearningParameters
+
+    @field_validator("heights")
+    @classmethod
+    def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not 0 < height < 1 for height in value) or list(value) != sorted(set(value)):
+            raise ValueError("expected rising shares between 0 and 1, each once")
+        return value
+
+
+class TransferParameters(Strict):
+    """Strips of the same height against each of the other networks."""
+
+    loss: Loss
+    learning: LearningParameters
+
+
+class EvaluationParameters(Strict):
+    """How strips are scored and shown."""
+
+    level: float = Field(gt=0, lt=1, description="coverage of the intervals")
+    batch_size: int = Field(ge=1, description="photos of one forward pass")
+    jpeg: tuple[int, ...] = Field(description="qualities of JPEG compression the patched photo goes through")
+    resize: tuple[float, ...] = Field(
+        description="factors by which the patched photo is scaled, and back again"
+    )
+    shifts: tuple[int, ...] = Field(description="pixels by which the strip is moved down, and sideways")
+    shown: int = Field(ge=1, le=64, description="photos in the gallery, and failures at most")
+
+    @field_validator("jpeg")
+    @classmethod
+    def _qualities(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(not 1 <= quality <= 95 for quality in value):
+            raise ValueError("expected JPEG qualities from 1 to 95")
+        return value
+
+    @field_validator("resize")
+    @classmethod
+    def _factors(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not 0.1 <= factor <= 4 for factor in value):
+            raise ValueError("expected factors from 0.1 to 4")
+        return value
+
+
+class Parameters(Strict):
+    """The study's root group."""
+
+    variants: list[Variant] = Field(min_length=1)
+    photos: PhotoParameters
+    split: SplitParameters
+    networks: NetworksParameters
+    attack: AttackParameters
+    sweep: SweepParameters
+    transfer: TransferParameters
+    evaluation: EvaluationParameters
+
+    @model_validator(mode="after")
+    def _height_is_in_the_sweep(self) -> Parameters:
+        if self.attack.height not in self.sweep.heights:
+            raise ValueError(
+                f"sweep.heights lacks attack.height = {self.attack.height}: the transfer matrix takes the victim's "
+                "strip from the sweep"
+            )
+        return self

@@ -1,0 +1,110 @@
+"""The strip: what is pasted, what it is learned with, and how it is kept. Needs numpy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etudes.models import ModelState, register_model
+
+Pixels = NDArray[np.uint8]
+
+
+def strip_rows(height: float, side: int) -> int:
+    """Rows of a strip that covers the share ``height`` of photos with ``side`` rows: the nearest whole number.
+
+    Raises:
+        ValueError: not a single row, or no row of the photo is left.
+    """
+    rows = round(height * side)
+    if not 1 <= rows < side:
+        raise ValueError(
+            f"a strip of {height:g} of the height is {rows} of {side} rows; expected 1 to {side - 1} rows. "
+            "Change attack.height or sweep.heights, or show larger photos."
+        )
+    return rows
+
+
+def paste(photos: Pixels, strip: Pixels, top: int = 0) -> Pixels:
+    """Photos (N, H, W, 3) with the strip (h, W, 3) over the rows ``top`` .. ``top + h - 1``; all uint8, copied.
+
+    Raises:
+        ValueError: another type or shape, or a strip that leaves the photo.
+    """
+    if photos.dtype != np.uint8 or strip.dtype != np.uint8:
+        raise ValueError(
+            f"photos are {photos.dtype}, the strip is {strip.dtype}; expected both rounded to uint8"
+        )
+    if photos.ndim != 4 or strip.ndim != 3 or photos.shape[2:] != strip.shape[1:]:
+        raise ValueError(
+            f"a strip of shape {strip.shape} does not fit photos of shape {photos.shape}; expected (h, W, 3) and "
+            "(N, H, W, 3) with the same width"
+        )
+    if top < 0 or top + len(strip) > photos.shape[1]:
+        raise ValueError(f"a strip of {len(strip)} rows at row {top} leaves photos of {photos.shape[1]} rows")
+    patched = np.array(photos)
+    patched[:, top : top + len(strip)] = strip
+    return patched
+
+
+def to_uint8(strip: NDArray[np.floating]) -> Pixels:
+    """Intensities in 0..1 rounded to the 256 values that a picture file can hold.
+
+    Raises:
+        ValueError: a value outside 0..1, or none.
+    """
+    if not np.isfinite(strip).all() or strip.min() < 0 or strip.max() > 1:
+        raise ValueError("a strip holds values outside 0..1; expected intensities")
+    return np.round(strip * 255).astype(np.uint8)
+
+
+@register_model("adversarial_strip.strip")
+class Strip:
+    """Strips of one variant, (draws, h, W, 3), uint8: one where it was learned, several where it was drawn.
+
+    ``card`` says what they are for: ``target`` (class index), ``network`` and ``network_fingerprint``.
+    """
+
+    registered_name: str
+
+    def __init__(self, pixels: Pixels, card: Mapping[str, Any]) -> None:
+        if pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.dtype != np.uint8 or not len(pixels):
+            raise ValueError(
+                f"found strips of shape {pixels.shape} and type {pixels.dtype}; expected (draws, h, W, 3), uint8"
+            )
+        self.pixels, self.card = pixels, dict(card)
+
+    @property
+    def rows(self) -> int:
+        return int(self.pixels.shape[1])
+
+    def state(self) -> ModelState:
+        return ModelState(config=self.card, arrays={"pixels": self.pixels})
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        return cls(state.arrays["pixels"], state.config)
+
+
+@register_model("adversarial_strip.strips")
+class Strips:
+    """Strips by name: one for each height, or for each network."""
+
+    registered_name: str
+
+    def __init__(self, strips: Mapping[str, Strip]) -> None:
+        self.strips = dict(strips)
+
+    def state(self) -> ModelState:
+        state = ModelState({"names": list(self.strips)})
+        for number, strip in enumerate(self.strips.values()):
+            state.nest(f"strip_{number}", strip.state())
+        return state
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        names = state.config["names"]
+        return cls({name: Strip.from_state(state.nested(f"strip_{n}")) for n, name in enumerate(names)})
