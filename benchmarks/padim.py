@@ -25,7 +25,7 @@ from benchmarks.timing import ROOT, python
 
 REPEATS = 3
 COPIES = 4
-CHANNELS, EPSILON, SIGMA, BATCH = 100, 0.01, 4.0, 8
+CHANNELS, EPSILON, SIGMA, BATCH = 100, 0.01, 4.0, 4
 NETWORK = "squeezenet1_1_caffe"
 STAGES = ["stages.0", "stages.1", "stages.2"]
 MIB = 2**20

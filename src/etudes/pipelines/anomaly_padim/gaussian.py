@@ -26,7 +26,7 @@ class StreamingGaussian:
         m = m_a + (n_b / n) d                 S = S_a + S_b + (n_a n_b / n) d d^T
 
     so the update is one matrix product per position: the centred batch with the row sqrt(n_a n_b / n) d below it.
-    The scatter is symmetric: `PANELS` panels hold its lower triangle, each some columns from the diagonal down, in 5/8
+    The scatter is symmetric: `PANELS` panels hold its lower triangle, each some columns from the diagonal down, in 9/16
     of the memory and the operations. Two accumulators merge by the same formula. In float64 the result equals the
     two-pass covariance to 1e-10 (tested); float32, for devices that are slow or unable in float64, to about 1e-5 of
     the largest variance.
