@@ -79,7 +79,6 @@ _KNOWN = (
     Metric("accuracy"),
     Metric("balanced_accuracy"),
     Metric("heldout_accuracy", "accuracy, held-out coefficients"),
-    Metric("text_accuracy", "accuracy on text"),
     Metric("ceiling_gap", "gap to the ceiling", maximise=False),
     Metric("bits_per_character", "cross-entropy of text", unit="bits a character", maximise=False),
     Metric("top1_accuracy", "top-1 accuracy"),

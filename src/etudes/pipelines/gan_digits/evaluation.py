@@ -1,0 +1,103 @@
+"""Is the GAN better than the VAE? And pictures of what its noise does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from etudes.examples import Examples
+from etudes.vision.digits import DIGITS
+from etudes.vision.panels import spherical
+from etudes.vision.scoring import SCORES
+
+STEPS = 11  # pictures of a path, both ends included
+SHOWN_EPOCHS = 9
+HANDS = 6  # noises that draw all ten digits
+SMALLER_IS_BETTER = ("fid", "kid")
+REAL_IS_ONE = ("diversity", "novelty")
+CLAIM = ["measure", "gan", "vae", "difference", "low", "high", "better"]
+
+
+def claim_table(metrics: Mapping[str, float]) -> pd.DataFrame:
+    """The GAN less the VAE, with 95 % intervals, and which is better; empty unless both ran.
+
+    The two sets of pictures are independent, so the variance of a difference is the sum of both; an interval's
+    half-width stands for 1.96 standard deviations. Where the interval holds 0, neither is better. Of diversity and
+    novelty that one is better which is nearer to 1, what real pictures have, and the table says so without an interval.
+    """
+    rows = []
+    for name in SCORES:
+        gan, vae = metrics.get(f"gan.{name}"), metrics.get(f"vae.{name}")
+        if gan is None or vae is None:
+            continue
+        row: dict[str, Any] = {"measure": name, "gan": gan, "vae": vae, "difference": gan - vae}
+        if name in REAL_IS_ONE:
+            row |= {"low": np.nan, "high": np.nan, "better": "gan" if abs(gan - 1) < abs(vae - 1) else "vae"}
+        else:
+            widths = [metrics[f"{of}.{name}.high"] - metrics[f"{of}.{name}.low"] for of in ("gan", "vae")]
+            half = math.hypot(*widths) / 2
+            row |= {"low": gan - vae - half, "high": gan - vae + half}
+            gan_wins = (gan < vae) is (name in SMALLER_IS_BETTER)
+            decided = abs(gan - vae) > half
+            row["better"] = "neither" if not decided else "gan" if gan_wins else "vae"
+        rows.append(row)
+    return pd.DataFrame(rows, columns=CLAIM)
+
+
+def all_panels(models: Mapping[str, Any], side: int, seed: int) -> Examples:
+    """Every panel that the trained variants allow: ``training``, ``interpolation``, and ``hands_gan``, ``hands_vae``."""
+    rows: list[dict[str, Any]] = []
+    pictures = [np.empty((0, side, side), np.uint8)]
+
+    def add(name: str, panel: NDArray[np.uint8], captions: list[str]) -> None:
+        for row, caption in enumerate(captions):
+            for column in range(panel.shape[1]):
+                place = {"panel": name, "row": row, "column": column, "caption": caption}
+                rows.append({"id": f"{name}-{row:02d}-{column:02d}", **place})
+        pictures.append(panel.reshape(-1, side, side))
+
+    if "gan" in models:
+        add("training", *through_training(models["gan"].snapshots))
+        add("interpolation", paths(models["gan"], seed), [str(digit) for digit in range(DIGITS)])
+    for name in ("gan", "vae"):
+        if name in models:
+            add(f"hands_{name}", hands(models[name], seed), [f"noise {n + 1}" for n in range(HANDS)])
+    columns = ["id", "panel", "row", "column", "caption"]
+    return Examples(pd.DataFrame(rows, columns=columns), {"pixels": np.concatenate(pictures)})
+
+
+def through_training(snapshots: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], list[str]]:
+    """Two pictures of each digit from the same noise, one row for each of up to SHOWN_EPOCHS epochs, more at the start.
+
+    Returns:
+        (rows, 20, S, S), and the epoch of each row.
+    """
+    last = len(snapshots) - 1
+    # Most changes early: epochs at equal steps of their square root.
+    chosen = sorted({round(float(x) ** 2) for x in np.linspace(0, np.sqrt(last), SHOWN_EPOCHS)})
+    side = snapshots.shape[-1]
+    panel = snapshots[chosen][:, :, :2].reshape(len(chosen), 2 * DIGITS, side, side)
+    return panel, [f"epoch {epoch}" for epoch in chosen]
+
+
+def paths(model: Any, seed: int) -> NDArray[np.uint8]:
+    """For each digit the great circle between two draws of noise, both ends included: (10, STEPS, S, S)."""
+    noise = np.random.default_rng(seed).normal(size=(DIGITS, 2, model.latent))
+    found = []
+    for digit, (first, last) in enumerate(noise):
+        z = spherical(first, last, STEPS).astype(np.float32)
+        found.append(model.pictures(z, np.full(STEPS, digit)))
+    return np.stack(found)
+
+
+def hands(model: Any, seed: int) -> NDArray[np.uint8]:
+    """All ten digits from the same noise, one row for each of HANDS draws: (HANDS, 10, S, S)."""
+    noise = np.random.default_rng(seed).normal(size=(HANDS, model.latent)).astype(np.float32)
+    labels = np.tile(np.arange(DIGITS), HANDS)
+    pixels = model.pictures(noise.repeat(DIGITS, 0), labels)
+    return pixels.reshape(HANDS, DIGITS, *pixels.shape[1:])

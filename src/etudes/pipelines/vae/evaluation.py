@@ -1,0 +1,178 @@
+"""Bounds on the likelihood of test pictures, and what the latent dimensions are used for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from etudes.evaluation import mean_interval
+from etudes.examples import Examples
+from etudes.pipelines.vae.mlp import BetaSweep
+from etudes.pipelines.vae.parameters import EvaluationParameters
+from etudes.vision.digits import with_bits
+from etudes.vision.variational import Bounds
+
+ACTIVE = 0.01  # variance of a unit's posterior mean over pictures, above which it is used (Burda et al. 2016)
+SHOWN_CODES = 2_000  # test pictures in the scatter of codes
+
+
+def bound_metrics(
+    model: Any, train: Examples, test: Examples, parameters: EvaluationParameters, seed: int
+) -> tuple[dict[str, float], pd.DataFrame]:
+    """Bounds, their parts, active units and the vote in latent space of one variant on test.
+
+    Returns:
+        flat metrics with t intervals over test pictures: ``elbo``, ``iwae``, ``reconstruction``, ``kl`` (nats),
+        ``active_units``, ``knn_accuracy``; and the columns ``unit``, ``kl``, ``variance`` of the latent dimensions.
+    """
+    if not hasattr(model, "encode"):
+        likelihood = model.log_likelihood(np.asarray(test["binary"]))
+        exact = dict.fromkeys(("elbo", "iwae", "reconstruction"), likelihood)
+        metrics = _flat({**exact, "kl": np.zeros(len(test))}) | {"active_units": 0.0}
+        return metrics, pd.DataFrame({"unit": [], "kl": [], "variance": []})
+    found = model.bounds(test, parameters.draws, seed)
+    metrics = _flat(
+        {name: getattr(found, name).double().numpy() for name in ("elbo", "iwae", "reconstruction", "kl")}
+    )
+    units = unit_table(found)
+    metrics["active_units"] = float((units["variance"] > ACTIVE).sum())
+    metrics["knn_accuracy"] = knn_accuracy(model, train, test, found, parameters, seed)
+    return metrics, units
+
+
+def _flat(values: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+    """Mean over pictures of each, with its t interval."""
+    flat = {}
+    for name, of_pictures in values.items():
+        summary = mean_interval(of_pictures)
+        flat[name], flat[f"{name}.low"], flat[f"{name}.high"] = (
+            summary["mean"],
+            summary["low"],
+            summary["high"],
+        )
+    return flat
+
+
+def unit_table(found: Bounds) -> pd.DataFrame:
+    """KL (nats) of each latent dimension and the variance of its posterior mean over pictures, the busiest first."""
+    table = pd.DataFrame(
+        {
+            "kl": found.units.double().mean(0).numpy(),
+            "variance": found.means.double().var(0).numpy(),
+        }
+    )
+    table = table.sort_values("kl", ascending=False, ignore_index=True)
+    return table.assign(unit=np.arange(1, len(table) + 1))[["unit", "kl", "variance"]]
+
+
+def _some_of(train: Examples, parameters: EvaluationParameters, seed: int) -> Examples:
+    """Training pictures for methods that need no more of them, as bits."""
+    generator = np.random.default_rng(seed)
+    rows = generator.permutation(len(train))[: parameters.reference_pictures]
+    return with_bits(train.take(np.sort(rows)), generator)
+
+
+def knn_accuracy(
+    model: Any, train: Examples, test: Examples, found: Bounds, parameters: EvaluationParameters, seed: int
+) -> float:
+    """Share of test pictures whose digit the nearest training pictures in latent space agree on (posterior means)."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    some = _some_of(train, parameters, seed)
+    labels = some.rows["label"].to_numpy()
+    codes = model.encode(np.asarray(some["binary"]), labels)
+    vote = KNeighborsClassifier(min(parameters.latent_neighbours, len(some))).fit(codes, labels)
+    return float((vote.predict(found.means.numpy()) == test.rows["label"].to_numpy()).mean())
+
+
+def beta_table(sweep: BetaSweep, test: Examples, parameters: EvaluationParameters, seed: int) -> pd.DataFrame:
+    """Rate (KL) and distortion (negative log-likelihood) for each beta, nats (Alemi et al. 2018)."""
+    rows = []
+    for beta, model in sorted(sweep.models.items()):
+        found = model.bounds(test, parameters.sweep_draws, seed)
+        metrics = _flat({"elbo": found.elbo.double().numpy()})
+        rows.append(
+            {
+                "beta": beta,
+                "rate": float(found.kl.double().mean()),
+                "distortion": -float(found.reconstruction.double().mean()),
+                **metrics,
+                "active_units": int((unit_table(found)["variance"] > ACTIVE).sum()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def latent_table(models: Mapping[str, Any], test: Examples) -> pd.DataFrame:
+    """Codes of test pictures in two dimensions with their digits: ``variant``, ``id``, ``x``, ``y``, ``label``,
+    ``explained`` (share of the codes' variance that the plane shows).
+
+    Two latent dimensions are shown as they are, more by their first two principal components.
+    """
+    shown = test.take(np.arange(min(SHOWN_CODES, len(test))))
+    labels = shown.rows["label"].to_numpy()
+    tables = []
+    for name, model in models.items():
+        codes = model.encode(np.asarray(shown["binary"]), labels).astype(np.float64)
+        explained = 1.0
+        if codes.shape[1] > 2:
+            centred = codes - codes.mean(0)
+            values, vectors = np.linalg.eigh(np.cov(centred, rowvar=False))
+            codes, explained = centred @ vectors[:, :-3:-1], values[-2:].sum() / values.sum()
+        second = codes[:, 1] if codes.shape[1] > 1 else np.zeros(len(codes))
+        tables.append(
+            pd.DataFrame(
+                {
+                    "variant": name,
+                    "id": shown.rows["id"],
+                    "x": codes[:, 0],
+                    "y": second,
+                    "label": labels,
+                    "explained": explained,
+                }
+            )
+        )
+    columns = ["variant", "id", "x", "y", "label", "explained"]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+
+
+def reconstruction_table(
+    models: Mapping[str, Any], train: Examples, test: Examples, parameters: EvaluationParameters, seed: int
+) -> pd.DataFrame:
+    """Mean squared error of a bit when a picture is rebuilt from its code, beside PCA with as many numbers.
+
+    PCA minimises this very error among linear maps; its answers are cut to 0..1. The conditional variant is also told
+    the digit, and PCA is not.
+    """
+    bits, labels = np.asarray(test["binary"]), test.rows["label"].to_numpy()
+    rows = []
+    for name, model in models.items():
+        means = model.encode(bits, labels)
+        rebuilt = model.decode(means, labels)
+        linear = pca_rebuilt(train, bits, means.shape[1], parameters, seed)
+        rows.append(
+            {
+                "variant": name,
+                "numbers of a code": means.shape[1],
+                "error": float(((rebuilt - bits) ** 2).mean()),
+                "error of PCA": float(((linear - bits) ** 2).mean()),
+            }
+        )
+    return pd.DataFrame(rows, columns=["variant", "numbers of a code", "error", "error of PCA"])
+
+
+def pca_rebuilt(
+    train: Examples, bits: NDArray[np.bool_], size: int, parameters: EvaluationParameters, seed: int
+) -> NDArray[np.float32]:
+    """Pictures (N, S, S) rebuilt from ``size`` principal components of training pictures, cut to 0..1."""
+    from sklearn.decomposition import PCA
+
+    some = np.asarray(_some_of(train, parameters, seed)["binary"], np.float32)
+    some = some.reshape(len(some), -1)
+    flat = bits.reshape(len(bits), -1).astype(np.float32)
+    pca = PCA(min(size, *some.shape), svd_solver="covariance_eigh").fit(some)
+    return np.clip(pca.inverse_transform(pca.transform(flat)), 0, 1).reshape(bits.shape)

@@ -1,0 +1,34 @@
+"""The methods of the study and the model that answers users.
+
+Importing this module registers every class that a model file may name.
+"""
+
+from __future__ import annotations
+
+from etudes.models import register_model
+from etudes.pipelines.vae.mlp import BetaSweep, MLPDigitVAE
+from etudes.vision.digit_predictor import DigitPredictor
+from etudes.vision.digit_vae import BernoulliPixels, ConvolutionalDigitVAE
+from etudes.vision.judge import DigitJudge
+
+__all__ = ["BetaSweep", "Convolutional", "Judge", "MLPDigitVAE", "Pixels", "VAEPredictor"]
+
+
+@register_model("vae.judge")
+class Judge(DigitJudge):
+    """The digit classifier that judges what the variants draw."""
+
+
+@register_model("vae.pixels")
+class Pixels(BernoulliPixels):
+    """Independent pixels, the trivial baseline."""
+
+
+@register_model("vae.convolutional")
+class Convolutional(ConvolutionalDigitVAE):
+    """The convolutional network, with or without labels."""
+
+
+@register_model("vae.predictor")
+class VAEPredictor(DigitPredictor):
+    """The chosen variant behind a user's wish for a digit."""

@@ -1,0 +1,159 @@
+"""The stages ingest, preprocess, train and evaluate. Pure functions: what goes in decides what comes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from etudes.datasets import RawFile
+from etudes.examples import Examples
+from etudes.pipelines.vae.parameters import (
+    EvaluationParameters,
+    ManifoldParameters,
+    MLPParameters,
+    SweepParameters,
+)
+from etudes.study import selected
+from etudes.training.parameters import RunParameters
+from etudes.vision.digits import ingest_digits, split_digits
+from etudes.vision.parameters import ConvolutionalVAEParameters, DigitSplitParameters, JudgeParameters
+
+Frame = pd.DataFrame
+Trained = tuple[Any, dict[str, Any]]
+
+
+def ingest(
+    raw_train_images: RawFile, raw_train_labels: RawFile, raw_test_images: RawFile, raw_test_labels: RawFile
+) -> tuple[Examples, Examples, dict[str, Any]]:
+    """Check the four files and say where they come from."""
+    return ingest_digits(raw_train_images, raw_train_labels, raw_test_images, raw_test_labels)
+
+
+def split(
+    train_images: Examples, test_images: Examples, parameters: DigitSplitParameters
+) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
+    """Cut dev from train, without duplicates, and draw the bits of dev and test once."""
+    return split_digits(train_images, test_images, parameters)
+
+
+def train_judge(
+    train_split: Examples, dev_split: Examples, parameters: JudgeParameters, run: RunParameters
+) -> Trained:
+    """The digit classifier, from real training digits alone."""
+    from etudes.pipelines.vae.model import Judge
+
+    return Judge.fit(train_split, dev_split, parameters, run)
+
+
+def train_pixels(train_split: Examples, dev_split: Examples) -> Trained:
+    """The trivial baseline: independent pixels."""
+    from etudes.pipelines.vae.model import Pixels
+
+    model = Pixels.fit(train_split, conditional=False)
+    elbo = float(model.log_likelihood(np.asarray(dev_split["binary"])).mean())
+    return model, {"dev": {"elbo": elbo, "reconstruction": elbo, "kl": 0.0}, "epochs": []}
+
+
+def train_mlp(
+    train_split: Examples, dev_split: Examples, parameters: MLPParameters, run: RunParameters
+) -> Trained:
+    """Dense layers."""
+    from etudes.pipelines.vae.model import MLPDigitVAE
+
+    p = parameters
+    return MLPDigitVAE.fit("mlp", train_split, dev_split, p.latent, p.hidden, p.beta, p.fit, run)
+
+
+def train_convolutional(
+    train_split: Examples, dev_split: Examples, parameters: ConvolutionalVAEParameters, run: RunParameters
+) -> Trained:
+    """Strided convolutions."""
+    from etudes.pipelines.vae.model import Convolutional
+
+    return Convolutional.fit("convolutional", train_split, dev_split, parameters, run, conditional=False)
+
+
+def train_conditional(
+    train_split: Examples, dev_split: Examples, parameters: ConvolutionalVAEParameters, run: RunParameters
+) -> Trained:
+    """Strided convolutions; encoder and decoder are told the digit."""
+    from etudes.pipelines.vae.model import Convolutional
+
+    return Convolutional.fit("conditional", train_split, dev_split, parameters, run, conditional=True)
+
+
+def train_manifold(
+    train_split: Examples, dev_split: Examples, parameters: ManifoldParameters, run: RunParameters
+) -> Trained:
+    """Dense layers around two latent dimensions."""
+    from etudes.pipelines.vae.model import MLPDigitVAE
+
+    p = parameters
+    return MLPDigitVAE.fit("manifold", train_split, dev_split, 2, p.hidden, p.beta, p.fit, run)
+
+
+def train_sweep(
+    train_split: Examples, dev_split: Examples, parameters: SweepParameters, run: RunParameters
+) -> Trained:
+    """One small network for each weight of the KL term."""
+    from etudes.pipelines.vae.model import BetaSweep
+
+    return BetaSweep.fit(train_split, dev_split, parameters, run)
+
+
+def evaluate(
+    train_split: Examples,
+    test_split: Examples,
+    judge_model: Any,
+    parameters: EvaluationParameters,
+    run: RunParameters,
+    **models: Any,
+) -> tuple[dict[str, float], Examples, Frame, Frame]:
+    """Score every trained variant on test, which no other stage sees.
+
+    Returns:
+        metrics (flat), pictures that each variant drew with what was found of them (column ``variant``), the same
+        scores of pictures that no variant drew, and the KL of each latent dimension.
+    """
+    from etudes.pipelines.vae.evaluation import bound_metrics
+    from etudes.vision.scoring import GeneratorScores, joined
+
+    scores = GeneratorScores(judge_model, train_split, test_split, parameters.scores, run.seed)
+    metrics: dict[str, float] = {}
+    drawn: dict[str, Examples] = {}
+    units = []
+    for name, model in selected(models).items():
+        found, of_units = bound_metrics(model, train_split, test_split, parameters, run.seed)
+        scored, drawn[name] = scores.score_generator(model)
+        metrics |= {f"{name}.{metric}": value for metric, value in {**found, **scored}.items()}
+        units.append(of_units.assign(variant=name))
+    references = scores.references()
+    metrics |= scores.flat_floor(references)
+    return metrics, joined(drawn), references, pd.concat(units, ignore_index=True)
+
+
+def explore(
+    train_split: Examples,
+    test_split: Examples,
+    sweep_model: Any,
+    parameters: EvaluationParameters,
+    run: RunParameters,
+    **models: Any,
+) -> tuple[Examples, Frame, Frame, Frame]:
+    """What the latent spaces are like.
+
+    Returns:
+        pictures in panels (columns ``panel``, ``row``, ``column``), the rate-distortion table of the sweep, codes of
+        test pictures in two dimensions, and the errors of reconstructions beside PCA's.
+    """
+    from etudes.pipelines.vae import evaluation, panels
+
+    trained = {name: model for name, model in selected(models).items() if hasattr(model, "encode")}
+    return (
+        panels.all_panels(trained, train_split, test_split, parameters, run.seed),
+        evaluation.beta_table(sweep_model, test_split, parameters, run.seed),
+        evaluation.latent_table(trained, test_split),
+        evaluation.reconstruction_table(trained, train_split, test_split, parameters, run.seed),
+    )

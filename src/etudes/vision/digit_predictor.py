@@ -1,0 +1,138 @@
+"""A generator of digits behind a user's raw input: which digit, which seed."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from etudes.datasets.raw import RawFile
+from etudes.models import ModelState, registered_class
+from etudes.vision.digits import DIGITS
+from etudes.vision.panels import drawn_in_text
+from etudes.vision.pictures import png_bytes, read_picture
+
+TRIES = 256  # draws of a generator that knows no labels, of which the best reading is taken
+LARGEST_SEED = 2**31
+
+
+class DigitPredictor:
+    """Columns ``label`` (0 to 9, or nothing for any digit) and ``seed``; a study registers it by name.
+
+    A generator that knows no labels is asked for many pictures, and the first is taken that the judge reads as the
+    digit that was asked for.
+    """
+
+    registered_name: str
+
+    def __init__(self, generator: Any, judge: Any, card: dict[str, Any]) -> None:
+        self.generator, self.judge, self.card = generator, judge, card
+
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """One row per picture: ``label`` (asked for, or else drawn), ``judged`` (what the judge reads),
+        ``confidence`` (the probability of that), ``image`` (a PNG in base64).
+
+        Raises:
+            ValueError: a label that is no digit, a seed that is no whole number.
+        """
+        if "label" not in frame.columns and "seed" not in frame.columns:
+            raise ValueError(
+                f"expected the columns label (0 to 9, may be empty) and seed; found {list(frame.columns)}"
+            )
+        labels = list(frame["label"]) if "label" in frame.columns else [None] * len(frame)
+        seeds = list(frame["seed"]) if "seed" in frame.columns else list(range(len(frame)))
+        rows = [
+            self._draw(_digit(label, row), _whole(seed, row))
+            for row, (label, seed) in enumerate(zip(labels, seeds, strict=True))
+        ]
+        return pd.DataFrame(rows, columns=["label", "judged", "confidence", "image"])
+
+    def _draw(self, label: int | None, seed: int) -> dict[str, Any]:
+        if self.generator.conditional:
+            asked = int(np.random.default_rng(seed).integers(DIGITS)) if label is None else label
+            pixels = self.generator.sample(np.array([asked]), seed)
+            chances = self.judge.judge(pixels).probabilities
+            best = 0
+        else:
+            count = 1 if label is None else TRIES
+            pixels = self.generator.sample(np.zeros(count, dtype=np.int64), seed)
+            chances = self.judge.judge(pixels).probabilities
+            read = np.flatnonzero(chances.argmax(1) == label)
+            best = 0 if label is None else int(read[0]) if len(read) else int(chances[:, label].argmax())
+            asked = int(chances[best].argmax()) if label is None else label
+        return {
+            "label": asked,
+            "judged": int(chances[best].argmax()),
+            "confidence": float(chances[best].max()),
+            "image": base64.b64encode(png_bytes(pixels[best])).decode(),
+        }
+
+    def example(self) -> pd.DataFrame:
+        # Whole numbers alone: with an empty label the served model's signature would refuse a column of integers.
+        return pd.DataFrame({"label": [7, 3], "seed": [0, 1]})
+
+    def parse(self, text: str) -> pd.DataFrame:
+        """A digit; or JSON such as ``{"label": 7, "seed": 1}``; nothing is any digit."""
+        fields: dict[str, Any] = {"label": text.strip() or None}
+        if text.lstrip().startswith("{"):
+            try:
+                fields = json.loads(text)
+            except json.JSONDecodeError as error:
+                raise ValueError(
+                    f'The input looks like JSON but is not: {error}. Expected {{"label": 7, "seed": 1}}'
+                ) from error
+            unknown = sorted(set(fields) - {"label", "seed"})
+            if unknown:
+                raise ValueError(f"unknown fields {', '.join(unknown)}; expected label and seed")
+        return pd.DataFrame([{"label": fields.get("label"), "seed": fields.get("seed", 0)}], dtype=object)
+
+    def describe(self, answer: pd.DataFrame) -> str:
+        """The first picture in characters, and what the judge reads."""
+        row = answer.iloc[0]
+        pixels = read_picture(RawFile("image", base64.b64decode(row["image"])))[:, :, 0]
+        return (
+            f"{drawn_in_text(pixels)}\n"
+            f"a drawn {row['label']}; the judge reads a {row['judged']} ({row['confidence']:.1%})"
+        )
+
+    def state(self) -> ModelState:
+        names = {"generator": self.generator.registered_name, "judge": self.judge.registered_name}
+        state = ModelState({"card": self.card, "classes": names})
+        state.nest("generator", self.generator.state())
+        state.nest("judge", self.judge.state())
+        return state
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        names = state.config["classes"]
+        generator, judge = (
+            registered_class(names[part]).from_state(state.nested(part)) for part in ("generator", "judge")
+        )
+        return cls(generator, judge, state.config["card"])
+
+
+def _digit(value: Any, row: int) -> int | None:
+    if pd.isna(value) or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if number not in range(DIGITS):
+        raise ValueError(f"label in row {row} is {value!r}; expected a digit from 0 to 9, or nothing for any")
+    return int(number)
+
+
+def _whole(value: Any, row: int) -> int:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not 0 <= number < LARGEST_SEED or number != int(number):
+        raise ValueError(
+            f"seed in row {row} is {value!r}; expected a whole number from 0 to {LARGEST_SEED - 1}"
+        )
+    return int(number)
