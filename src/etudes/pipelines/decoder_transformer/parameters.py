@@ -1,0 +1,133 @@
+"""What can be turned in this study. The values are in ``conf/<environment>/parameters/decoder_transformer.yml``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from etudes.training.parameters import FitParameters, Strict
+
+Variant = Literal["unigram", "bigram", "trigram", "lookup", "transformer", "relabelled"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Temperature = Annotated[float, Field(ge=0)]
+Tokens = Annotated[int, Field(ge=2)]
+
+
+class SplitParameters(Strict):
+    """How recurrences are split: by coefficient vector, then by what is left of their identity."""
+
+    heldout: float = Field(
+        gt=0, lt=1, description="share of the coefficient vectors that training never sees"
+    )
+    dev: float = Field(
+        gt=0, lt=0.5, description="share of the seen vectors' (coefficients, starts) that go to dev"
+    )
+    test: float = Field(gt=0, lt=0.5, description="share of them that go to test")
+    most: int = Field(ge=1, description="most dev and most test sequences of each modulus and group")
+    seed: int = Field(
+        ge=0, description="seed of the split, apart from run.seed so that seeds share one split"
+    )
+
+
+class TextParameters(Strict):
+    """How the text is cut: train, dev and test one after the other, in windows."""
+
+    context: int = Field(ge=8, description="characters that a prediction may look back, plus one")
+    dev: float = Field(gt=0, lt=0.5, description="share of the text, after train")
+    test: float = Field(gt=0, lt=0.5, description="share of the text, at its end")
+
+
+class NetworkParameters(Strict):
+    """Size of a decoder."""
+
+    layers: int = Field(ge=1)
+    hidden: int = Field(ge=2, description="width of the residual stream")
+    heads: int = Field(ge=1)
+    feed_forward: int = Field(ge=1, description="width inside the feed-forward part")
+    theta: float = Field(gt=1, description="base of the wavelengths of the rotary positions")
+    dropout: float = Field(ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _even_heads(self) -> NetworkParameters:
+        if self.hidden % (2 * self.heads):
+            raise ValueError(
+                f"hidden = {self.hidden} must be a multiple of 2 x heads = {2 * self.heads}: positions rotate pairs"
+            )
+        return self
+
+
+class TaskParameters(Strict):
+    """A network and its training."""
+
+    network: NetworkParameters
+    fit: FitParameters
+
+
+class TransformerParameters(Strict):
+    """One network for each modulus and one for the text."""
+
+    recurrences: TaskParameters
+    text: TaskParameters
+
+
+class RelabelledParameters(Strict):
+    """The networks of the recurrences, trained on sequences of which a share has its symbols permuted."""
+
+    share: float = Field(gt=0, le=1, description="share of the training sequences that are relabelled")
+    recurrences: TaskParameters
+
+
+class EvaluationParameters(Strict):
+    """How the test splits are scored."""
+
+    resamples: int = Field(ge=100, description="bootstrap resamples behind every interval")
+    slip: float = Field(
+        gt=0, lt=1, description="chance of any token in the law of the memorising Bayes predictor"
+    )
+
+
+class GenerationParameters(Strict):
+    """The grid of sampling settings."""
+
+    temperatures: tuple[Temperature, ...] = Field(min_length=1)
+    top_p: tuple[Share, ...] = Field(min_length=1)
+    sequences: int = Field(ge=1, description="continuations of each setting, of recurrences and of text")
+    prompt: Tokens = Field(description="tokens given of a recurrence")
+    text_prompt: Tokens = Field(description="characters given of a text")
+    text_length: Tokens = Field(description="characters to write")
+    floor: float = Field(
+        gt=0,
+        lt=1,
+        description="share of the uniform law mixed into the true process, so that no logarithm is infinite",
+    )
+
+
+class SpeedParameters(Strict):
+    """The table of tokens a second."""
+
+    contexts: tuple[Tokens, ...] = Field(min_length=1, description="tokens in front of the one to be chosen")
+    batch: int = Field(ge=1, description="sequences side by side")
+    repeats: int = Field(ge=1, description="measurements of which the fastest counts")
+
+
+class PredictorParameters(Strict):
+    """What the registered model does if it is not told otherwise."""
+
+    temperature: Temperature
+    top_p: Share
+    characters: int = Field(ge=1, description="length of a continuation")
+
+
+class Parameters(Strict):
+    """The study's root group."""
+
+    variants: list[Variant] = Field(min_length=1)
+    split: SplitParameters
+    text: TextParameters
+    transformer: TransformerParameters
+    relabelled: RelabelledParameters
+    evaluation: EvaluationParameters
+    generation: GenerationParameters
+    speed: SpeedParameters
+    predictor: PredictorParameters
