@@ -20,10 +20,13 @@ BENCHMARKS = {
     "startup": ("benchmarks.commands", "startup"),
     "fit": ("benchmarks.training", "fit_against_plain_loop"),
     "tfidf": ("benchmarks.linear", "tfidf_against_scikit_learn"),
+    "meta": ("benchmarks.meta", "updates_against_a_loop_over_tasks"),
     "memory": ("benchmarks.memory", "memory_of_variants"),
+    "padim": ("benchmarks.padim", "padim_against_anomalib"),
     "strip": ("benchmarks.strip", "strip_against_whole_passes"),
     "decoder": ("benchmarks.decoder", "cached_generation"),
     "income": ("benchmarks.income", "income_against_scikit_learn"),
+    "lander": ("benchmarks.lander", "dqn_against_stable_baselines3"),
 }
 
 

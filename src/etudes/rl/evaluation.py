@@ -1,0 +1,74 @@
+"""The one evaluator: a policy, seeded episodes, their returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etudes.rl.environments import EnvironmentSpec
+
+# Observations (B, *shape) to actions (B,).
+Policy = Callable[[NDArray], NDArray]
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """N played episodes, in the order of their ``seeds``: undiscounted ``returns`` (N,), ``lengths`` (N,) in steps, and
+    whether each ``terminated`` (N,) of itself (else the time limit cut it off)."""
+
+    seeds: NDArray[np.int64]
+    returns: NDArray[np.float64]
+    lengths: NDArray[np.int64]
+    terminated: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+
+def evaluate_policy(
+    policy: Policy, spec: EnvironmentSpec, seeds: Sequence[int] | NDArray, parallel: int
+) -> Episodes:
+    """Play one episode for each seed, ``parallel`` at a time so that they share the policy's calls.
+
+    Every episode starts from its own seed alone, so it is the same one for every policy, wherever it is played.
+
+    Raises:
+        ValueError: no seeds, or ``parallel`` below 1.
+    """
+    seeds = np.asarray(seeds, np.int64)
+    if len(seeds) < 1 or parallel < 1:
+        raise ValueError(f"{len(seeds)} seeds, {parallel} in parallel: expected at least one of each")
+    environments = [spec.make() for _ in range(min(parallel, len(seeds)))]
+    returns, lengths = np.zeros(len(seeds)), np.zeros(len(seeds), np.int64)
+    terminated = np.zeros(len(seeds), bool)
+    try:
+        playing = list(range(len(environments)))  # environments that play, and
+        episode = list(range(len(environments)))  # which episode each of them plays
+        waiting = iter(range(len(environments), len(seeds)))
+        first = [env.reset(seed=int(seed))[0] for env, seed in zip(environments, seeds, strict=False)]
+        observations = np.stack(first)
+        while playing:
+            actions = policy(observations[playing]).tolist()
+            still = []
+            for index, action in zip(playing, actions, strict=True):
+                observation, reward, ended, cut, _ = environments[index].step(action)
+                number = episode[index]
+                returns[number] += float(reward)
+                lengths[number] += 1
+                if ended or cut:
+                    terminated[number] = ended
+                    following = next(waiting, None)
+                    if following is None:
+                        continue
+                    episode[index] = following
+                    observation, _ = environments[index].reset(seed=int(seeds[following]))
+                observations[index] = observation
+                still.append(index)
+            playing = still
+    finally:
+        for environment in environments:
+            environment.close()
+    return Episodes(seeds, returns, lengths, terminated)

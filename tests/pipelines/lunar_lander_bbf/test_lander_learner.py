@@ -1,0 +1,150 @@
+"""The update against a plain implementation; annealing and reset clocks; it learns."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from etudes.pipelines.lunar_lander_bbf.learner import Learner
+from etudes.pipelines.lunar_lander_bbf.parameters import AnnealingParameters, ResetParameters
+from etudes.rl.replay import ReplayBuffer
+
+ANNEALING = AnnealingParameters(n_start=10, n_end=3, discount_start=0.97, discount_end=0.997, updates=20)
+
+
+def some_buffer(seed: int = 0) -> ReplayBuffer:
+    """Two environments of three numbers and two actions, at random."""
+    generator = np.random.default_rng(seed)
+    buffer = ReplayBuffer(400, 2, (3,), np.float32)
+    buffer.start(generator.normal(size=(2, 3)))
+    for _ in range(100):
+        ends = generator.random(2) < 0.1
+        no = np.zeros(2, bool)
+        buffer.add(
+            generator.integers(0, 2, 2), generator.normal(size=2), ends, no, generator.normal(size=(2, 3))
+        )
+    return buffer
+
+
+def learner(
+    settings: Callable[..., Any],
+    seed: int = 0,
+    updates: int = 1000,
+    arms: dict[str, Any] | None = None,
+    **changes: Any,
+) -> Learner:
+    return Learner(3, 2, settings("training", **changes), updates=updates, seed=seed, **(arms or {}))
+
+
+def test_an_update_equals_a_plain_implementation(settings: Callable[..., Any]) -> None:
+    """Five updates with separate tensors, one loss and one optimiser step after the other."""
+    ours = learner(settings, target_rate=0.1, weight_decay=0.01, n_step=3, act_with="online")
+    online, target, buffer = copy.deepcopy(ours.online), copy.deepcopy(ours.target), some_buffer()
+    for network in (online, target):
+        for parameter in network.parameters():
+            parameter.data, parameter.grad = parameter.data.clone(), None
+            parameter.requires_grad_(network is online)
+    draws = copy.deepcopy(ours._draws)
+    s = ours.settings
+    optimiser = torch.optim.AdamW(online.parameters(), s.learning_rate, eps=s.adam_epsilon, weight_decay=0.01)
+    for _ in range(5):
+        ours.update(buffer, 1)
+        batch = buffer.sample(draws, s.batch_size, 3, s.discount)
+        with torch.no_grad():
+            following = torch.from_numpy(batch.next_observations)
+            best = online(following).argmax(1)
+            worth = target(following)[torch.arange(len(batch)), best]
+            wanted = torch.from_numpy(batch.returns) + torch.from_numpy(batch.discounts) * worth
+        values = online(torch.from_numpy(batch.observations))[
+            torch.arange(len(batch)), torch.from_numpy(batch.actions)
+        ]
+        error = (values - wanted).abs()
+        loss = torch.where(error < s.huber, 0.5 * error**2, s.huber * (error - 0.5 * s.huber)).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(online.parameters(), s.gradient_clip)
+        optimiser.step()
+        with torch.no_grad():
+            for slow, fast in zip(target.parameters(), online.parameters(), strict=True):
+                slow.mul_(0.9).add_(0.1 * fast)
+        assert ours.loss == pytest.approx(loss.item(), rel=1e-5)
+    for network, plain in ((ours.online, online), (ours.target, target)):
+        for a, b in zip(network.parameters(), plain.parameters(), strict=True):
+            torch.testing.assert_close(a.detach(), b.detach(), atol=1e-6, rtol=1e-5)
+
+
+def test_n_falls_and_the_discount_rises_and_both_begin_anew_at_a_reset(settings: Callable[..., Any]) -> None:
+    resets = ResetParameters(every=40, shrink=0.5)
+    both = learner(
+        settings, updates=100, arms={"horizon": ANNEALING, "discounting": ANNEALING, "resets": resets}
+    )
+    buffer, seen = some_buffer(), []
+    for _ in range(10):
+        seen.append((both.n, round(both.discount, 4)))
+        both.update(buffer, 10)
+    assert seen[0] == (10, 0.97) and seen[2] == (3, 0.997)
+    # The reset comes with the update after forty; the one after eighty would leave fewer than forty.
+    assert [n for n, _ in seen] == [10, 5, 3, 3, 3, 5, 3, 3, 3, 3]
+    plain = learner(settings, n_step=2, discount=0.9)
+    assert (plain.n, plain.discount) == (2, 0.9)
+
+
+def test_a_reset_changes_what_it_should(settings: Callable[..., Any]) -> None:
+    one = learner(settings, layer_norm=True)
+    one.update(some_buffer(), 3)
+    before = {name: value.detach().clone() for name, value in one.online.named_parameters()}
+    one.reset(ResetParameters(every=1, shrink=0.5))
+    after = dict(one.online.named_parameters())
+    for name, value in after.items():
+        if name.startswith("head"):
+            kept = torch.corrcoef(torch.stack([value.reshape(-1), before[name].reshape(-1)]))[0, 1]
+            assert name.endswith("bias") or abs(kept) < 0.7, "the head is new"
+        elif name.endswith("0.weight"):
+            fresh = 2 * value - before[name]  # v = 0.5 old + 0.5 fresh, and fresh is orthogonal with gain √2
+            torch.testing.assert_close(fresh.T @ fresh, 2 * torch.eye(3), atol=1e-4, rtol=1e-4)
+    assert not after["head.bias"].any(), "a fresh bias is zero"
+    for a, b in zip(one.online.parameters(), one.target.parameters(), strict=True):
+        assert torch.equal(a, b), "the target network follows"
+    assert not one._optimiser.state, "the optimiser forgets"
+    assert one.since_reset == 0 and one.updates == 3
+    one.update(some_buffer(), 1)
+    changed = [
+        bool((value.detach() != 0).any())
+        for name, value in one.online.named_parameters()
+        if "head.bias" in name
+    ]
+    assert changed == [True], "and training goes on with the same tensors"
+
+
+def test_full_shrink_keeps_the_body(settings: Callable[..., Any]) -> None:
+    one = learner(settings)
+    before = one.online.body[0].weight.detach().clone()
+    one.reset(ResetParameters(every=1, shrink=1.0))
+    assert torch.equal(one.online.body[0].weight, before)
+
+
+def test_the_seed_decides_the_weights_and_the_draws(settings: Callable[..., Any]) -> None:
+    weights = []
+    for seed in (0, 0, 1):
+        one = learner(settings, seed=seed)
+        torch.manual_seed(int(weights == []))  # the global generator has no say
+        one.update(some_buffer(), 5)
+        weights.append(one.weights())
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+
+
+def test_the_network_that_plays_is_chosen_by_parameter(settings: Callable[..., Any]) -> None:
+    for name in ("online", "target"):
+        one = learner(settings, act_with=name)
+        one.update(some_buffer(), 5)
+        values = one.actor.values(np.ones((1, 3)))
+        np.testing.assert_array_equal(values, getattr(one, name).values(np.ones((1, 3))))
+        other = learner(settings)
+        torch.nn.utils.vector_to_parameters(one.weights(), other.online.parameters())
+        np.testing.assert_array_equal(values, other.online.values(np.ones((1, 3))))

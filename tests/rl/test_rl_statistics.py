@@ -1,0 +1,88 @@
+"""Statistics over runs, against scipy and by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import mannwhitneyu, trim_mean
+
+from etudes.rl.statistics import (
+    interquartile_mean,
+    mean_band,
+    mean_score,
+    performance_profile,
+    probability_of_improvement,
+    stratified_interval,
+)
+
+
+@pytest.mark.parametrize("runs", [1, 2, 3, 5, 10, 11])
+@pytest.mark.parametrize("tasks", [1, 4])
+def test_interquartile_mean_equals_scipy(runs: int, tasks: int) -> None:
+    scores = np.random.default_rng(runs).normal(size=(runs, tasks))
+    assert interquartile_mean(scores) == pytest.approx(trim_mean(scores.ravel(), 0.25))
+
+
+def test_interquartile_mean_takes_leading_dimensions() -> None:
+    scores = np.random.default_rng(0).normal(size=(6, 10, 2))
+    expected = [trim_mean(table.ravel(), 0.25) for table in scores]
+    np.testing.assert_allclose(interquartile_mean(scores), expected)
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
+    generator = np.random.default_rng(0)
+    covered = 0
+    for repetition in range(200):
+        low, high = stratified_interval(generator.normal(size=(20, 1)), mean_score, 400, seed=repetition)
+        covered += low <= 0 <= high
+    assert 0.86 <= covered / 200 <= 0.98  # a percentile bootstrap over 20 runs is a little too narrow
+
+
+def test_strata_are_resampled_apart() -> None:
+    """Two tasks on scales far apart: a mean over both must never take runs of one task for the other."""
+    scores = np.column_stack([np.zeros(5), np.full(5, 100.0)])
+    assert stratified_interval(scores, mean_score, 200) == (50.0, 50.0)
+
+
+def test_one_run_has_no_interval() -> None:
+    with pytest.raises(ValueError, match="at least two"):
+        stratified_interval([3.0], mean_score, 100)
+    with pytest.raises(ValueError, match="finite"):
+        stratified_interval([3.0, np.nan], mean_score, 100)
+
+
+def test_probability_of_improvement_by_hand() -> None:
+    """Pairs (1,0) (1,1) (1,3) (2,0) (2,1) (2,3): three wins, a draw, two losses."""
+    found = probability_of_improvement([1.0, 2.0], [0.0, 1.0, 3.0], 500)
+    assert found["probability"] == pytest.approx(3.5 / 6)
+    assert 0 <= found["low"] <= 3.5 / 6 <= found["high"] <= 1
+
+
+def test_probability_of_improvement_equals_the_mann_whitney_statistic() -> None:
+    generator = np.random.default_rng(2)
+    a, b = generator.normal(0.5, 1, 10), generator.normal(0, 1, 7)
+    expected = mannwhitneyu(a, b).statistic / 70
+    assert probability_of_improvement(a, b, 100)["probability"] == pytest.approx(expected)
+    assert probability_of_improvement(b, a, 100)["probability"] == pytest.approx(1 - expected)
+
+
+def test_single_runs_are_compared_without_an_interval() -> None:
+    assert probability_of_improvement([1.0], [0.0], 100) == {"probability": 1.0}
+    with pytest.raises(ValueError, match="tasks"):
+        probability_of_improvement([[1.0, 2.0]], [[1.0]], 100)
+
+
+def test_performance_profile_by_hand() -> None:
+    profile = performance_profile([[0.0, 1.0], [1.0, 2.0]], [-1, 0, 1, 2], 200)
+    np.testing.assert_allclose(profile["share"], [1, 0.75, 0.25, 0])
+    assert (profile["low"] <= profile["share"]).all() and (profile["share"] <= profile["high"]).all()
+    alone = performance_profile([[0.0, 1.0]], [0.5], 200)
+    assert alone["share"] == alone["low"] == alone["high"] == 0.5
+
+
+def test_bands_hold_whole_runs_together() -> None:
+    curves = np.array([[0.0, 10.0], [1.0, 11.0]])
+    low, high = mean_band(curves, 300)
+    np.testing.assert_allclose(high - low, [1, 1])
+    low, high = mean_band(np.tile(curves, (4, 1)), 300, statistic="iqm")
+    assert (low <= [0.5, 10.5]).all() and (high >= [0.5, 10.5]).all()
