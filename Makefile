@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 -c "" 2>/d
 BIN := .venv/bin
 STUDY ?= genre_classification
 
-.PHONY: run test lint check bench ui viz clean
+.PHONY: run test lint bench ui viz gallery clean
 
 run: .venv/ready
 	$(BIN)/kedro run --pipeline=$(STUDY)
@@ -23,6 +23,9 @@ bench: .venv/ready
 viz: .venv/ready
 	$(BIN)/kedro viz run --pipeline=$(STUDY)
 
+gallery: .venv/ready
+	$(BIN)/kedro gallery
+
 ui: .venv/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kedro mlflow ui
 
@@ -35,4 +38,4 @@ ui: .venv/ready
 	touch $@
 
 clean:
-	rm -rf data/0* data/records logs mlartifacts mlflow.db .mypy_cache .ruff_cache .pytest_cache
+	rm -rf data/0* data/records logs mlartifacts mlflow.db site .mypy_cache .ruff_cache .pytest_cache

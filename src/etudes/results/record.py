@@ -90,7 +90,8 @@ def _read_outputs(outputs: Path, env: str, study: str) -> dict[str, Any]:
         import pandas as pd
 
         path = outputs / "07_model_output" / env / study / f"{name}.csv"
-        return pd.read_csv(path, keep_default_na=False, na_values=[""]).to_dict("records")
+        rows = pd.read_csv(path, keep_default_na=False, na_values=[""]).to_dict("records")
+        return [{str(column): value for column, value in row.items()} for row in rows]
 
     models = outputs / "06_models" / env / study
     resources = {

@@ -147,8 +147,9 @@ def _caption(record: dict[str, Any]) -> str:
     seeds = len(record["seeds"])
     what = "the embedded sample" if data["embedded_sample"] else f"`{data['source']}`"
     minutes = sum(record["wall_seconds"]) / seeds / 60
+    given = f" with `--params={record['parameters']}`" if record.get("parameters") else ""
     return (
-        f"Recorded {record['recorded']} on {what}: {split['train_rows']:,} training, {split['dev_rows']:,} dev and "
+        f"Recorded {record['recorded']} on {what}{given}: {split['train_rows']:,} training, {split['dev_rows']:,} dev and "
         f"{split['test_rows']:,} test {split.get('unit', 'rows')}; mean ± standard deviation over {seeds} seed{'s' if seeds > 1 else ''}; "
         f"{record['device']}; {minutes:.1f} minutes a run."
     )
