@@ -91,10 +91,14 @@ def _detail_table(project: Path, study: str, name: str) -> str:
     if entry.across:
         rows, columns = _side_by_side(entry, rows)
     else:
-        columns = list(entry.values)
+        columns = [value.replace("_", " ") for value in entry.values]
+        rows = [
+            {**row, **{name: row[value] for name, value in zip(columns, entry.values, strict=True)}}
+            for row in rows
+        ]
     keys = [key for key in entry.keys if key != entry.across]
     lines = [
-        "| " + " | ".join(text.replace("_", " ") for text in (*keys, *columns)) + " |",
+        "| " + " | ".join([*(key.replace("_", " ") for key in keys), *columns]) + " |",
         "|" + "---|" * (len(keys) + len(columns)),
     ]
     for row in rows:

@@ -21,6 +21,11 @@ def test_without_anomalib_the_row_says_how_to_get_it(monkeypatch: pytest.MonkeyP
     assert BENCHMARKS["padim"] == ("benchmarks.padim", "padim_against_anomalib")
 
 
+def test_times_are_the_best_and_memory_the_median_of_several_runs() -> None:
+    runs = [{"fit": fit, "peak": peak} for fit, peak in ((3.0, 10.0), (2.0, 30.0), (4.0, 20.0))]
+    assert padim.summary(runs) == {"fit": 2.0, "peak": 20.0}
+
+
 def test_pictures_come_in_batches_as_often_as_asked() -> None:
     pixels = np.arange(11)
     found = list(padim.batches(pixels, 2))

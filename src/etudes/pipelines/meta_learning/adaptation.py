@@ -1,0 +1,200 @@
+"""Learning inside a task and learning the start of it, over many tasks at once (`torch.func`).
+
+Symbols: theta the start, phi the weights of one task, alpha the inner step size, L_S and L_Q the losses on support and
+query set. All functions are pure: weights go in and other weights come out, so a task can never leave a trace in the
+start or in another task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, grad_and_value, vmap
+
+Weights = dict[str, Tensor]
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """T tasks: inputs (T, n, ...) and targets (T, n) or (T, n, 1) of support and query set."""
+
+    support_x: Tensor
+    support_y: Tensor
+    query_x: Tensor
+    query_y: Tensor
+
+    def __len__(self) -> int:
+        return len(self.support_x)
+
+    @property
+    def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.support_x, self.support_y, self.query_x, self.query_y
+
+    def to(self, device: torch.device) -> Self:
+        return type(self)(*(part.to(device) for part in self.parts))
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A network, the loss it descends and the score it is judged by."""
+
+    network: nn.Module
+    loss: Loss
+    score: Loss
+
+    def initial(self) -> Weights:
+        """A copy of the network's own weights."""
+        return {name: value.detach().clone() for name, value in self.network.named_parameters()}
+
+    def answer(self, weights: Weights, inputs: Tensor, context: Tensor | None = None) -> Tensor:
+        return functional_call(self.network, weights, (inputs, context))
+
+    def support_loss(self, weights: Weights, inputs: Tensor, targets: Tensor) -> Tensor:
+        """L_S."""
+        return self.loss(self.answer(weights, inputs), targets)
+
+    def query_loss(self, weights: Weights, support_x: Tensor, query_x: Tensor, query_y: Tensor) -> Tensor:
+        """L_Q; the network may look at the support inputs."""
+        return self.loss(self.answer(weights, query_x, support_x), query_y)
+
+
+def step(learner: Learner, weights: Weights, inputs: Tensor, targets: Tensor, rate: float) -> Weights:
+    """One gradient step on one task: phi - alpha grad L_S(phi)."""
+    gradient = grad(learner.support_loss)(weights, inputs, targets)
+    return {name: value - rate * gradient[name] for name, value in weights.items()}
+
+
+def adapt(
+    learner: Learner, weights: Weights, inputs: Tensor, targets: Tensor, steps: int, rate: float
+) -> Weights:
+    """phi_0 = theta, phi_k+1 = phi_k - alpha grad L_S(phi_k); differentiable in theta."""
+    for _ in range(steps):
+        weights = step(learner, weights, inputs, targets, rate)
+    return weights
+
+
+def meta_gradient(
+    learner: Learner, weights: Weights, tasks: Tasks, steps: int, rate: float, first_order: bool
+) -> tuple[Weights, Tensor]:
+    """Gradient of the mean over tasks of L_Q(phi_K(theta)), and that mean (Finn et al. 2017, algorithm 1).
+
+    Second order: d phi_K / d theta is a product of I - alpha Hessian(L_S), which differentiating through the inner
+    steps gives. First order: d phi_K / d theta is taken as I, so the gradient is that of L_Q at phi_K.
+    """
+
+    def task_loss(
+        start: Weights, support_x: Tensor, support_y: Tensor, query_x: Tensor, query_y: Tensor
+    ) -> Tensor:
+        adapted = adapt(learner, start, support_x, support_y, steps, rate)
+        return learner.query_loss(adapted, support_x, query_x, query_y)
+
+    def task_gradient(
+        support_x: Tensor, support_y: Tensor, query_x: Tensor, query_y: Tensor
+    ) -> tuple[Weights, Tensor]:
+        adapted = adapt(learner, weights, support_x, support_y, steps, rate)
+        return grad_and_value(learner.query_loss)(adapted, support_x, query_x, query_y)
+
+    if first_order:
+        gradients, losses = vmap(task_gradient)(*tasks.parts)
+        return {name: value.mean(0) for name, value in gradients.items()}, losses.mean()
+
+    def mean_loss(start: Weights) -> Tensor:
+        return vmap(task_loss, in_dims=(None, 0, 0, 0, 0))(start, *tasks.parts).mean()
+
+    return grad_and_value(mean_loss)(weights)
+
+
+def reptile_gradient(
+    learner: Learner, weights: Weights, inputs: Tensor, targets: Tensor, rate: float
+) -> tuple[Weights, Tensor]:
+    """theta minus the mean over tasks of phi_K, and the mean loss before the last step (Nichol et al. 2018, algorithm 2).
+
+    Subtracting epsilon times this moves theta *towards* the adapted weights, theta + epsilon (phi_K - theta). The
+    other sign moves it away.
+
+    Args:
+        learner, weights, rate: as in `step`.
+        inputs: (T, K, n, ...), a batch for each of the K inner steps.
+        targets: (T, K, n, ...).
+    """
+    batches = inputs.shape[1]
+
+    def adapted(task_x: Tensor, task_y: Tensor) -> tuple[Weights, Tensor]:
+        phi = weights
+        for index in range(batches - 1):
+            phi = step(learner, phi, task_x[index], task_y[index], rate)
+        last = learner.support_loss(phi, task_x[-1], task_y[-1])
+        return step(learner, phi, task_x[-1], task_y[-1], rate), last
+
+    phi, losses = vmap(adapted)(inputs, targets)
+    return {name: value - phi[name].mean(0) for name, value in weights.items()}, losses.mean()
+
+
+def adaptation_curve(
+    learner: Learner, weights: Weights, tasks: Tasks, steps: Sequence[int], rate: float, chunk: int = 100
+) -> Tensor:
+    """Score of every task's query set after the given numbers of gradient steps from the same start: (T, len(steps)).
+
+    Args:
+        learner, weights, rate: as in `step`.
+        tasks: T tasks.
+        steps: rising numbers of gradient steps, 0 for the start itself.
+        chunk: tasks at a time, which bounds the memory.
+    """
+
+    def curve(support_x: Tensor, support_y: Tensor, query_x: Tensor, query_y: Tensor) -> Tensor:
+        phi, done, scores = weights, 0, []
+        for count in steps:
+            phi, done = adapt(learner, phi, support_x, support_y, count - done, rate), count
+            scores.append(learner.score(learner.answer(phi, query_x, support_x), query_y))
+        return torch.stack(scores)
+
+    with torch.no_grad():
+        return vmap(curve, chunk_size=chunk)(*tasks.parts)
+
+
+def answers(learner: Learner, weights: Weights, tasks: Tasks, steps: Sequence[int], rate: float) -> Tensor:
+    """What the network answers to the queries after the given numbers of steps: (T, len(steps), n, outputs)."""
+
+    def curve(support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
+        phi, done, found = weights, 0, []
+        for count in steps:
+            phi, done = adapt(learner, phi, support_x, support_y, count - done, rate), count
+            found.append(learner.answer(phi, query_x, support_x))
+        return torch.stack(found)
+
+    with torch.no_grad():
+        return vmap(curve)(tasks.support_x, tasks.support_y, tasks.query_x)
+
+
+class Replayed:
+    """A function of weights and tensors whose tensor operations are recorded at its first call and replayed after.
+
+    The numbers are the same to the last bit. What is saved is the way through the layers of vmap and grad, which for
+    networks of this size costs more than the arithmetic. A new shape is recorded anew.
+
+    Args:
+        function: pure; what it reads besides its arguments must not change between calls.
+    """
+
+    def __init__(self, function: Callable[..., tuple[Weights, Tensor]]) -> None:
+        self._function = function
+        self._recorded: dict[tuple[torch.Size, ...], Callable[..., tuple[Weights, Tensor]]] = {}
+
+    def __call__(self, weights: Weights, *tensors: Tensor) -> tuple[Weights, Tensor]:
+        from torch.fx.experimental.proxy_tensor import make_fx
+
+        shapes = tuple(tensor.shape for tensor in tensors)
+        if shapes not in self._recorded:
+            # A lambda, because the tracer counts arguments by the signature and would count a method's `self`.
+            recorded = make_fx(lambda first, *rest: self._function(first, *rest))(weights, *tensors)  # noqa: PLW0108
+            recorded.graph.eliminate_dead_code()
+            recorded.recompile()
+            self._recorded[shapes] = recorded
+        with torch.no_grad():
+            return self._recorded[shapes](weights, *tensors)

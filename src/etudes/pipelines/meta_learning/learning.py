@@ -1,0 +1,137 @@
+"""The five variants: what each subtracts from the start, and how each chooses the step size of new tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from torch.func import grad_and_value
+
+from etudes.pipelines.meta_learning.adaptation import (
+    Replayed,
+    Tasks,
+    Weights,
+    meta_gradient,
+    reptile_gradient,
+)
+from etudes.pipelines.meta_learning.families import Family
+from etudes.pipelines.meta_learning.outer import Search, train_start
+from etudes.pipelines.meta_learning.parameters import MamlPart, PretrainedPart, RandomPart, ReptilePart
+from etudes.training.parameters import RunParameters
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A start, the step size that goes with it, its dev scores, and one row for each look at dev."""
+
+    weights: Weights
+    rate: float
+    dev: dict[str, float]
+    rows: list[dict[str, float]]
+
+
+def watch_rates(family: Family, rates: Sequence[float]) -> Callable[[Weights], dict[str, float]]:
+    """Dev scores of a start with the step size of ``rates`` that suits it best, and that size as ``rate``."""
+
+    def watch(weights: Weights) -> dict[str, float]:
+        rows = [{**family.dev(weights, rate), "rate": rate} for rate in rates]
+        best = rows[0]
+        for row in rows[1:]:
+            if family.goal.better(row[family.goal.metric], best[family.goal.metric]):
+                best = row
+        return best
+
+    return watch
+
+
+def learn_random(family: Family, weights: Weights, part: RandomPart) -> Learned:
+    """The weights as they are."""
+    row = {"step": 0.0, **watch_rates(family, part.rates)(weights)}
+    return Learned(weights, row["rate"], _scores(row), [row])
+
+
+def learn_pretrained(
+    family: Family, weights: Weights, part: PretrainedPart, run: RunParameters, fingerprint: str
+) -> Learned:
+    """One network that fits all training tasks at once: the start that knows the tasks but not that there will be others.
+
+    Sinusoids share their input: the best joint answer is their mean. Characters have one output each.
+    """
+    learner = family.joint()
+    # The layers that both networks have begin with the same weights in all variants.
+    begin = {
+        name: weights[name] if weights[name].shape == value.shape else value.to(weights[name].device)
+        for name, value in learner.initial().items()
+    }
+    watch = watch_rates(family, part.rates)
+
+    update = Replayed(grad_and_value(learner.support_loss))
+
+    def direction(theta: Weights, number: int, generator: np.random.Generator) -> tuple[Weights, Tensor]:
+        return update(theta, *family.pooled(generator, part.tasks, part.examples))
+
+    found = train_start(
+        family.name,
+        begin,
+        direction,
+        lambda theta: watch(family.start_of(theta)),
+        family.goal,
+        part,
+        run,
+        plain=False,
+        fingerprint=fingerprint,
+    )
+    return _learned(found, family.start_of(found.best))
+
+
+def learn_reptile(
+    family: Family, weights: Weights, part: ReptilePart, run: RunParameters, fingerprint: str
+) -> Learned:
+    """Reptile: a share of the way towards the weights that the tasks of an update were adapted to."""
+
+    @Replayed
+    def update(theta: Weights, inputs: Tensor, targets: Tensor) -> tuple[Weights, Tensor]:
+        return reptile_gradient(family.learner, theta, inputs, targets, part.inner_rate)
+
+    def direction(theta: Weights, number: int, generator: np.random.Generator) -> tuple[Weights, Tensor]:
+        batches = family.batches(generator, part.tasks, part.inner_steps, part.batch, part.shots)
+        return update(theta, *batches)
+
+    watch = watch_rates(family, part.rates)
+    found = train_start(
+        family.name, weights, direction, watch, family.goal, part, run, plain=True, fingerprint=fingerprint
+    )
+    return _learned(found, found.best)
+
+
+def learn_maml(
+    family: Family, weights: Weights, part: MamlPart, run: RunParameters, fingerprint: str, first_order: bool
+) -> Learned:
+    """MAML: the start whose loss after the inner steps is least; ``first_order`` leaves the second derivatives out."""
+
+    @Replayed
+    def update(theta: Weights, *tasks: Tensor) -> tuple[Weights, Tensor]:
+        steps, rate = part.inner_steps, part.inner_rate
+        return meta_gradient(family.learner, theta, Tasks(*tasks), steps, rate, first_order)
+
+    def direction(theta: Weights, number: int, generator: np.random.Generator) -> tuple[Weights, Tensor]:
+        shots = part.shots[number % len(part.shots)]
+        return update(theta, *family.tasks(generator, part.tasks, shots, part.queries).parts)
+
+    watch = watch_rates(family, (part.inner_rate,))
+    found = train_start(
+        family.name, weights, direction, watch, family.goal, part, run, plain=False, fingerprint=fingerprint
+    )
+    return _learned(found, found.best)
+
+
+def _learned(found: Search, weights: Weights) -> Learned:
+    cpu: dict[str, Any] = {name: value.detach().cpu() for name, value in weights.items()}
+    return Learned(cpu, found.best_row["rate"], _scores(found.best_row), found.rows)
+
+
+def _scores(row: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in row.items() if name.startswith(("mse_", "accuracy_"))}

@@ -1,0 +1,119 @@
+"""The two networks and their losses. They are called with their weights as an argument (`torch.func.functional_call`).
+
+Both take ``(inputs, context)``: the context is the support set of the task, for networks that look at it when they
+answer a query; None where the inputs are the support set.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from etudes.pipelines.meta_learning.parameters import CharacterParameters, Normalisation, SinusoidParameters
+
+LAYERS = 4
+EPSILON = 1e-5
+
+
+class Regressor(nn.Module):
+    """ReLU layers from one number to one number (Finn et al. 2017, section 5.1): x (n, 1) -> y (n, 1)."""
+
+    def __init__(self, parameters: SinusoidParameters) -> None:
+        super().__init__()
+        widths = [1, *parameters.hidden]
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        self.output = nn.Linear(widths[-1], 1)
+
+    def forward(self, inputs: Tensor, context: Tensor | None = None) -> Tensor:
+        for layer in self.hidden:
+            inputs = functional.relu(layer(inputs))
+        return self.output(inputs)
+
+
+class Classifier(nn.Module):
+    """Four times 3 x 3 convolution of stride 2, normalisation and ReLU, then a linear layer (Finn et al. 2017, 5.2).
+
+    Pictures (n, 1, S, S), intensities in 0..1 -> logits (n, outputs). What normalises the filters of a query is a
+    choice with consequences, because MAML's own batch normalisation lets the queries of a task help each other:
+
+    - ``support``: mean and variance over the support set, so that each query is answered as if it came alone.
+    - ``query``: mean and variance over all queries of the task, as in the reference code: transductive.
+    - ``layer``: mean and variance over the filters and pixels of the picture itself.
+    """
+
+    def __init__(self, parameters: CharacterParameters, outputs: int) -> None:
+        super().__init__()
+        self.normalisation: Normalisation = parameters.normalisation
+        filters, side = parameters.filters, parameters.side
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(filters if index else 1, filters, 3, stride=2, padding=1, bias=False)
+            for index in range(LAYERS)
+        )
+        for convolution in self.convolutions:
+            nn.init.kaiming_normal_(convolution.get_parameter("weight"), nonlinearity="relu")
+        self.scales = nn.ParameterList(torch.ones(filters) for _ in range(LAYERS))
+        self.shifts = nn.ParameterList(torch.zeros(filters) for _ in range(LAYERS))
+        for _ in range(LAYERS):
+            side = math.ceil(side / 2)
+        self.output = nn.Linear(filters * side * side, outputs)
+
+    def forward(self, inputs: Tensor, context: Tensor | None = None) -> Tensor:
+        looks = context is not None and self.normalisation == "support"
+        given = context.shape[0] if looks and context is not None else 0
+        maps = torch.cat([context, inputs]) if looks and context is not None else inputs
+        for convolution, scale, shift in zip(self.convolutions, self.scales, self.shifts, strict=True):
+            maps = self._normalised(convolution(maps), given)
+            maps = functional.relu(maps * scale[:, None, None] + shift[:, None, None])
+        return self.output(maps[given:].flatten(1))
+
+    def _normalised(self, maps: Tensor, given: int) -> Tensor:
+        over = (1, 2, 3) if self.normalisation == "layer" else (0, 2, 3)
+        reference = maps[:given] if given else maps
+        mean = reference.mean(over, keepdim=True)
+        variance = (reference - mean).square().mean(over, keepdim=True)
+        return (maps - mean) * torch.rsqrt(variance + EPSILON)
+
+
+def squared_error(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Mean of (prediction - target)^2 over (n, 1) and (n, 1).
+
+    Raises:
+        ValueError: different shapes. (n,) against (n, 1) would broadcast to (n, n), whose best answer is a constant.
+    """
+    if predictions.shape != targets.shape:
+        raise ValueError(
+            f"predictions {tuple(predictions.shape)} and targets {tuple(targets.shape)} differ in shape; expected the "
+            "same, or the error is taken between examples that do not belong together"
+        )
+    return (predictions - targets).square().mean()
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean of -log softmax(logits)[label] over (n, classes) and (n,), nats.
+
+    Raises:
+        ValueError: other shapes.
+    """
+    _check_labels(logits, labels)
+    return functional.cross_entropy(logits, labels)
+
+
+def hits(logits: Tensor, labels: Tensor) -> Tensor:
+    """Share of right answers: (n, classes) and (n,), integers -> a number.
+
+    Raises:
+        ValueError: other shapes.
+    """
+    _check_labels(logits, labels)
+    return (logits.argmax(-1) == labels).float().mean()
+
+
+def _check_labels(logits: Tensor, labels: Tensor) -> None:
+    if logits.ndim != 2 or labels.shape != logits.shape[:1]:
+        raise ValueError(
+            f"logits {tuple(logits.shape)} and labels {tuple(labels.shape)} do not fit; expected (n, classes) and (n,)"
+        )

@@ -1,0 +1,184 @@
+"""What can be turned in this study. The values are in ``conf/<environment>/parameters/meta_learning.yml``.
+
+Every variant has two parts, one for each family of tasks: ``sinusoids`` and ``characters``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from etudes.training.parameters import Strict
+
+Variant = Literal["random", "pretrained", "reptile", "maml_first_order", "maml"]
+Normalisation = Literal["support", "query", "layer"]
+
+
+def _ordered(value: tuple[float, float]) -> tuple[float, float]:
+    if not value[0] < value[1]:
+        raise ValueError("expected the lower end first")
+    return value
+
+
+class SplitParameters(Strict):
+    """Which alphabets are held out; the others are trained on."""
+
+    dev: tuple[str, ...] = Field(min_length=1, description="alphabets of the dev tasks")
+    test: tuple[str, ...] = Field(min_length=1, description="alphabets of the test tasks")
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        both = sorted(set(self.dev) & set(self.test))
+        if both:
+            raise ValueError(
+                f"{', '.join(both)} stands in dev and in test; expected an alphabet in one of them"
+            )
+        return self
+
+
+class SinusoidParameters(Strict):
+    """The family of tasks y = a sin(x + b) and the network that answers them."""
+
+    amplitude: tuple[float, float] = Field(description="a is drawn evenly from here")
+    phase: tuple[float, float] = Field(description="b is drawn evenly from here, radians")
+    range: tuple[float, float] = Field(description="x is drawn evenly from here")
+    hidden: tuple[int, ...] = Field(min_length=1, description="units of each hidden layer")
+    queries: int = Field(ge=1, description="query points of a dev or test task")
+    dev_tasks: int = Field(ge=2)
+    test_tasks: int = Field(ge=2)
+
+    _ends = field_validator("amplitude", "phase", "range")(_ordered)
+
+
+class CharacterParameters(Strict):
+    """The family of tasks "which of these N characters is it?" and the network that answers them."""
+
+    side: int = Field(ge=16, le=105, description="pixels of a picture's side")
+    ways: int = Field(ge=2, description="N, the characters of a task")
+    rotations: bool = Field(
+        description="training characters turned by 90, 180, 270 degrees are new characters"
+    )
+    filters: int = Field(ge=1, description="filters of each of the four convolutions")
+    normalisation: Normalisation = Field(
+        description="whose statistics normalise the filters of a query: those of the support set, of all queries of "
+        "the task (transductive: queries are then not answered one by one), or of the picture alone"
+    )
+    queries: int = Field(ge=1, description="query drawings of each character in a dev or test task")
+    dev_tasks: int = Field(ge=2)
+    test_tasks: int = Field(ge=2)
+
+
+class OuterParameters(Strict):
+    """What all loops over tasks share."""
+
+    steps: int = Field(ge=1, description="updates of the start")
+    tasks: int = Field(ge=1, description="tasks of one update")
+    learning_rate: float = Field(gt=0, description="at the start; falls to zero as a half cosine")
+    gradient_clip: float = Field(gt=0, description="largest L2 norm of the gradient")
+    watch_steps: int = Field(
+        ge=1, description="updates between two looks at the dev tasks, and two checkpoints"
+    )
+
+
+class MamlPart(OuterParameters):
+    """MAML in one family of tasks; first or second order."""
+
+    inner_steps: int = Field(ge=1, description="gradient steps inside a training task")
+    inner_rate: float = Field(gt=0, description="their size, and that of the steps in dev and test tasks")
+    shots: tuple[int, ...] = Field(
+        min_length=1, description="support examples (of each character); updates take them in turn"
+    )
+    queries: int = Field(ge=1, description="query examples (of each character) of a training task")
+
+
+class ReptilePart(OuterParameters):
+    """Reptile in one family of tasks; ``learning_rate`` is the share of the way to the adapted weights."""
+
+    inner_steps: int = Field(
+        ge=2, description="gradient steps inside a training task; one would be joint training"
+    )
+    inner_rate: float = Field(gt=0)
+    batch: int = Field(ge=1, description="examples (of each character) of an inner step")
+    shots: int = Field(ge=1, description="examples (of each character) of a training task")
+    rates: tuple[float, ...] = Field(
+        min_length=1, description="step sizes in dev and test tasks, chosen on dev"
+    )
+
+    @model_validator(mode="after")
+    def _batch_fits(self) -> Self:
+        if self.batch > self.shots:
+            raise ValueError(
+                f"batch = {self.batch} examples of shots = {self.shots}; expected batch <= shots"
+            )
+        return self
+
+
+class PretrainedPart(OuterParameters):
+    """Training on all tasks pooled, in one family of tasks; ``tasks`` is the number of tasks mixed in a batch."""
+
+    examples: int = Field(ge=1, description="examples of each task (of each character) in a batch")
+    rates: tuple[float, ...] = Field(
+        min_length=1, description="step sizes in dev and test tasks, chosen on dev"
+    )
+
+
+class RandomPart(Strict):
+    """No training at all."""
+
+    rates: tuple[float, ...] = Field(
+        min_length=1, description="step sizes in dev and test tasks, chosen on dev"
+    )
+
+
+class RandomParameters(Strict):
+    """The initial weights themselves."""
+
+    sinusoids: RandomPart
+    characters: RandomPart
+
+
+class PretrainedParameters(Strict):
+    """One network for all training tasks at once."""
+
+    sinusoids: PretrainedPart
+    characters: PretrainedPart
+
+
+class ReptileParameters(Strict):
+    """Reptile (Nichol et al. 2018)."""
+
+    sinusoids: ReptilePart
+    characters: ReptilePart
+
+
+class MamlParameters(Strict):
+    """MAML (Finn et al. 2017)."""
+
+    sinusoids: MamlPart
+    characters: MamlPart
+
+
+class EvaluationParameters(Strict):
+    """How test tasks are scored and shown."""
+
+    seed: int = Field(
+        ge=0, description="seed of the test tasks, apart from run.seed so that seeds share them"
+    )
+    resamples: int = Field(ge=100, description="bootstrap resamples of tasks behind every interval")
+    shown: int = Field(ge=1, le=6, description="test tasks that the report draws")
+
+
+class Parameters(Strict):
+    """The study's root group."""
+
+    variants: list[Variant] = Field(min_length=1)
+    split: SplitParameters
+    sinusoids: SinusoidParameters
+    characters: CharacterParameters
+    random: RandomParameters
+    pretrained: PretrainedParameters
+    reptile: ReptileParameters
+    maml_first_order: MamlParameters
+    maml: MamlParameters
+    evaluation: EvaluationParameters

@@ -1,0 +1,76 @@
+"""What a variant gives: a start for each family of tasks, with its step size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Self
+
+import numpy as np
+import torch
+
+from etudes.models import ModelState, register_model
+from etudes.pipelines.meta_learning.adaptation import Learner, Tasks, Weights, adaptation_curve, answers
+from etudes.pipelines.meta_learning.families import character_learner, sinusoid_learner
+from etudes.pipelines.meta_learning.parameters import CharacterParameters, SinusoidParameters
+
+Kind = Literal["sinusoids", "characters"]
+
+
+@register_model("meta_learning.start")
+class Start:
+    """Weights to begin a task with, and the size of the gradient steps from there."""
+
+    registered_name: str
+
+    def __init__(
+        self, parameters: SinusoidParameters | CharacterParameters, weights: Weights, rate: float
+    ) -> None:
+        self.parameters, self.weights, self.rate = parameters, weights, rate
+
+    @property
+    def kind(self) -> Kind:
+        return "sinusoids" if isinstance(self.parameters, SinusoidParameters) else "characters"
+
+    @property
+    def learner(self) -> Learner:
+        if isinstance(self.parameters, SinusoidParameters):
+            return sinusoid_learner(self.parameters)
+        return character_learner(self.parameters)
+
+    def scores(self, tasks: Tasks, steps: Sequence[int]) -> np.ndarray:
+        """Score of each task's queries after the given numbers of steps: (T, len(steps)), float64."""
+        return adaptation_curve(self.learner, self.weights, tasks, steps, self.rate).double().numpy()
+
+    def answers(self, tasks: Tasks, steps: Sequence[int]) -> np.ndarray:
+        """Answers to the queries after the given numbers of steps: (T, len(steps), n, outputs), float32."""
+        return answers(self.learner, self.weights, tasks, steps, self.rate).numpy()
+
+    def state(self) -> ModelState:
+        config = {"kind": self.kind, "parameters": self.parameters.model_dump(mode="json"), "rate": self.rate}
+        return ModelState(config, {name: value.cpu().numpy() for name, value in self.weights.items()})
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        shapes = SinusoidParameters if state.config["kind"] == "sinusoids" else CharacterParameters
+        weights = {name: torch.from_numpy(value) for name, value in state.arrays.items()}
+        return cls(shapes.model_validate(state.config["parameters"]), weights, state.config["rate"])
+
+
+@register_model("meta_learning.starts")
+class Starts:
+    """The starts of one variant."""
+
+    registered_name: str
+
+    def __init__(self, sinusoids: Start, characters: Start) -> None:
+        self.sinusoids, self.characters = sinusoids, characters
+
+    def state(self) -> ModelState:
+        state = ModelState()
+        state.nest("sinusoids", self.sinusoids.state())
+        state.nest("characters", self.characters.state())
+        return state
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        return cls(*(Start.from_state(state.nested(kind)) for kind in ("sinusoids", "characters")))

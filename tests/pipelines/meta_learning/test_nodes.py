@@ -1,0 +1,208 @@
+"""Splits, evaluation and the choice of what is registered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from etudes.examples import Examples
+from etudes.pipelines.meta_learning import nodes, report
+from etudes.pipelines.meta_learning.parameters import SplitParameters
+from etudes.pipelines.meta_learning.scores import (
+    Curve,
+    differences_table,
+    flat_metrics,
+    intervals,
+    steps_table,
+)
+from etudes.study import Skipped, load_study
+
+VARIANTS = load_study("meta_learning").variants
+
+
+def test_parts_share_no_alphabet_and_the_split_repeats(drawings: Examples, parts: Any, settings: Any) -> None:
+    train, dev, test, card = parts
+    alphabets = [set(part.rows["alphabet"]) for part in (train, dev, test)]
+    assert alphabets == [{"alphabet01"}, {"alphabet02"}, {"alphabet03"}]
+    assert len(train) + len(dev) + len(test) == len(drawings)
+    again = nodes.split(drawings, settings("split"), settings("sinusoids"), settings("characters"))
+    assert again[3] == card and again[0].rows.equals(train.rows)
+    assert card["training_classes"] == 20, "five characters, four rotations"
+
+
+def test_dev_fingerprint_knows_the_tasks(drawings: Examples, parts: Any, settings: Any) -> None:
+    other = nodes.split(
+        drawings, settings("split"), settings("sinusoids", dev_tasks=21), settings("characters")
+    )
+    assert other[3]["dev_fingerprint"] != parts[3]["dev_fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("dev", "test", "message"),
+    [
+        (["alphabet02"], ["alphabet9"], "no alphabet alphabet9; expected some of alphabet01"),
+        (
+            ["alphabet01"],
+            ["alphabet02", "alphabet03"],
+            "train has 0 characters in the alphabets none; a task needs 5",
+        ),
+    ],
+)
+def test_split_that_leaves_no_tasks_is_refused(
+    drawings: Examples, settings: Any, dev: list[str], test: list[str], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        nodes.split(
+            drawings, SplitParameters(dev=dev, test=test), settings("sinusoids"), settings("characters")
+        )
+
+
+def test_part_with_fewer_characters_than_a_task_is_refused(drawings: Examples, settings: Any) -> None:
+    few = drawings.take(~drawings.rows["id"].str.startswith("alphabet03/character04").to_numpy())
+    with pytest.raises(ValueError, match="test has 4 characters in the alphabets alphabet03; a task needs 5"):
+        nodes.split(few, settings("split"), settings("sinusoids"), settings("characters"))
+
+
+def test_alphabet_in_two_parts_is_refused() -> None:
+    with pytest.raises(ValueError, match="Greek stands in dev and in test"):
+        SplitParameters(dev=["Greek"], test=["Greek", "Latin"])
+
+
+@pytest.fixture(scope="module")
+def trained(parts: Any, settings: Any, run_settings: Any) -> dict[str, Any]:
+    """Two variants, barely trained, and three that were left out."""
+    train, dev, _, card = parts
+    groups = settings("sinusoids"), settings("characters")
+    return {
+        **{name: (Skipped(name), {"skipped": True}) for name in VARIANTS},
+        "random": nodes.train_random(train, dev, *groups, settings("random"), run_settings()),
+        "maml": nodes.train_maml(train, dev, card, *groups, settings("maml"), run_settings()),
+    }
+
+
+@pytest.fixture(scope="module")
+def evaluated(parts: Any, trained: dict[str, Any], settings: Any) -> tuple[Any, ...]:
+    models = {name: model for name, (model, _) in trained.items()}
+    return nodes.evaluate(
+        parts[2], settings("sinusoids"), settings("characters"), settings("evaluation"), **models
+    )
+
+
+def test_metrics_have_intervals_and_skipped_variants_have_none(evaluated: tuple[Any, ...]) -> None:
+    metrics = evaluated[0]
+    assert {key.split(".")[0] for key in metrics} == {"random", "maml"}
+    for name in load_study("meta_learning").metrics:
+        for variant in ("random", "maml"):
+            low, value, high = (metrics[f"{variant}.{name}{end}"] for end in (".low", "", ".high"))
+            assert low <= value <= high and np.isfinite(value)
+
+
+def test_all_variants_meet_the_same_test_tasks(
+    parts: Any, trained: dict[str, Any], settings: Any, evaluated: tuple[Any, ...]
+) -> None:
+    """The same start under two names gets the same score on every task; the tasks repeat from their seed."""
+    model = trained["random"][0]
+    groups = settings("sinusoids"), settings("characters"), settings("evaluation")
+    twice = nodes.evaluate(parts[2], *groups, random=model, maml=model)[1]
+    one, other = (
+        twice[twice["variant"] == name].drop(columns="variant").reset_index(drop=True)
+        for name in ("random", "maml")
+    )
+    assert one.equals(other)
+    before = evaluated[1]
+    before = before[before["variant"] == "random"].drop(columns="variant").reset_index(drop=True)
+    assert before.equals(one)
+
+
+def test_test_tasks_are_not_the_dev_tasks(parts: Any, settings: Any) -> None:
+    points, _, episodes = nodes.draw_test_tasks(
+        parts[2], settings("sinusoids"), settings("characters"), seed=0
+    )
+    other = nodes.draw_test_tasks(parts[2], settings("sinusoids"), settings("characters"), seed=1)
+    assert not np.isin(points.phase, other[0].phase).any()
+    assert not np.array_equal(episodes.rows, other[2].rows)
+
+
+def test_shown_episodes_carry_pictures_and_answers(evaluated: tuple[Any, ...], settings: Any) -> None:
+    samples = evaluated[5]
+    shown = settings("evaluation").shown
+    assert len(samples) == shown * (5 + 5 * nodes.SHOWN_QUERIES)
+    queries = samples.rows[samples.rows["role"] == "query"]
+    for name in ("random", "maml"):
+        assert queries[f"answer_{name}"].between(0, 4).all()
+        assert (samples.rows.loc[samples.rows["role"] == "support", f"answer_{name}"] == -1).all()
+    characters = samples.rows["character"].str.rpartition("/")[0]
+    for number in range(shown):
+        of_one = samples.rows["number"] == number
+        pairs = set(zip(samples.rows.loc[of_one, "truth"], characters[of_one], strict=True))
+        assert len(pairs) == 5, "one character for each label, in support and query alike"
+
+
+def test_shown_answers_are_those_that_were_scored(
+    evaluated: tuple[Any, ...], parts: Any, trained: dict[str, Any], settings: Any
+) -> None:
+    """With as many queries shown as there are, the share of right answers is the score in the predictions."""
+    predictions, samples = evaluated[1], evaluated[5]
+    assert settings("characters").queries == nodes.SHOWN_QUERIES
+    queries = samples.rows[samples.rows["role"] == "query"]
+    right = (queries["answer_maml"] == queries["truth"]).groupby(queries["number"]).mean()
+    chosen = predictions[
+        (predictions["variant"] == "maml")
+        & (predictions["task"] == "characters")
+        & (predictions["shots"] == 1)
+        & (predictions["step"] == 10)
+    ].set_index("number")["score"]
+    np.testing.assert_allclose(right.to_numpy(), chosen.loc[right.index].to_numpy(), atol=1e-6)
+
+
+def test_intervals_are_those_of_a_plain_bootstrap() -> None:
+    values = np.random.default_rng(0).exponential(size=(400, 2))
+    mean, low, high = intervals(values, 2000)
+    np.testing.assert_allclose(mean, values.mean(0))
+    half = 1.96 * values.std(0, ddof=1) / 20
+    np.testing.assert_allclose(low, mean - half, atol=0.03)
+    np.testing.assert_allclose(high, mean + half, atol=0.03)
+
+
+def test_differences_are_paired() -> None:
+    """A constant gap between noisy tasks has an interval without width."""
+    noise = np.random.default_rng(0).normal(size=(50, 11))
+    steps = tuple(range(11))
+    curves = [
+        Curve(variant, task, shots, steps, noise - gap)
+        for variant, gap in (("random", 0.0), ("maml_first_order", 0.5), ("maml", 0.75))
+        for task, shots in (("sinusoids", 10), ("characters", 1), ("characters", 5))
+    ]
+    table = differences_table(curves, "random", 200)
+    for pair, gap in ((("maml", "random"), -0.75), (("maml", "maml_first_order"), -0.25)):
+        rows = table[(table["first"] == pair[0]) & (table["second"] == pair[1])]
+        assert len(rows) == 4
+        np.testing.assert_allclose(rows[["difference", "low", "high"]].to_numpy(), gap, atol=1e-12)
+
+
+def test_flat_metrics_take_the_right_rows() -> None:
+    values = np.tile(np.arange(11.0), (4, 1))
+    curves = [
+        Curve("maml", "sinusoids", 10, tuple(range(11)), values),
+        Curve("maml", "sinusoids", 5, tuple(range(11)), 100 + values),
+        Curve("maml", "characters", 1, (0, 1, 5, 10), values[:, :4]),
+        Curve("maml", "characters", 5, (0, 1, 5, 10), 10 + values[:, :4]),
+    ]
+    metrics = flat_metrics(steps_table(curves, 100))
+    expected = {"mse_after_0": 0, "mse_after_1": 1, "mse_after_5": 5, "mse_after_10": 10, "mse_5shot": 110}
+    expected |= {"accuracy_1shot": 3, "accuracy_5shot": 13}
+    assert {name: metrics[f"maml.{name}"] for name in expected} == expected
+
+
+def test_best_dev_start_is_registered(parts: Any, trained: dict[str, Any]) -> None:
+    inputs: dict[str, Any] = {name: model for name, (model, _) in trained.items()}
+    inputs |= {f"{name}_history": history for name, (_, history) in trained.items()}
+    inputs["maml_history"] = {"dev": {"mse_after_10": 0.1}}
+    inputs["random_history"] = {"dev": {"mse_after_10": 0.2}}
+    card = {"embedded_sample": True}
+    assert report.choose_predictor(card, parts[3], **inputs).card["variant"] == "maml"
+    inputs["random_history"] = {"dev": {"mse_after_10": 0.05}}
+    predictor = report.choose_predictor(card, parts[3], **inputs)
+    assert predictor.card["variant"] == "random" and predictor.card["maximise"] is False
