@@ -15,6 +15,7 @@ field = "tabular"
 summary = "Nodes that do nothing, to measure what surrounds them."
 data = ["nothing"]
 metric = "score"
+metrics = ["score"]
 maximise = true
 dev_metric = "score"
 baseline = "v00"

@@ -20,6 +20,7 @@ from etudes.study import STAGES, load_study, parameters_model, study_names
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENTS = ("base", "full", "test")
+LAYERS = ("raw", "intermediate", "model_input", "models", "model_output", "reporting")
 pytestmark = pytest.mark.parametrize("name", study_names())
 
 
@@ -92,6 +93,20 @@ def test_every_dataset_is_declared_and_persistent(
         assert dataset in catalog, f"{dataset} matches no catalog entry and would stay in memory"
         described = type(catalog.get(dataset)).__name__
         assert described != "MemoryDataset", dataset
+
+
+def test_layers_of_the_lineage_never_run_backwards(name: str, graphs: dict[str, Pipeline]) -> None:
+    """kedro-viz orders layers by the data flow of all studies; one arrow back and it shows none."""
+    catalog = catalog_of("base")
+
+    def layer(dataset: str) -> int:
+        return LAYERS.index(catalog.get(dataset).metadata["kedro-viz"]["layer"])
+
+    for node in graphs[name].nodes:
+        inputs = [dataset for dataset in node.inputs if not dataset.startswith("params:")]
+        for source in inputs:
+            for output in node.outputs:
+                assert layer(source) <= layer(output), f"{node.name}: {source} -> {output} runs backwards"
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

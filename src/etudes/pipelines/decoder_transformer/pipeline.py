@@ -18,7 +18,7 @@ def create_pipeline() -> Pipeline:
                                       │
              split_recurrences ───────┴─────── split_text
              train_split, dev_split,           text_train_split, text_dev_split,
-             test_split, split_card            text_test_split, text_card
+             test_split, split_card            text_test_split, text_split_card
                                       │
         unigram   bigram   trigram   lookup   transformer   relabelled      train_<variant>
            └────────┴─────────┴───┬────┴───────────┴────────────┘
@@ -28,7 +28,7 @@ def create_pipeline() -> Pipeline:
                                                  report ─ figures, report, predictor
     """
     variants = load_study(STUDY).variants
-    splits = ["train_split", "dev_split", "text_train_split", "text_dev_split", "text_card"]
+    splits = ["train_split", "dev_split", "text_train_split", "text_dev_split", "text_split_card"]
     models = {variant: f"{variant}_model" for variant in variants}
     histories = {variant: f"{variant}_history" for variant in variants}
     return study_pipeline(
@@ -50,7 +50,7 @@ def create_pipeline() -> Pipeline:
                 "preprocess",
                 nodes.split_text,
                 ["text_frame", "params:text"],
-                ["text_train_split", "text_dev_split", "text_test_split", "text_card"],
+                ["text_train_split", "text_dev_split", "text_test_split", "text_split_card"],
             ),
             *(
                 train_node(
@@ -81,7 +81,7 @@ def create_pipeline() -> Pipeline:
                     "test_split",
                     "text_test_split",
                     "data_card",
-                    "text_card",
+                    "text_split_card",
                     "transformer_model",
                     "params:generation",
                 ],
@@ -115,7 +115,7 @@ def create_pipeline() -> Pipeline:
                 {
                     "data_card": "data_card",
                     "split_card": "split_card",
-                    "text_card": "text_card",
+                    "text_card": "text_split_card",
                     "metrics": "metrics",
                     "moduli": "moduli_table",
                     "sampling": "sampling_table",
@@ -133,7 +133,7 @@ def create_pipeline() -> Pipeline:
                 report.choose_predictor,
                 {
                     "data_card": "data_card",
-                    "text_card": "text_card",
+                    "text_card": "text_split_card",
                     "parameters": "params:predictor",
                     **models,
                     **{f"{variant}_history": history for variant, history in histories.items()},
