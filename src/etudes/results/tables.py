@@ -57,7 +57,8 @@ def _study_table(project: Path, name: str) -> str:
         return "Not recorded yet."
     study = load_study(name)
     variants = sorted(
-        {key.split(".")[0] for key in record["metrics"] if key.endswith(f".{study.metric}")},
+        # Sorted by name first, so that equals keep one order.
+        sorted({key.split(".")[0] for key in record["metrics"] if key.endswith(f".{study.metric}")}),
         key=lambda variant: record["metrics"][f"{variant}.{study.metric}"]["mean"],
         reverse=study.maximise,
     )
