@@ -12,13 +12,15 @@ import pytest
 import torch
 
 from etudes.datasets import RawFile, RawFileDataset
-from etudes.pipelines.decoder_transformer import nodes
+from etudes.pipelines.decoder_transformer import figures, nodes
 from etudes.pipelines.decoder_transformer.evaluation import evaluate, mean_with_interval, readers_of
+from etudes.pipelines.decoder_transformer.generation import sample_grid
 from etudes.pipelines.decoder_transformer.parameters import Parameters, SplitParameters, TextParameters
 from etudes.pipelines.decoder_transformer.problem import next_token_scores, relabelled, sequence_loss
 from etudes.pipelines.decoder_transformer.quality import distinct, repetition, true_likelihood
 from etudes.pipelines.decoder_transformer.recurrences import parse_recurrences
 from etudes.pipelines.decoder_transformer.texts import UNKNOWN, Alphabet, parse_text, stream, windows
+from etudes.study import Skipped
 
 from .conftest import of_group
 
@@ -256,6 +258,20 @@ def test_knowing_the_seen_vectors_helps_on_them_and_hurts_on_others(splits: dict
     readers = readers_of(examples, "heldout", splits["data_card"], splits["split_card"], 0.01)
     right = {name: (p.argmax(-1) == examples["tokens"][:, 1:]).mean() for name, p in readers.items()}
     assert right["bayes_seen"] < right["bayes"] <= right["oracle"] + 0.02
+
+
+def test_figures_say_so_where_the_transformer_was_left_out(
+    splits: dict[str, Any], parameters: Parameters
+) -> None:
+    cards = (splits["data_card"], splits["text_card"])
+    tests = (splits["test_split"], splits["text_test_split"])
+    sampling, texts = sample_grid(*tests, *cards, Skipped("transformer"), parameters.generation)
+    assert sampling.empty and texts.empty
+    for figure in (
+        figures.sampling_grid(sampling),
+        figures.attention_maps(np.empty((0, 0, 0, 0)), np.empty(0)),
+    ):
+        assert "left out" in figure.layout.annotations[0].text
 
 
 @pytest.mark.real_data
