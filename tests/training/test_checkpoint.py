@@ -18,7 +18,7 @@ import pytest
 import torch
 import yaml
 from torch import Tensor
-from toy import Interrupted, Toy, network, same, settings, train, weights_of
+from toy import Interrupted, Toy, Watched, network, same, settings, train, weights_of
 
 from etudes.training.checkpoint import Checkpoint, CheckpointError, checkpoint_key
 from projects import STUDY, kedro, make_project, quiet_environment
@@ -88,6 +88,20 @@ def test_averaged_weights_are_resumed_too(tmp_path: Path) -> None:
     expected = outcome(noisy(), None, fit_settings=fit_settings)
     interrupt(tmp_path, 7, average=0.9)
     assert_equal(outcome(noisy(), tmp_path, resume=True, fit_settings=fit_settings), expected)
+
+
+def test_what_a_problem_watches_is_kept_of_every_epoch_and_through_an_interruption(tmp_path: Path) -> None:
+    expected, first = Watched(), next(network().parameters()).detach().clone()
+    train(expected, None, settings())
+    assert expected.watched.shape == (settings().epochs + 1, *first.shape)
+    assert torch.equal(expected.watched[0], first)
+    kept = [next(iter(weights.values())) for weights in expected.snapshots]
+    assert all(torch.equal(seen, weights) for seen, weights in zip(expected.watched[1:], kept, strict=True))
+    with pytest.raises(Interrupted):
+        train(Watched(raise_at=7), tmp_path, settings())
+    resumed = Watched()
+    train(resumed, tmp_path, settings(), resume=True)
+    assert torch.equal(resumed.watched, expected.watched)
 
 
 def test_best_weights_survive_an_interruption_after_the_best_epoch(tmp_path: Path) -> None:

@@ -132,6 +132,15 @@ class Toy:
         return [{"params": list(self.model.parameters()), "lr": learning_rate}]
 
 
+class Watched(Toy):
+    """Shows its first weights."""
+
+    watched: Tensor
+
+    def watch(self, model: nn.Module, device: torch.device) -> Tensor:
+        return next(model.parameters()).detach()
+
+
 class ColumnLosses(Toy):
     """Losses (n, 1) against weights (n,)."""
 

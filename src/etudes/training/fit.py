@@ -31,6 +31,9 @@ class Problem(Protocol):
     ``monitor`` names the dev metric that chooses the best epoch, the larger the better if ``maximise``.
     ``fingerprint`` identifies the data. ``collate`` puts a batch on a device; ``loss`` gives per-example losses (n,)
     and weights (n,); the optimised loss is sum(weights * losses) / sum(weights) over the whole batch.
+
+    A problem may also have ``watch(model, device) -> Tensor``: what a person wants to see of the model before training
+    and after every epoch. `fit` leaves these tensors, stacked, in ``problem.watched`` (epochs + 1, ...), on the CPU.
     """
 
     model: nn.Module
@@ -86,22 +89,25 @@ def fit(problem: Problem, settings: FitParameters, run: RunParameters) -> list[d
         ValueError: losses and weights of different shapes, no batches, or a loss that is not finite.
         CheckpointError: ``run.resume`` with a damaged checkpoint.
     """
-    weights, epochs = launch(_fit, problem, settings, run, run=run)
+    weights, epochs, watched = launch(_fit, problem, settings, run, run=run)
     problem.model.load_state_dict(weights)
     problem.model.to("cpu").eval()
+    if watched:
+        problem.watched = torch.stack(watched)  # type: ignore[attr-defined]  # of problems that have `watch`
     return epochs
 
 
 def _fit(
     problem: Problem, settings: FitParameters, run: RunParameters
-) -> tuple[dict[str, Tensor], list[dict[str, float]]]:
+) -> tuple[dict[str, Tensor], list[dict[str, float]], list[Tensor]]:
     loop = _Loop(problem, settings, run)
-    loop.restore()
+    if not loop.restore():
+        loop.watch()
     while not loop.state.finished:
         loop.epoch()
     # `prepare` wrapped the model's forward in autocast; the caller's model computes in full precision again.
     loop.accelerator.unwrap_model(loop.model, keep_fp32_wrapper=False)
-    return loop.best_weights, loop.state.epochs
+    return loop.best_weights, loop.state.epochs, loop.watched
 
 
 class _Loop:
@@ -132,6 +138,7 @@ class _Loop:
         self.checkpoint = Checkpoint(folder if self.rank == 0 else None, key, run.resume)
         self.state = FitState()
         self.best_weights: dict[str, Tensor] = {}
+        self.watched: list[Tensor] = []
         model = self.accelerator.unwrap_model(self.model)
         self.averaged = copy.deepcopy(model).eval() if settings.average > 0 else None
 
@@ -224,7 +231,7 @@ class _Loop:
                 f"{self.label}: the training loss is {train_loss} after epoch {state.epoch + 1}; "
                 "lower the learning rate or gradient_clip, or look for NaN in the data"
             )
-        model = self.averaged or self.accelerator.unwrap_model(self.model).eval()
+        model = self._judged()
         with torch.inference_mode():
             dev = problem.evaluate(model, self.accelerator.device)
         score = self._same_everywhere(dev[problem.monitor])
@@ -253,6 +260,18 @@ class _Loop:
         state.step, state.loss_sum, state.weight_sum = 0, 0.0, 0.0
         tired = state.epoch - state.best_epoch >= self.settings.patience
         state.finished = tired or state.epoch >= self.settings.epochs
+        self.watch()
+
+    def _judged(self) -> nn.Module:
+        """The model that dev is asked of: the running average where there is one."""
+        return self.averaged or self.accelerator.unwrap_model(self.model).eval()
+
+    def watch(self) -> None:
+        """Keep what the problem wants to see of the model as it is now."""
+        look = getattr(self.problem, "watch", None)
+        if look is not None:
+            with torch.inference_mode():
+                self.watched.append(look(self._judged(), self.accelerator.device).cpu().clone())
 
     def _same_everywhere(self, value: float) -> float:
         """Rank 0's value on all ranks: a rounding difference must not let one rank stop earlier than another."""
@@ -282,6 +301,7 @@ class _Loop:
                 "model": self.accelerator.unwrap_model(self.model).state_dict(),
                 "averaged": self.averaged.state_dict() if self.averaged else {},
                 "best": self.best_weights,
+                "watched": self.watched,
                 "optimizer": self.optimizer.state_dict(),
                 "scheduler": self.scheduler.state_dict(),
                 "scaler": scaler.state_dict() if scaler is not None else {},
@@ -290,14 +310,15 @@ class _Loop:
             }
         )
 
-    def restore(self) -> None:
+    def restore(self) -> bool:
+        """Take up the last checkpoint, if there is one."""
         stored = self.checkpoint.load()
         if self.world > 1:  # the other ranks have no checkpoint folder: rank 0 tells them
             from accelerate.utils import broadcast_object_list
 
             stored = broadcast_object_list([stored])[0]
         if stored is None:
-            return
+            return False
         self.accelerator.unwrap_model(self.model).load_state_dict(stored["model"])
         if self.averaged is not None:
             self.averaged.load_state_dict(stored["averaged"])
@@ -305,7 +326,7 @@ class _Loop:
         self.scheduler.load_state_dict(stored["scheduler"])
         if self.accelerator.scaler is not None and stored["scaler"]:
             self.accelerator.scaler.load_state_dict(stored["scaler"])
-        self.best_weights = stored["best"]
+        self.best_weights, self.watched = stored["best"], list(stored["watched"])
         own = stored["ranks"][self.rank]
         sums = {name: own[name] for name in ("loss_sum", "weight_sum")}
         self.state = FitState(**{**copy.deepcopy(stored["progress"]), **sums})
@@ -322,6 +343,7 @@ class _Loop:
             torch.cuda.set_rng_state(own["cuda_rng"], self.accelerator.device)
         for row in self.state.epochs:  # the curve of the killed run continues in this one
             record(int(row["epoch"]), {name: value for name, value in row.items() if name != "epoch"})
+        return True
 
 
 def _numbers(module: nn.Module) -> dict[str, Any]:

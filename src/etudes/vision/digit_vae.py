@@ -24,6 +24,8 @@ from etudes.vision.variational import VAE, Bounds, ConvolutionalVAE, bounds
 
 BATCH = 1_000
 DEV_DRAWS = 16
+SNAPSHOTS = "pictures/snapshots"  # beside the weights in a model's arrays
+FIXED = 4  # pictures of each digit that are drawn from the same codes after every epoch
 
 
 @dataclass
@@ -48,6 +50,10 @@ class VAEProblem:
         self.latent = self.model.latent
         self.pixels = torch.from_numpy(np.array(self.train["pixels"]))
         self.labels = _labels(self.train)
+        codes = torch.Generator().manual_seed(self.seed)
+        self.fixed_codes = torch.randn((FIXED, self.latent), generator=codes).repeat(DIGITS, 1)
+        self.fixed_labels = torch.arange(DIGITS).repeat_interleave(FIXED)
+        self.watched: Tensor | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -78,6 +84,13 @@ class VAEProblem:
             **_means(found),
         }
 
+    def watch(self, model: nn.Module, device: torch.device) -> Tensor:
+        """Pictures (10, FIXED, S, S), uint8, of the same codes each time."""
+        assert isinstance(model, VAE)
+        chances = model.decode(self.fixed_codes.to(device), self.fixed_labels.to(device)).float().sigmoid()
+        pixels = torch.round(chances * 255).to(torch.uint8)
+        return pixels.view(DIGITS, FIXED, *pixels.shape[1:])
+
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         return [{"params": list(self.model.parameters()), "lr": learning_rate}]
 
@@ -97,14 +110,15 @@ def _means(found: Bounds) -> dict[str, float]:
 class DigitVAE:
     """A `VAE` of digits. ``config`` are the arguments of its network; a picture is the decoder's mean.
 
+    ``snapshots`` (epochs + 1, 10, FIXED, S, S), uint8, are pictures of the same codes before training and after every epoch.
     A subclass names the network's class. Everything here runs on the CPU; training goes where ``run.device`` says.
     """
 
     registered_name: str
     network_class: ClassVar[type[VAE]]
 
-    def __init__(self, network: VAE, config: dict[str, Any]) -> None:
-        self.network, self.config = network.eval(), config
+    def __init__(self, network: VAE, config: dict[str, Any], snapshots: NDArray[np.uint8]) -> None:
+        self.network, self.config, self.snapshots = network.eval(), config, snapshots
 
     @property
     def conditional(self) -> bool:
@@ -136,8 +150,10 @@ class DigitVAE:
         seed_everything(seed)
         full = {"side": int(train["pixels"].shape[1]), **config}
         network = cls.network_class(**full)
-        epochs = fit(VAEProblem(network, train, dev, beta, settings.batch_size, seed), settings, run)
-        model = cls(network, full)
+        problem = VAEProblem(network, train, dev, beta, settings.batch_size, seed)
+        epochs = fit(problem, settings, run)
+        assert problem.watched is not None
+        model = cls(network, full, problem.watched.numpy())
         return model, {"dev": _means(model.bounds(dev, DEV_DRAWS, seed)), "epochs": epochs}
 
     def bounds(self, examples: Examples, draws: int, seed: int) -> Bounds:
@@ -171,13 +187,15 @@ class DigitVAE:
         return as_pixels(self.decode(noise.numpy(), labels))
 
     def state(self) -> ModelState:
-        return ModelState(self.config, network_arrays(self.network))
+        return ModelState(self.config, {**network_arrays(self.network), SNAPSHOTS: self.snapshots})
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
+        arrays = dict(state.arrays)
+        snapshots = arrays.pop(SNAPSHOTS)
         network = cls.network_class(**state.config)
-        load_arrays(network, state.arrays)
-        return cls(network, state.config)
+        load_arrays(network, arrays)
+        return cls(network, state.config, snapshots)
 
 
 class ConvolutionalDigitVAE(DigitVAE):

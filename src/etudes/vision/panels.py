@@ -12,6 +12,8 @@ from etudes.examples import Examples
 GREY = 96  # of the lines between pictures: seen on black and on white
 SHOWN = 6  # pictures of a side of a variant's block
 WORST = 20  # misread pictures that are shown
+EPOCHS = 9  # of a training, at most
+OF_EACH = 2  # pictures of each digit and epoch
 
 
 def mosaic(pixels: NDArray[np.uint8], columns: int, gap: int = 1) -> NDArray[np.uint8]:
@@ -62,6 +64,22 @@ def first_of_each(labels: NDArray[np.int64], classes: int, count: int) -> NDArra
         if len(rows):
             found.append(np.resize(rows, count))
     return np.concatenate(found)
+
+
+def through_training(snapshots: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], list[int]]:
+    """Pictures of the same noise, one row for each of up to `EPOCHS` epochs, more of them at the start.
+
+    Args:
+        snapshots: (epochs + 1, K, n, S, S), of K classes; the first are from before training.
+
+    Returns:
+        (rows, K * `OF_EACH`, S, S), and the epoch of each row.
+    """
+    last = len(snapshots) - 1
+    # Most changes early: epochs at equal steps of their square root.
+    chosen = sorted({round(float(x) ** 2) for x in np.linspace(0, np.sqrt(last), EPOCHS)})
+    side = snapshots.shape[-1]
+    return snapshots[chosen][:, :, :OF_EACH].reshape(len(chosen), -1, side, side), chosen
 
 
 def panel_png(pixels: NDArray[np.uint8], columns: int, width: int = 900) -> bytes:

@@ -17,9 +17,9 @@ from etudes.pipelines.gan_digits.evaluation import (
     all_panels,
     claim_table,
     paths,
-    through_training,
 )
 from etudes.study import Skipped, load_study
+from etudes.vision.panels import through_training
 
 RUN = run_settings()
 STUDY = load_study("gan_digits")
@@ -69,7 +69,13 @@ def test_every_variant_has_every_score(evaluated: tuple[Any, ...]) -> None:
     assert {"judge.accuracy", "real.floor_fid"} <= set(metrics)
     assert drawn.rows["variant"].value_counts().to_dict() == dict.fromkeys(STUDY.variants, 30)
     assert len(references) == 2 and claim["measure"].tolist() == list(STUDY.metrics)
-    assert set(panels.rows["panel"]) == {"training", "interpolation", "hands_gan", "hands_vae"}
+    assert set(panels.rows["panel"]) == {
+        "training_gan",
+        "training_vae",
+        "interpolation",
+        "hands_gan",
+        "hands_vae",
+    }
 
 
 def test_a_label_decides_what_the_gan_draws(trained: Trained) -> None:
@@ -93,11 +99,11 @@ def test_a_path_has_both_ends(trained: Trained) -> None:
 
 def test_through_training_shows_the_first_and_the_last_epoch() -> None:
     snapshots = np.arange(41, dtype=np.uint8)[:, None, None, None, None] * np.ones((1, 10, 4, 8, 8), np.uint8)
-    panel, captions = through_training(snapshots)
-    assert captions[0] == "epoch 0" and captions[-1] == "epoch 40" and len(captions) <= 9
-    assert panel.shape == (len(captions), 20, 8, 8)
-    assert panel[:, 0, 0, 0].tolist() == [int(caption.split()[1]) for caption in captions]
-    assert through_training(snapshots[:2])[1] == ["epoch 0", "epoch 1"]
+    panel, epochs = through_training(snapshots)
+    assert epochs[0] == 0 and epochs[-1] == 40 and len(epochs) <= 9
+    assert panel.shape == (len(epochs), 20, 8, 8)
+    assert panel[:, 0, 0, 0].tolist() == epochs
+    assert through_training(snapshots[:2])[1] == [0, 1]
 
 
 def test_the_claim_counts_what_is_better_only_where_it_is_decided() -> None:

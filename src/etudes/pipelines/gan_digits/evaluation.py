@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from etudes.examples import Examples
 from etudes.vision.digits import DIGITS
-from etudes.vision.panels import spherical
+from etudes.vision.panels import spherical, through_training
 from etudes.vision.scoring import SCORES
 
 STEPS = 11  # pictures of a path, both ends included
-SHOWN_EPOCHS = 9
 HANDS = 6  # noises that draw all ten digits
 SMALLER_IS_BETTER = ("fid", "kid")
 REAL_IS_ONE = ("diversity", "novelty")
@@ -50,7 +49,7 @@ def claim_table(metrics: Mapping[str, float]) -> pd.DataFrame:
 
 
 def all_panels(models: Mapping[str, Any], side: int, seed: int) -> Examples:
-    """Every panel that the trained variants allow: ``training``, ``interpolation``, and ``hands_gan``, ``hands_vae``."""
+    """Every panel that the trained variants allow: ``interpolation`` of the GAN, ``training_*`` and ``hands_*`` of both."""
     rows: list[dict[str, Any]] = []
     pictures = [np.empty((0, side, side), np.uint8)]
 
@@ -62,27 +61,14 @@ def all_panels(models: Mapping[str, Any], side: int, seed: int) -> Examples:
         pictures.append(panel.reshape(-1, side, side))
 
     if "gan" in models:
-        add("training", *through_training(models["gan"].snapshots))
         add("interpolation", paths(models["gan"], seed), [str(digit) for digit in range(DIGITS)])
     for name in ("gan", "vae"):
         if name in models:
+            panel, epochs = through_training(models[name].snapshots)
+            add(f"training_{name}", panel, [f"epoch {epoch}" for epoch in epochs])
             add(f"hands_{name}", hands(models[name], seed), [f"noise {n + 1}" for n in range(HANDS)])
     columns = ["id", "panel", "row", "column", "caption"]
     return Examples(pd.DataFrame(rows, columns=columns), {"pixels": np.concatenate(pictures)})
-
-
-def through_training(snapshots: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], list[str]]:
-    """Two pictures of each digit from the same noise, one row for each of up to SHOWN_EPOCHS epochs, more at the start.
-
-    Returns:
-        (rows, 20, S, S), and the epoch of each row.
-    """
-    last = len(snapshots) - 1
-    # Most changes early: epochs at equal steps of their square root.
-    chosen = sorted({round(float(x) ** 2) for x in np.linspace(0, np.sqrt(last), SHOWN_EPOCHS)})
-    side = snapshots.shape[-1]
-    panel = snapshots[chosen][:, :, :2].reshape(len(chosen), 2 * DIGITS, side, side)
-    return panel, [f"epoch {epoch}" for epoch in chosen]
 
 
 def paths(model: Any, seed: int) -> NDArray[np.uint8]:

@@ -19,7 +19,8 @@ IMAGES = (
     "samples",
     "gan",
     "vae",
-    "training",
+    "training_gan",
+    "training_vae",
     "interpolation",
     "hands_gan",
     "hands_vae",
@@ -87,7 +88,10 @@ def show(drawn_samples: Examples, panel_samples: Examples, test_split: Examples)
         drawn_png(drawn_samples, names, np.asarray(test_split["pixels"])),
         shown["gan"],
         shown["vae"],
-        *(_panel(panel_samples, name) for name in ("training", "interpolation", "hands_gan", "hands_vae")),
+        *(
+            _panel(panel_samples, name)
+            for name in ("training_gan", "training_vae", "interpolation", "hands_gan", "hands_vae")
+        ),
         failures_png(drawn_samples, "gan") if "gan" in names else absent_png(LEFT_OUT.format("gan")),
         nearest_png(drawn_samples, names),
     )
@@ -198,13 +202,15 @@ def write_report(
             f"{name}: one row for each digit asked for, 0 to 9.",
             "ten rows of generated digits, each row the same digit",
         )
-    rows = panel_samples.rows[panel_samples.rows["panel"] == "training"]
-    epochs = ", ".join(caption.removeprefix("epoch ") for caption in rows["caption"].unique())
-    page.image(
-        inputs["training_image"],
-        f"gan: the same noise through training, two pictures of each digit; epochs {epochs or 'none'} from top to bottom.",
-        "rows of digits that grow out of grey",
-    )
+    for name in ("gan", "vae"):
+        rows = panel_samples.rows[panel_samples.rows["panel"] == f"training_{name}"]
+        epochs = ", ".join(caption.removeprefix("epoch ") for caption in rows["caption"].unique())
+        page.image(
+            inputs[f"training_{name}_image"],
+            f"{name}: the same noise through training, two pictures of each digit; epochs {epochs or 'none'} from top to "
+            "bottom.",
+            "rows of digits that grow out of grey",
+        )
     page.section("What the noise holds")
     page.image(
         inputs["interpolation_image"],

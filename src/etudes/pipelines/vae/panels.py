@@ -14,7 +14,7 @@ from etudes.pipelines.vae.evaluation import pca_rebuilt
 from etudes.pipelines.vae.parameters import EvaluationParameters
 from etudes.vision.digit_vae import as_pixels
 from etudes.vision.digits import DIGITS
-from etudes.vision.panels import first_of_each, spherical
+from etudes.vision.panels import first_of_each, spherical, through_training
 
 STEPS = 11  # pictures of a path, both ends included
 PATHS = 6
@@ -28,7 +28,7 @@ Pixels = NDArray[np.uint8]
 def all_panels(
     models: Mapping[str, Any], train: Examples, test: Examples, parameters: EvaluationParameters, seed: int
 ) -> Examples:
-    """Every panel that the trained variants allow: ``reconstructions``, ``interpolation``, ``manifold``, ``styles``."""
+    """Every panel that the trained variants allow: ``reconstructions``, ``interpolation``, ``manifold``, ``styles``, ``training``."""
     shape = test["pixels"].shape[1:]
     panels = {"reconstructions": reconstructions(models, train, test, parameters, seed)}
     mover = next(
@@ -40,6 +40,7 @@ def all_panels(
         panels["manifold"] = manifold(models["manifold"])
     if "conditional" in models:
         panels["styles"] = styles(models["conditional"], test)
+        panels["training"], _ = through_training(models["conditional"].snapshots)
     rows, pictures = [], [np.empty((0, *shape), np.uint8)]
     for name, panel in panels.items():
         height, width = panel.shape[:2]

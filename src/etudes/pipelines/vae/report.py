@@ -24,6 +24,7 @@ IMAGES = (
     "interpolation",
     "manifold",
     "styles",
+    "training",
     "nearest",
 )
 LIKELIHOOD = ("elbo", "iwae", "active_units")
@@ -76,7 +77,10 @@ def show(drawn_samples: Examples, panel_samples: Examples, test_split: Examples)
         drawn_png(drawn_samples, names, np.asarray(test_split["pixels"])),
         per_class_png(drawn_samples, "conditional") if conditional else left_out,
         failures_png(drawn_samples, "conditional") if conditional else left_out,
-        *(_panel(panel_samples, name) for name in ("reconstructions", "interpolation", "manifold", "styles")),
+        *(
+            _panel(panel_samples, name)
+            for name in ("reconstructions", "interpolation", "manifold", "styles", "training")
+        ),
         nearest_png(drawn_samples, names),
     )
 
@@ -205,6 +209,12 @@ def write_report(
         inputs["styles_image"],
         "conditional: a test picture on the left, then all ten digits from its code. The hand stays, the digit changes.",
         "rows of ten digits, each row in one handwriting",
+    )
+    page.image(
+        inputs["training_image"],
+        "conditional: the same codes through training, two pictures of each digit, from before the first epoch (top) to "
+        "after the last; steps between rows grow.",
+        "rows of digits that grow out of grey",
     )
     page.image(
         inputs["interpolation_image"],
