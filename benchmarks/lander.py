@@ -38,6 +38,7 @@ def ours() -> float:
         hidden=HIDDEN,
         layer_norm=False,
         learning_rate=RATE,
+        learning_rate_end=RATE,
         discount=DISCOUNT,
         epsilon_end=EPSILON,
         epsilon_share=EPSILON_SHARE,

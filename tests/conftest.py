@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from projects import STUDY, kedro, make_project
 
@@ -23,6 +26,32 @@ def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = kedro(folder, "run", "--env=test", f"--pipelines={STUDY}")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return folder
+
+
+@pytest.fixture
+def predict(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """``predict(project, STUDY, INPUT, ...)``: the command ``kedro predict``, typed in the folder ``asked`` of a project.
+
+    It runs in this process: a process of its own would import the libraries for each question.
+    """
+
+    def run(project: Path, *arguments: str) -> Result:
+        from etudes.cli import cli
+
+        folder = project / "asked"
+        folder.mkdir(exist_ok=True)
+        monkeypatch.chdir(folder)
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        monkeypatch.setattr(logging, "raiseExceptions", logging.raiseExceptions)
+        loggers = [logging.getLogger(), logging.getLogger("etudes.traceback")]
+        before = [list(logger.handlers) for logger in loggers]
+        try:
+            return CliRunner().invoke(cli, ["predict", *arguments])
+        finally:
+            for logger, handlers in zip(loggers, before, strict=True):
+                logger.handlers[:] = handlers
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
-"""The project's commands beside Kedro's own: ``studies``, ``data``, ``predict``, ``record``, ``tables``, ``gallery``,
-and a ``run`` whose failures are one message."""
+"""The project's commands beside Kedro's own: ``studies``, ``data``, ``predict``, ``record``, ``tables``, ``gallery``;
+a ``run`` whose failures are one message, and a ``pipeline create`` that knows the files of a study."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from kedro.framework.cli.pipeline import create_pipeline, delete_pipeline
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError, env_option
 from kedro.utils import find_kedro_project
@@ -129,6 +130,57 @@ cli.add_command(
 cli.add_command(data)
 
 
+@cli.group()
+def pipeline() -> None:
+    """Make or remove a study."""
+
+
+def create(name: str, template_path: Path | None, skip_config: bool, env: str | None, **_: Any) -> None:
+    """A new study from ``templates/pipeline``: Kedro's arguments, the files of a study (`etudes.scaffold`)."""
+    from etudes.scaffold import create_study, next_steps
+
+    written = create_study(project_path(), name, template_path, env, not skip_config)
+    click.echo(next_steps(project_path(), name, written))
+
+
+def delete(name: str, env: str | None, yes: bool, **_: Any) -> None:
+    """Remove a study after asking; what it gave (``data/``, ``docs/results``, the registry) stays."""
+    from etudes.scaffold import delete_study, study_paths
+
+    paths = study_paths(project_path(), name, env)
+    click.echo("\n".join(["These will be removed:", *(f"  {path}" for path in paths)]))
+    if not yes and not click.confirm(f"Remove the study '{name}'?"):
+        click.echo("Nothing was removed.")
+        return
+    delete_study(project_path(), paths)
+    click.echo(
+        "Removed. Outputs, recorded results and registered models are kept; `kedro tables` mends the README."
+    )
+
+
+def _study_name(command: click.Command) -> list[click.Parameter]:
+    """A command's parameters with a NAME that is checked here: Kedro's own check knows packages, not studies."""
+    return [click.Argument(["name"]), *(each for each in command.params if each.name != "name")]
+
+
+pipeline.add_command(
+    click.Command(
+        "create",
+        params=_study_name(create_pipeline),
+        callback=one_message(create),
+        help="Make a study that runs as it stands; without --env, with configuration for base, full and test.",
+    )
+)
+pipeline.add_command(
+    click.Command(
+        "delete",
+        params=_study_name(delete_pipeline),
+        callback=one_message(delete),
+        help="Remove a study: its package, its tests, its configuration (without --env, of every environment).",
+    )
+)
+
+
 @cli.command()
 def studies() -> None:
     """List the studies: field, one line, data, primary metric."""
@@ -150,24 +202,38 @@ def studies() -> None:
 
 @cli.command()
 @click.argument("study")
-@click.argument("text")
+@click.argument("text", metavar="INPUT")
 @env_option
 @click.option(
     "--version", "model_version", default=None, help="A version of the registered model; default: champion."
 )
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="File to write: .csv or .json takes the answers as rows, .png or .gif the drawing of a study that draws, "
+    "which goes to STUDY_INPUT.png or .gif in this folder by default.",
+)
+@click.option(
+    "--overwrite", is_flag=True, help="Replace a file that is there; without it, one is never replaced."
+)
 @one_message
-def predict(study: str, text: str, env: str | None, model_version: str | None) -> None:
+def predict(
+    study: str, text: str, env: str | None, model_version: str | None, output: Path | None, overwrite: bool
+) -> None:
     """Ask a study's registered model: kedro predict STUDY INPUT.
 
-    INPUT is what the study works on; for a text study a text, or JSON with its named fields. Without --env the model
-    trained on the embedded sample answers, with --env=full the one trained on the public data.
+    INPUT is what the study works on: a text or a .txt file, a picture file, a row or a .csv file of rows, a seed for
+    studies that generate or play; or JSON with named fields. Without --env the model trained on the embedded sample
+    answers, with --env=full the one trained on the public data.
     """
     from etudes.serving.ask import ask
     from etudes.study import study_names
 
     if study not in study_names():
         raise click.UsageError(f"There is no study '{study}'. `kedro studies` lists them.")
-    click.echo(ask(project_path(), study, text, env, model_version))
+    click.echo(ask(project_path(), study, text, env, model_version, output, overwrite))
 
 
 @cli.command()

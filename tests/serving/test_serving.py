@@ -1,45 +1,19 @@
-"""The registered model: loaded in a fresh process, asked from the command line and over HTTP."""
+"""A study's registered model, asked from the command line."""
 
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
-import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import requests
+from click.testing import Result
 
-from projects import STUDY, kedro, quiet_environment
+from projects import STUDY, kedro
 
 pytestmark = pytest.mark.slow
 PLOT = "A detective hunts a killer who leaves a chess piece at every crime scene."
-
-
-def test_model_loads_in_a_fresh_process(finished_project: Path, tmp_path: Path) -> None:
-    script = f"""
-import json, mlflow, pandas as pd
-mlflow.set_tracking_uri("sqlite:///{finished_project / "mlflow.db"}")
-model = mlflow.pyfunc.load_model("models:/{STUDY}-sample@champion")
-answer = model.predict(pd.DataFrame({{"title": ["Chess (1999)", ""], "plot": [{PLOT!r}, "A wedding."]}}))
-print(json.dumps(answer.to_dict("records")))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        env=quiet_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    answers = json.loads(done.stdout.strip().splitlines()[-1])
-    assert len(answers) == 2
-    for answer in answers:
-        assert abs(sum(answer["probabilities"].values()) - 1) < 1e-6
-        assert answer["genre"] == max(answer["probabilities"], key=answer["probabilities"].get)
+Predict = Callable[..., Result]
 
 
 def test_predict_prints_three_genres_with_probabilities(finished_project: Path) -> None:
@@ -52,68 +26,80 @@ def test_predict_prints_three_genres_with_probabilities(finished_project: Path) 
     assert "embedded sample" in done.stdout
 
 
-def test_predict_takes_title_and_plot_as_json(finished_project: Path) -> None:
-    done = kedro(finished_project, "predict", STUDY, json.dumps({"title": "Chess (1999)", "plot": PLOT}))
-    assert done.returncode == 0, done.stderr
+def test_a_wrong_question_ends_with_a_status_of_its_own(finished_project: Path) -> None:
+    done = kedro(finished_project, "predict", STUDY, "{not json")
+    assert done.returncode == 1 and "looks like JSON" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_text_json_and_file_are_the_same_question(finished_project: Path, predict: Predict) -> None:
+    (finished_project / "asked").mkdir(exist_ok=True)
+    (finished_project / "asked" / "plot.txt").write_text(PLOT)
+    questions = [PLOT, json.dumps({"plot": PLOT}), "plot.txt"]
+    told = [predict(finished_project, STUDY, question) for question in questions]
+    assert [done.exit_code for done in told] == [0, 0, 0], told[-1].output
+    assert len({done.stdout for done in told}) == 1
+
+
+@pytest.mark.parametrize("suffix", [".json", ".csv"])
+def test_answers_are_written_as_rows_where_asked(
+    finished_project: Path, predict: Predict, tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"answers{suffix}"
+    done = predict(finished_project, STUDY, PLOT, f"--output={path}")
+    assert done.exit_code == 0 and f"Written: {path}" in done.stdout, done.output
+    if suffix == ".json":
+        (row,) = json.loads(path.read_text())
+        probabilities = row["probabilities"]
+    else:
+        import pandas as pd
+
+        (row,) = pd.read_csv(path).to_dict("records")
+        probabilities = json.loads(row["probabilities"])
+    assert row["genre"] == max(probabilities, key=probabilities.get)
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "part"),
     [
         ((STUDY, PLOT, "--env=full"), 1, "kedro run --env=full"),
+        ((STUDY, PLOT, "--version=99"), 1, "with version 99"),
         (("genre", PLOT), 2, "kedro studies"),
-        ((STUDY, "{not json"), 1, "looks like JSON"),
+        ((STUDY, '{"titel": "Akela"}'), 1, "unknown fields titel"),
         ((STUDY, "  "), 1, "plot is empty"),
+        ((STUDY, "nothing.txt"), 1, "nothing.txt: no such file"),
+        ((STUDY, PLOT, "--output=answer.png"), 1, "expected a name ending in .csv, .json"),
+        ((STUDY, PLOT, "--output=."), 1, "is a folder"),
     ],
 )
-def test_wrong_question_gets_one_message(
-    finished_project: Path, arguments: tuple[str, ...], status: int, part: str
+def test_a_wrong_question_gets_one_message_and_writes_nothing(
+    finished_project: Path, predict: Predict, arguments: tuple[str, ...], status: int, part: str
 ) -> None:
-    done = kedro(finished_project, "predict", *arguments)
-    assert done.returncode == status, done.stderr
-    assert part in done.stderr and "Traceback" not in done.stderr
+    (finished_project / "asked").mkdir(exist_ok=True)
+    before = sorted((finished_project / "asked").iterdir())
+    done = predict(finished_project, *arguments)
+    assert done.exit_code == status, done.output
+    assert part in " ".join(done.stderr.split()) and "Traceback" not in done.output
+    assert sum(line.startswith("Error:") for line in done.stderr.splitlines()) == 1
+    assert sorted((finished_project / "asked").iterdir()) == before
 
 
-def test_model_answers_over_http(finished_project: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    uri = f"sqlite:///{finished_project / 'mlflow.db'}"
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local", "-p", str(port)]
-    server = subprocess.Popen(
-        [*command, "-m", f"models:/{STUDY}-sample@champion"],
-        env=quiet_environment(MLFLOW_TRACKING_URI=uri, PATH=f"{Path(sys.executable).parent}:/usr/bin:/bin"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+def test_a_study_that_never_ran_is_named_with_the_command_that_runs_it(
+    project: Path, predict: Predict
+) -> None:
+    done = predict(project, STUDY, PLOT)
+    assert done.exit_code == 1
+    assert f"Train it first: kedro run --pipelines={STUDY}" in " ".join(done.stderr.split())
+    assert not list(project.rglob("*.db")), "an empty registry would look like one that lost its models"
+
+
+def test_a_model_whose_files_are_gone_is_named(finished_project: Path, predict: Predict) -> None:
+    files = finished_project / "mlartifacts"
+    files.rename(finished_project / "elsewhere")
     try:
-        wait_until_healthy(f"http://127.0.0.1:{port}/ping", server)
-        records = {"dataframe_records": [{"title": "", "plot": PLOT}]}
-        answer = requests.post(f"http://127.0.0.1:{port}/invocations", json=records, timeout=60)
-        assert answer.status_code == 200, answer.text
-        (prediction,) = answer.json()["predictions"]
-        assert prediction["genre"] in prediction["probabilities"]
-        bad = requests.post(
-            f"http://127.0.0.1:{port}/invocations", json={"dataframe_records": [{}]}, timeout=60
-        )
-        assert bad.status_code == 400
+        done = predict(finished_project, STUDY, PLOT)
     finally:
-        import os
-        import signal
-
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(timeout=30)
-
-
-def wait_until_healthy(url: str, server: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        assert server.poll() is None, server.stdout.read() if server.stdout else ""
-        try:
-            if requests.get(url, timeout=5).status_code == 200:
-                return
-        except requests.ConnectionError:
-            time.sleep(0.5)
-    raise AssertionError("the server did not answer within two minutes")
+        (finished_project / "elsewhere").rename(files)
+    assert done.exit_code == 1
+    flat = " ".join(done.stderr.split())
+    assert f"models:/{STUDY}-sample/1 cannot be fetched" in flat and "Train the model again" in flat

@@ -13,7 +13,7 @@ from digit_toys import crisp_splits, fit_settings, run_settings
 from etudes.datasets import RawFile
 from etudes.models import save_model
 from etudes.pipelines.vae.model import Convolutional, Judge, VAEPredictor
-from etudes.serving.predictor import Predictor, load_predictor
+from etudes.serving.predictor import DrawingPredictor, load_predictor
 from etudes.vision.parameters import ConvolutionalVAEParameters, JudgeParameters
 from etudes.vision.pictures import read_picture
 
@@ -49,7 +49,7 @@ def untold(told: VAEPredictor) -> VAEPredictor:
 
 
 def test_every_row_gets_a_picture(told: VAEPredictor) -> None:
-    assert isinstance(told, Predictor)
+    assert isinstance(told, DrawingPredictor)
     answer = told.predict(pd.DataFrame({"label": [3, 5], "seed": [0, 0]}))
     assert answer["label"].tolist() == [3, 5]
     picture = read_picture(RawFile("a", base64.b64decode(answer["image"][0])))
@@ -93,20 +93,45 @@ def test_a_frame_of_something_else_is_refused(told: VAEPredictor) -> None:
         told.predict(pd.DataFrame({"text": ["7"]}))
 
 
-@pytest.mark.parametrize("text", ["7", " 7 ", '{"label": 7}', '{"label": "7", "seed": 0}'])
-def test_a_digit_on_the_command_line(told: VAEPredictor, text: str) -> None:
-    answer = told.predict(told.parse(text))
-    assert answer["label"].tolist() == [7]
-    described = told.describe(answer)
-    assert "a drawn 7; the judge reads a" in described and "#" in described
+@pytest.mark.parametrize("text", ["7", " 7 ", '{"seed": 7}', '{"seed": "7", "label": null}'])
+def test_a_seed_on_the_command_line_asks_for_ten_of_each_digit(told: VAEPredictor, text: str) -> None:
+    question = told.parse(text)
+    assert question["label"].tolist() == [digit for digit in range(10) for _ in range(10)]
+    assert question.equals(told.parse("7")) and question["seed"].nunique() == 100
 
 
-def test_nothing_on_the_command_line_is_any_digit(told: VAEPredictor) -> None:
-    assert told.predict(told.parse(""))["label"][0] in range(10)
+def test_a_label_asks_for_the_same_ten_pictures_alone(told: VAEPredictor) -> None:
+    alone = told.parse('{"seed": 7, "label": 3}')
+    assert alone.equals(told.parse("7")[30:40].reset_index(drop=True))
+    answer = told.predict(alone)
+    assert "10 pictures, 10 in a row" in told.describe(answer) and "as the digit asked for" in told.describe(
+        answer
+    )
+    sheet = read_picture(RawFile("sheet", told.draw(answer)))[:, :, 0]
+    scale = sheet.shape[0] // 8
+    assert sheet.shape == (8 * scale, (10 * 9 - 1) * scale)
+    first = read_picture(RawFile("a", base64.b64decode(answer["image"][0])))[:, :, 0]
+    assert np.array_equal(sheet[::scale, ::scale][:, :8], first)
+
+
+def test_a_generator_without_labels_is_asked_for_any_digit(untold: VAEPredictor) -> None:
+    question = untold.parse("7")
+    assert len(question) == 100 and question["label"].isna().all()
+    answer = untold.predict(question.head(10))
+    counts = answer["judged"].value_counts()
+    assert all(f"{counts[digit]} as {digit}" in untold.describe(answer) for digit in counts.index)
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [('{"label": 7', "not"), ('{"digit": 7}', "unknown fields digit")]
+    ("text", "message"),
+    [
+        ('{"label": 7', "looks like JSON but is not"),
+        ('{"digit": 7}', "unknown fields digit; expected a seed such as 7"),
+        ("", "the seed is ''"),
+        ("-1", "the seed is '-1'; expected a whole number"),
+        ("1e400", "the seed is '1e400'"),
+        ('{"label": 10}', "expected a digit from 0 to 9"),
+    ],
 )
 def test_broken_wishes_are_refused(told: VAEPredictor, text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -2,15 +2,93 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 
-def ask(project: Path, study: str, text: str, env: str | None, version: str | None) -> str:
-    """Load a study's registered model and answer one input.
+from etudes.atomic import atomic_file
+from etudes.serving.predictor import DrawingPredictor, Predictor, load_predictor
+
+TABLES = (".csv", ".json")
+SHOWN = 20  # answers printed
+SAMPLE_ENVIRONMENTS = (None, "base", "local", "test")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A registered model: its predictor, its name and version."""
+
+    predictor: Predictor
+    name: str
+    version: str
+
+
+def ask(
+    project: Path,
+    study: str,
+    text: str,
+    env: str | None = None,
+    version: str | None = None,
+    output: Path | None = None,
+    overwrite: bool = False,
+) -> str:
+    """Load a study's registered model, answer one input, and write the answer's file where it has one.
+
+    Args:
+        project: the project's folder, whose registry is asked.
+        study: its name.
+        text: the input, as the study's predictor parses it.
+        env: environment that the model was trained in; None for the embedded sample.
+        version: of the registered model; None for the champion.
+        output: file to write. ``.csv`` and ``.json`` take the answers as rows; a study that draws takes the ending of
+            its drawing too, and without an output writes it to ``<study>_<input><ending>`` in the working directory.
+        overwrite: replace a file that is there.
+
+    Returns:
+        The answer for a terminal, the model it is from, and the path that was written.
 
     Raises:
-        ValueError: no such model is registered, or the input cannot be read.
+        ValueError: no such model is registered, the input cannot be read, or the file cannot be written so.
+    """
+    if output is not None:
+        refuse_existing(output, overwrite)
+    found = find_model(project, study, env, version)
+    predictor = found.predictor
+    drawing = predictor if isinstance(predictor, DrawingPredictor) else None
+    endings = (*TABLES, drawing.suffix) if drawing else TABLES
+    if output is not None and output.suffix not in endings:
+        raise ValueError(
+            f"{output}: expected a name ending in {', '.join(endings)}; {study} writes nothing else"
+        )
+    answer = predictor.predict(predictor.parse(text))
+    content: bytes | None = None
+    if output is not None and output.suffix in TABLES:
+        content = table_bytes(answer, output.suffix)
+    elif drawing is not None:
+        content = drawing.draw(answer)
+        if content is None and output is not None:
+            raise ValueError(
+                f"{output}: the answer to this input has no drawing; expected {' or '.join(TABLES)}"
+            )
+        output = output or Path.cwd() / f"{study}_{short_name(text)}{drawing.suffix}"
+    lines = [*_told(predictor, answer, whole=drawing is not None), _origin(found)]
+    if content is not None and output is not None:
+        refuse_existing(output, overwrite)
+        with atomic_file(output) as temporary:
+            temporary.write_bytes(content)
+        lines.append(f"Written: {output}")
+    return "\n".join(lines)
+
+
+def find_model(project: Path, study: str, env: str | None, version: str | None) -> Found:
+    """A version of a study's registered model, loaded.
+
+    Raises:
+        ValueError: no such model is registered, or its files are gone.
     """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # read when MLflow is imported
     import mlflow
@@ -18,12 +96,19 @@ def ask(project: Path, study: str, text: str, env: str | None, version: str | No
     from mlflow.tracking import MlflowClient
 
     from etudes.config import tracking_uri
-    from etudes.serving.predictor import load_predictor
     from etudes.tracking.registry import CHAMPION, registered_name
 
-    name = registered_name(study, embedded_sample=env in (None, "base", "local", "test"))
-    client = MlflowClient(tracking_uri(project))
-    mlflow.set_tracking_uri(tracking_uri(project))
+    uri = tracking_uri(project)
+    name = registered_name(study, embedded_sample=env in SAMPLE_ENVIRONMENTS)
+    run = f"kedro run{f' --env={env}' if env else ''} --pipelines={study}"
+    nothing = (
+        f"No registered model '{name}' with {f'version {version}' if version else 'the alias champion'} in {uri}. "
+        f"Train it first: {run}"
+    )
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+        raise ValueError(nothing)  # MLflow would make an empty database to look in
+    client = MlflowClient(uri)
+    mlflow.set_tracking_uri(uri)
     try:
         found = (
             client.get_model_version(name, version)
@@ -31,13 +116,56 @@ def ask(project: Path, study: str, text: str, env: str | None, version: str | No
             else client.get_model_version_by_alias(name, CHAMPION)
         )
     except MlflowException as error:
-        env_option = f" --env={env}" if env else ""
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise ValueError(nothing) from error
+        raise ValueError(f"The registry {uri} does not answer: {str(error).splitlines()[0]}") from error
+    try:
+        folder = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{found.version}"))
+    except (MlflowException, OSError) as error:
         raise ValueError(
-            f"No registered model '{name}' with {'version ' + version if version else 'the alias champion'} in "
-            f"{tracking_uri(project)}. Train it first: kedro run{env_option} --pipelines={study}"
+            f"The files of models:/{name}/{found.version} cannot be fetched ({str(error).splitlines()[0]}). "
+            f"Train the model again: {run}"
         ) from error
-    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{found.version}"))
-    predictor = load_predictor(folder / "artifacts" / "predictor")
-    answer = predictor.predict(predictor.parse(text))
-    kind = " (trained on the embedded sample)" if predictor.card["embedded_sample"] else ""
-    return f"{predictor.describe(answer)}\n[models:/{name} version {found.version}: {predictor.card['variant']}{kind}]"
+    return Found(load_predictor(folder / "artifacts" / "predictor"), name, str(found.version))
+
+
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Say that ``path`` must not be written.
+
+    Raises:
+        ValueError: it is a folder, or a file that may not be replaced.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name a file with --output")
+    if path.exists() and not overwrite:
+        raise ValueError(
+            f"{path} exists already; name another file with --output, or replace it with --overwrite"
+        )
+
+
+def short_name(text: str) -> str:
+    """The input as part of a file's name: a path's stem, else its letters and digits, at most 40."""
+    stem = text if text.lstrip().startswith(("{", "[")) else Path(text).stem
+    return re.sub(r"[^A-Za-z0-9]+", "-", stem)[:40].strip("-") or "answer"
+
+
+def table_bytes(answer: pd.DataFrame, suffix: str) -> bytes:
+    """The answers as rows of a CSV or JSON file; a cell of a CSV file that holds a mapping or a list is JSON."""
+    if suffix == ".json":
+        return answer.to_json(orient="records", indent=1, force_ascii=False).encode()
+    plain = answer.map(lambda cell: json.dumps(cell) if isinstance(cell, dict | list) else cell)
+    return plain.to_csv(index=False).encode()
+
+
+def _told(predictor: Predictor, answer: pd.DataFrame, whole: bool) -> list[str]:
+    """The answer in words; of a long table its beginning, unless its words are about the ``whole``."""
+    if whole or len(answer) <= SHOWN:
+        return [predictor.describe(answer)]
+    more = f"... and {len(answer) - SHOWN} more rows; --output=answers.csv writes all of them"
+    return [predictor.describe(answer.head(SHOWN)), more]
+
+
+def _origin(found: Found) -> str:
+    card = found.predictor.card
+    kind = " (trained on the embedded sample)" if card["embedded_sample"] else ""
+    return f"[models:/{found.name} version {found.version}: {card['variant']}{kind}]"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from pathlib import Path
 
 import pandas as pd
 
 from etudes.datasets.raw import RawFile
+from etudes.serving.questions import LARGEST_FILE, read_file
+from etudes.vision.pictures import read_picture
 
 COLUMN = "image"
 
@@ -17,7 +18,7 @@ def pictures_of(frame: pd.DataFrame) -> list[RawFile]:
     """The picture files in the column ``image``: bytes, or the same in base64 (what JSON can carry).
 
     Raises:
-        ValueError: no such column, or an entry that is neither.
+        ValueError: no such column, or an entry that is neither or too large.
     """
     if COLUMN not in frame.columns:
         raise ValueError(
@@ -26,29 +27,35 @@ def pictures_of(frame: pd.DataFrame) -> list[RawFile]:
     return [_picture(value, f"{COLUMN} in row {row}") for row, value in enumerate(frame[COLUMN])]
 
 
-def picture_frame(text: str) -> pd.DataFrame:
-    """The picture file at the path ``text`` as a frame of one row.
+def picture_frame(path: str, size: int | None = None, crop: int | None = None) -> pd.DataFrame:
+    """The picture file at ``path`` as a frame of one row, once it is known that it can be read.
+
+    Args:
+        path: of a PNG or JPEG file.
+        size, crop: as for `read_picture`; a picture that is too small is refused here, by its name.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there is no such file, it is too large, or no picture can be read from it.
     """
-    path = Path(text).expanduser()
-    try:
-        return pd.DataFrame({COLUMN: [path.read_bytes()]})
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"{text}: no picture file there ({error}); expected the path of a PNG or JPEG"
-        ) from error
+    raw = read_file(path, "the path of a PNG or JPEG file")
+    read_picture(raw, size, crop)
+    return pd.DataFrame({COLUMN: [raw.content]})
 
 
 def _picture(value: object, name: str) -> RawFile:
     if isinstance(value, bytes | bytearray | memoryview):
-        return RawFile(name, bytes(value))
-    if isinstance(value, str):
+        content = bytes(value)
+    elif isinstance(value, str):
         try:
-            return RawFile(name, base64.b64decode(value, validate=True))
+            content = base64.b64decode(value, validate=True)
         except (binascii.Error, ValueError) as error:
             raise ValueError(
                 f"{name}: a text that is not base64 ({error}); expected a PNG or JPEG file"
             ) from error
-    raise ValueError(f"{name}: found {type(value).__name__}, expected the bytes of a PNG or JPEG file")
+    else:
+        raise ValueError(f"{name}: found {type(value).__name__}, expected the bytes of a PNG or JPEG file")
+    if len(content) > LARGEST_FILE:
+        raise ValueError(
+            f"{name}: {len(content):,} bytes; expected a PNG or JPEG of at most {LARGEST_FILE:,}"
+        )
+    return RawFile(name, content)

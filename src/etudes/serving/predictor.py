@@ -23,11 +23,25 @@ class Predictor(Protocol):
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame: ...
     def example(self) -> pd.DataFrame: ...
     def parse(self, text: str) -> pd.DataFrame:
-        """A user's command-line input as one row."""
+        """A user's command-line input as rows."""
         ...
 
     def describe(self, answer: pd.DataFrame) -> str:
-        """The answer to one row, for a terminal."""
+        """The answer to a parsed input, for a terminal."""
+        ...
+
+
+@runtime_checkable
+class DrawingPredictor(Predictor, Protocol):
+    """A predictor whose answer is also a picture or an animation, which `kedro predict` writes to a file.
+
+    ``suffix`` is the ending of that file: ``.png`` or ``.gif``.
+    """
+
+    suffix: str
+
+    def draw(self, answer: pd.DataFrame) -> bytes | None:
+        """The file of the answer to a parsed input; None where that answer has none."""
         ...
 
 

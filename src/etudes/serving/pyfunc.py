@@ -6,6 +6,7 @@
 from pathlib import Path
 
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
@@ -19,7 +20,11 @@ class StudyModel(PythonModel):
         self.predictor = load_predictor(Path(context.artifacts["predictor"]))
 
     def predict(self, context, model_input, params=None) -> pd.DataFrame:  # type: ignore[no-untyped-def]
-        return self.predictor.predict(pd.DataFrame(model_input))
+        try:
+            return self.predictor.predict(pd.DataFrame(model_input))
+        except ValueError as error:
+            # The server answers this with status 400 and the message; of any other error it says "unexpected".
+            raise MlflowException.invalid_parameter_value(str(error)) from error
 
 
 set_model(StudyModel())

@@ -1,9 +1,8 @@
-"""A generator of digits behind a user's raw input: which digit, which seed."""
+"""A generator of digits behind a user's raw input: which seed, which digit."""
 
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any, Self
 
 import numpy as np
@@ -11,12 +10,14 @@ import pandas as pd
 
 from etudes.datasets.raw import RawFile
 from etudes.models import ModelState, registered_class
+from etudes.serving.questions import LARGEST_SEED, json_fields, seed_of
 from etudes.vision.digits import DIGITS
-from etudes.vision.panels import drawn_in_text
+from etudes.vision.panels import drawn_in_text, panel_png
 from etudes.vision.pictures import png_bytes, read_picture
 
 TRIES = 256  # draws of a generator that knows no labels, of which the best reading is taken
-LARGEST_SEED = 2**31
+DRAWS = 10  # pictures of each digit that one seed gives on the command line
+EXPECTED = 'a seed such as 7, or {"seed": 7, "label": 3}'
 
 
 class DigitPredictor:
@@ -27,6 +28,7 @@ class DigitPredictor:
     """
 
     registered_name: str
+    suffix = ".png"
 
     def __init__(self, generator: Any, judge: Any, card: dict[str, Any]) -> None:
         self.generator, self.judge, self.card = generator, judge, card
@@ -45,7 +47,7 @@ class DigitPredictor:
         labels = list(frame["label"]) if "label" in frame.columns else [None] * len(frame)
         seeds = list(frame["seed"]) if "seed" in frame.columns else list(range(len(frame)))
         rows = [
-            self._draw(_digit(label, row), _whole(seed, row))
+            self._draw(_digit(label, row), seed_of(seed, f"seed in row {row}"))
             for row, (label, seed) in enumerate(zip(labels, seeds, strict=True))
         ]
         return pd.DataFrame(rows, columns=["label", "judged", "confidence", "image"])
@@ -75,27 +77,43 @@ class DigitPredictor:
         return pd.DataFrame({"label": [7, 3], "seed": [0, 1]})
 
     def parse(self, text: str) -> pd.DataFrame:
-        """A digit; or JSON such as ``{"label": 7, "seed": 1}``; nothing is any digit."""
-        fields: dict[str, Any] = {"label": text.strip() or None}
-        if text.lstrip().startswith("{"):
-            try:
-                fields = json.loads(text)
-            except json.JSONDecodeError as error:
-                raise ValueError(
-                    f'The input looks like JSON but is not: {error}. Expected {{"label": 7, "seed": 1}}'
-                ) from error
-            unknown = sorted(set(fields) - {"label", "seed"})
-            if unknown:
-                raise ValueError(f"unknown fields {', '.join(unknown)}; expected label and seed")
-        return pd.DataFrame([{"label": fields.get("label"), "seed": fields.get("seed", 0)}], dtype=object)
+        """A seed; or JSON with ``seed`` (0 if left out) and ``label``.
+
+        It asks for `DRAWS` pictures of each digit, or of the ``label`` alone; a generator that knows no labels is asked
+        for as many of any digit. Where it knows them, a digit's pictures are the same in both.
+        """
+        fields = json_fields(text, EXPECTED, known=("seed", "label"))
+        if fields is None:
+            fields = {"seed": text.strip()}
+        seed = seed_of(fields.get("seed", 0), "the seed")
+        label = _digit(fields.get("label"), 0)
+        asked = range(DIGITS) if label is None else [label]
+        digits: list[int | None] = [
+            digit if self.generator.conditional or label is not None else None for digit in asked
+        ]
+        seeds = np.random.default_rng(seed).integers(LARGEST_SEED, size=(DIGITS, DRAWS), endpoint=True)
+        rows = [(digit, int(one)) for digit, place in zip(digits, asked, strict=True) for one in seeds[place]]
+        return pd.DataFrame(rows, columns=["label", "seed"], dtype=object)
 
     def describe(self, answer: pd.DataFrame) -> str:
-        """The first picture in characters, and what the judge reads."""
-        row = answer.iloc[0]
-        pixels = read_picture(RawFile("image", base64.b64decode(row["image"])))[:, :, 0]
+        """The first picture in characters, and what the judge reads in all of them."""
+        pixels = read_picture(RawFile("image", base64.b64decode(answer["image"].iloc[0])))[:, :, 0]
+        if self.generator.conditional:
+            right = int((answer["label"] == answer["judged"]).sum())
+            read = f"{right} as the digit asked for"
+        else:
+            counts = answer["judged"].value_counts().sort_index()
+            read = ", ".join(f"{count} as {digit}" for digit, count in counts.items())
         return (
             f"{drawn_in_text(pixels)}\n"
-            f"a drawn {row['label']}; the judge reads a {row['judged']} ({row['confidence']:.1%})"
+            f"{len(answer)} pictures, {DRAWS} in a row, of which this is the first; the judge reads {read}"
+        )
+
+    def draw(self, answer: pd.DataFrame) -> bytes:
+        """All pictures as one, `DRAWS` in a row."""
+        pictures = [base64.b64decode(image) for image in answer["image"]]
+        return panel_png(
+            np.stack([read_picture(RawFile("image", picture))[:, :, 0] for picture in pictures]), DRAWS
         )
 
     def state(self) -> ModelState:
@@ -123,16 +141,4 @@ def _digit(value: Any, row: int) -> int | None:
         number = float("nan")
     if number not in range(DIGITS):
         raise ValueError(f"label in row {row} is {value!r}; expected a digit from 0 to 9, or nothing for any")
-    return int(number)
-
-
-def _whole(value: Any, row: int) -> int:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = float("nan")
-    if not 0 <= number < LARGEST_SEED or number != int(number):
-        raise ValueError(
-            f"seed in row {row} is {value!r}; expected a whole number from 0 to {LARGEST_SEED - 1}"
-        )
     return int(number)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from click.testing import Result
+from PIL import Image
 
 from etudes.samples.digits import raw_file
 from projects import kedro, make_project
 
 pytestmark = pytest.mark.slow
 STUDY = "adversarial_strip"
+Predict = Callable[..., Result]
 LOOK = {
     "photos": {"size": 16, "crop": 16},
     "split": {"train": 40, "dev": 20, "test": 40},
@@ -53,7 +57,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     (mine / "catalog" / f"{STUDY}.yml").write_text(yaml.safe_dump(catalog))
     (mine / "parameters" / f"{STUDY}.yml").write_text(yaml.safe_dump({STUDY: LOOK}))
-    done = run_mine(project)
+    done = kedro(project, "run", "--env=mine", f"--pipelines={STUDY}")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return project
 
@@ -86,6 +90,30 @@ def test_every_output_of_the_contract_is_written(own: Path) -> None:
     page = (reporting / "report.html").read_text(encoding="utf-8")
     assert "embedded sample" not in page and "one network only" in page
     assert not list(own.rglob("*.tmp"))
+
+
+def test_a_photo_is_answered_without_and_with_the_strip(own: Path, predict: Predict) -> None:
+    photo = next((own / "raw" / "pictures").iterdir())
+    done = predict(own, STUDY, str(photo), "--env=mine")
+    assert done.exit_code == 0, done.output
+    assert "without the strip:" in done.stdout and "with the strip:" in done.stdout
+    path = own / "asked" / f"{STUDY}_{photo.stem.replace('_', '-')}.png"
+    with Image.open(path) as patched:
+        assert patched.size == (16, 16)
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [(None, "photo.png: no such file"), (b"no picture", "photo.png: no picture can be read")],
+)
+def test_what_is_no_photo_is_refused_by_name(
+    own: Path, predict: Predict, tmp_path: Path, content: bytes | None, part: str
+) -> None:
+    if content is not None:
+        (tmp_path / "photo.png").write_bytes(content)
+    done = predict(own, STUDY, str(tmp_path / "photo.png"), "--env=mine")
+    assert done.exit_code == 1 and part in " ".join(done.stderr.split()), done.output
+    assert not (own / "asked" / f"{STUDY}_photo.png").exists()
 
 
 def test_predictions_hold_each_held_out_photo_for_each_draw(own: Path) -> None:

@@ -105,9 +105,9 @@ def test_a_path_and_json_are_understood(
     assert plain["category"].tolist() == [""] and named["category"].tolist() == ["board"]
     said = predictor.describe(predictor.predict(named))
     assert said.startswith(("anomalous: score", "normal: score")) and "(category board)" in said
-    with pytest.raises(ValueError, match="looks like JSON but cannot be read"):
+    with pytest.raises(ValueError, match="unknown fields picture; expected"):
         predictor.parse('{"picture": "x.png"}')
-    with pytest.raises(ValueError, match=r"nothing\.png: no picture file there"):
+    with pytest.raises(ValueError, match=r"nothing\.png: no such file"):
         predictor.parse(str(tmp_path / "nothing.png"))
 
 

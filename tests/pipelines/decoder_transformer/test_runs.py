@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import Result
 
 from projects import kedro, make_project
 
 pytestmark = pytest.mark.slow
 
 STUDY = "decoder_transformer"
+Predict = Callable[..., Result]
 RUN = ("run", f"--pipelines={STUDY}")
 
 
@@ -36,7 +39,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "raw": str(project),
     }
     path.write_text(yaml.safe_dump(catalog))
-    done = kedro(project, *RUN, "--env=mine", "--params=run.track=false", timeout=600)
+    done = kedro(project, *RUN, "--env=mine", timeout=600)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return project
 
@@ -60,6 +63,28 @@ def test_every_variant_is_scored_and_the_page_is_written(finished: Path) -> None
     for words in ("Which ceiling", "told the coefficients", "trivial baseline", "What the cache saves"):
         assert words in page, words
     assert "embedded sample</" not in page, "the text is the user's own"
+
+
+def test_a_prompt_is_continued_by_as_many_characters_as_asked_for(finished: Path, predict: Predict) -> None:
+    wish = '{"prompt": "The quick ", "characters": 12, "seed": 1}'
+    told = [predict(finished, STUDY, wish, "--env=mine") for _ in range(2)]
+    assert [done.exit_code for done in told] == [0, 0], told[0].output
+    assert told[0].stdout == told[1].stdout, "the seed decides the text"
+    continuation, _, origin = told[0].stdout.rstrip("\n").rpartition("\n")
+    assert len(continuation) == 12 and origin.startswith(f"[models:/{STUDY} version 1: ")
+
+
+@pytest.mark.parametrize(
+    ("wish", "part"),
+    [
+        ("§", "is not among the characters of the training text"),
+        ('{"prompt": "The", "temperature": -1}', "temperature of row 0 is -1"),
+        ('{"prompt": "The", "seed": 0.5, "top_k": 3}', "unknown fields top_k"),
+    ],
+)
+def test_a_wrong_prompt_gets_one_message(finished: Path, predict: Predict, wish: str, part: str) -> None:
+    done = predict(finished, STUDY, wish, "--env=mine")
+    assert done.exit_code == 1 and part in " ".join(done.stderr.split()), done.output
 
 
 @pytest.mark.parametrize(

@@ -123,9 +123,11 @@ def test_bad_json_is_refused_with_the_expected_form(predictor: GenrePredictor) -
         predictor.parse('{"plot": "A wolf."')
 
 
-def test_json_without_a_plot_is_refused_when_asked(predictor: GenrePredictor) -> None:
+def test_json_without_a_plot_or_with_an_unknown_field_is_refused(predictor: GenrePredictor) -> None:
     with pytest.raises(ValueError, match="plot is empty"):
-        predictor.predict(predictor.parse('{"titel": "Akela"}'))
+        predictor.predict(predictor.parse('{"title": "Akela"}'))
+    with pytest.raises(ValueError, match="unknown fields titel; expected"):
+        predictor.parse('{"titel": "Akela", "plot": "A wolf."}')
 
 
 def test_a_text_file_is_read(predictor: GenrePredictor, tmp_path: Path) -> None:

@@ -69,16 +69,22 @@ def test_line_json_and_file_are_the_same_question(predictor: IncomePredictor, tm
     numbers = {name: int(value) if value.isdigit() else value for name, value in fields.items()}
     underscored = {name.replace("-", "_"): value for name, value in numbers.items()}
     (tmp_path / "people.csv").write_text(f"{LINE}\n{LINE}, >50K\n")
+    names = [name.replace("-", "_") for name in COLUMNS]
+    (tmp_path / "named.csv").write_text(
+        f"income,{','.join(reversed(names))}\n>50K,{','.join(reversed(LINE.split(', ')))}\n",
+        encoding="utf-8-sig",
+    )
     questions = [
         LINE,
         f"{LINE}, <=50K.",
         json.dumps(fields),
         json.dumps(numbers),
         json.dumps(underscored),
+        str(tmp_path / "named.csv"),
         str(tmp_path / "people.csv"),
     ]
     answers = [above(predictor, predictor.parse(question)) for question in questions]
-    assert [len(answer) for answer in answers] == [1, 1, 1, 1, 1, 2]
+    assert [len(answer) for answer in answers] == [1, 1, 1, 1, 1, 1, 2]
     assert len({p for answer in answers for p in answer}) == 1
 
 
@@ -142,6 +148,22 @@ def test_missing_columns_are_named(predictor: IncomePredictor) -> None:
 def test_a_wrong_question_is_refused(predictor: IncomePredictor, text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         predictor.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"age,workclass\n", r"people\.csv: there are no rows in it"),
+        (b"age,workclass\n38,Private,3,4\n", r"people\.csv: cannot be read"),
+        (b"age,workclass\n38,Priv\xe9\n", r"people\.csv: cannot be read .* UTF-8"),
+    ],
+)
+def test_a_wrong_file_with_column_names_is_refused(
+    predictor: IncomePredictor, tmp_path: Path, content: bytes, said: str
+) -> None:
+    (tmp_path / "people.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=said):
+        predictor.parse(str(tmp_path / "people.csv"))
 
 
 def test_an_answer_is_described(predictor: IncomePredictor) -> None:

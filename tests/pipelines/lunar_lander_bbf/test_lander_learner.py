@@ -12,7 +12,10 @@ import torch
 from torch import nn
 
 from etudes.pipelines.lunar_lander_bbf.learner import Learner
+from etudes.pipelines.lunar_lander_bbf.network import QNetwork
 from etudes.pipelines.lunar_lander_bbf.parameters import AnnealingParameters, ResetParameters
+from etudes.pipelines.lunar_lander_bbf.passes import Passes
+from etudes.rl.flat import flatten_parameters
 from etudes.rl.replay import ReplayBuffer
 
 ANNEALING = AnnealingParameters(n_start=10, n_end=3, discount_start=0.97, discount_end=0.997, updates=20)
@@ -42,9 +45,25 @@ def learner(
     return Learner(3, 2, settings("training", **changes), updates=updates, seed=seed, **(arms or {}))
 
 
-def test_an_update_equals_a_plain_implementation(settings: Callable[..., Any]) -> None:
-    """Five updates with separate tensors, one loss and one optimiser step after the other."""
-    ours = learner(settings, target_rate=0.1, weight_decay=0.01, n_step=3, act_with="online")
+@pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize("gradient_clip", [0.1, 10.0])
+def test_an_update_equals_a_plain_implementation(
+    settings: Callable[..., Any], layer_norm: bool, gradient_clip: float
+) -> None:
+    """Five updates with separate tensors, autograd, one loss and one optimiser step after the other."""
+    ours = learner(
+        settings,
+        updates=5,
+        target_rate=0.1,
+        weight_decay=0.01,
+        n_step=3,
+        act_with="online",
+        learning_rate=0.001,
+        learning_rate_end=0.0005,
+        layer_norm=layer_norm,
+        gradient_clip=gradient_clip,
+        huber=0.7,
+    )
     online, target, buffer = copy.deepcopy(ours.online), copy.deepcopy(ours.target), some_buffer()
     for network in (online, target):
         for parameter in network.parameters():
@@ -53,8 +72,9 @@ def test_an_update_equals_a_plain_implementation(settings: Callable[..., Any]) -
     draws = copy.deepcopy(ours._draws)
     s = ours.settings
     optimiser = torch.optim.AdamW(online.parameters(), s.learning_rate, eps=s.adam_epsilon, weight_decay=0.01)
-    for _ in range(5):
+    for update in range(5):
         ours.update(buffer, 1)
+        optimiser.param_groups[0]["lr"] = 0.001 - 0.0001 * update
         batch = buffer.sample(draws, s.batch_size, 3, s.discount)
         with torch.no_grad():
             following = torch.from_numpy(batch.next_observations)
@@ -68,7 +88,8 @@ def test_an_update_equals_a_plain_implementation(settings: Callable[..., Any]) -
         loss = torch.where(error < s.huber, 0.5 * error**2, s.huber * (error - 0.5 * s.huber)).mean()
         optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(online.parameters(), s.gradient_clip)
+        norm = nn.utils.clip_grad_norm_(online.parameters(), s.gradient_clip)
+        assert (norm > s.gradient_clip) == (gradient_clip == 0.1), "both sides of the limit are tried"
         optimiser.step()
         with torch.no_grad():
             for slow, fast in zip(target.parameters(), online.parameters(), strict=True):
@@ -77,6 +98,57 @@ def test_an_update_equals_a_plain_implementation(settings: Callable[..., Any]) -
     for network, plain in ((ours.online, online), (ours.target, target)):
         for a, b in zip(network.parameters(), plain.parameters(), strict=True):
             torch.testing.assert_close(a.detach(), b.detach(), atol=1e-6, rtol=1e-5)
+
+
+def test_several_updates_at_once_keep_the_targets_of_their_beginning(settings: Callable[..., Any]) -> None:
+    """The first of two is the update that would have been made alone; the second takes other transitions."""
+    alone, together = learner(settings), learner(settings)
+    size = alone.settings.batch_size
+    buffer = some_buffer()
+    batch = buffer.sample(copy.deepcopy(together._draws), 2 * size, 1, together.discount)
+    before = copy.deepcopy(together.target)
+    for half in (slice(0, size), slice(size, None)):
+        with torch.no_grad():
+            following = torch.from_numpy(batch.next_observations[half])
+            chosen = alone.online(following).argmax(1)
+            worth = before(following)[torch.arange(size), chosen]
+            wanted = torch.from_numpy(batch.returns[half]) + torch.from_numpy(batch.discounts[half]) * worth
+            values = alone.online(torch.from_numpy(batch.observations[half]))
+        slope = torch.zeros_like(values)
+        taken = torch.arange(size), torch.from_numpy(batch.actions[half])
+        slope[taken] = (values[taken] - wanted).clamp(-alone.settings.huber, alone.settings.huber) / size
+        alone._passes.forward(torch.from_numpy(batch.observations[half]))
+        alone._step(slope)
+    together.update(buffer, 2)
+    torch.testing.assert_close(alone.weights(), together.weights())
+    assert together.updates == 2
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_written_out_passes_equal_autograd(layer_norm: bool) -> None:
+    """The gradient is of the first rows alone, and values are of all."""
+    generator = torch.Generator().manual_seed(0)
+    network = QNetwork(3, 2, (7, 5, 6), layer_norm, generator)
+    for parameter in network.parameters():  # biases and norms away from 0 and 1
+        parameter.data.add_(torch.randn(parameter.shape, generator=generator), alpha=0.3)
+    observations, slope = torch.randn(8, 3, generator=generator), torch.randn(5, 2, generator=generator)
+    network(observations[:5]).backward(slope)
+    wanted = {name: parameter.grad.clone() for name, parameter in network.named_parameters()}
+    flatten_parameters(network)
+    passes = Passes(network)
+    torch.testing.assert_close(passes.forward(observations), network(observations).detach())
+    passes.backward(slope)
+    for name, parameter in network.named_parameters():
+        torch.testing.assert_close(parameter.grad, wanted[name], msg=name)
+
+
+def test_the_learning_rate_moves_evenly_to_its_end(settings: Callable[..., Any]) -> None:
+    one = learner(settings, updates=20, learning_rate=0.004, learning_rate_end=0.002)
+    rates, buffer = [], some_buffer()
+    for _ in range(5):
+        rates.append(one.learning_rate)
+        one.update(buffer, 5)
+    assert rates == pytest.approx([0.004, 0.0035, 0.003, 0.0025, 0.002])
 
 
 def test_n_falls_and_the_discount_rises_and_both_begin_anew_at_a_reset(settings: Callable[..., Any]) -> None:
@@ -111,7 +183,7 @@ def test_a_reset_changes_what_it_should(settings: Callable[..., Any]) -> None:
     assert not after["head.bias"].any(), "a fresh bias is zero"
     for a, b in zip(one.online.parameters(), one.target.parameters(), strict=True):
         assert torch.equal(a, b), "the target network follows"
-    assert not one._optimiser.state, "the optimiser forgets"
+    assert one._optimiser.steps == 0 and not one._optimiser.state()["mean"].any(), "the optimiser forgets"
     assert one.since_reset == 0 and one.updates == 3
     one.update(some_buffer(), 1)
     changed = [

@@ -18,7 +18,7 @@ from etudes.pipelines.lunar_lander_bbf.model import Heuristic, LanderPredictor, 
 from etudes.pipelines.lunar_lander_bbf.network import QNetwork
 from etudes.rl.environments import EnvironmentSpec
 from etudes.rl.evaluation import evaluate_policy
-from etudes.serving.predictor import Predictor
+from etudes.serving.predictor import DrawingPredictor
 
 NAMES = ("x", "y", "x_speed", "y_speed", "angle", "spin", "left_leg", "right_leg")
 LANDER = EnvironmentSpec("LunarLander-v3", 200, {}, None, NAMES, ("nothing", "left", "main", "right"))
@@ -79,11 +79,17 @@ def test_predictor_answers_an_observation_with_the_best_action() -> None:
 def test_predictor_plays_an_episode_and_shows_it(tmp_path: Path) -> None:
     save_model(predictor(Heuristic()), tmp_path / "predictor")
     loaded = load_model(tmp_path / "predictor")
-    assert isinstance(loaded, Predictor) and loaded.card == CARD
+    assert isinstance(loaded, DrawingPredictor) and loaded.card == CARD
     answer = loaded.predict(loaded.parse("7"))
     scored = evaluate_policy(heuristic_policy, LANDER, [7], 1)
     assert answer["return"][0] == pytest.approx(scored.returns[0]) and answer["steps"][0] == scored.lengths[0]
-    assert base64.b64decode(answer["filmstrip"][0]).startswith(b"\x89PNG")
+    film = loaded.draw(answer)
+    assert (
+        film is not None
+        and film.startswith(b"GIF8")
+        and base64.b64encode(film).decode() == answer["animation"][0]
+    )
+    assert loaded.draw(loaded.predict(loaded.example())) is None
     assert f"return {scored.returns[0]:.1f}" in loaded.describe(answer)
     assert loaded.predict(loaded.example())["values"].tolist() == [{}, {}], (
         "a controller has no action values"
@@ -112,5 +118,5 @@ def test_bad_frames_are_refused() -> None:
         predictor().predict(predictor().example().assign(x=np.nan))
     with pytest.raises(ValueError, match="no number"):
         predictor().predict(predictor().example().assign(x="high"))
-    with pytest.raises(ValueError, match="seed = -1"):
+    with pytest.raises(ValueError, match="seed in row 0 is -1; expected a whole number"):
         predictor().predict(pd.DataFrame({"seed": [-1]}))

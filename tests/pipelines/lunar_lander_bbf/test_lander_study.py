@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import Result
+from PIL import Image, ImageSequence
 
-from etudes.serving.predictor import load_predictor
 from projects import kedro, make_project
 
 STUDY = "lunar_lander_bbf"
 pytestmark = pytest.mark.slow
+Predict = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +24,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_study_runs_end_to_end(project: Path) -> None:
-    done = kedro(project, "run", "--env=test", f"--pipelines={STUDY}", "--params=run.track=false")
+    done = kedro(project, "run", "--env=test", f"--pipelines={STUDY}")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     data = project / "data"
     metrics = json.loads((data / "07_model_output" / "test" / STUDY / "metrics.json").read_text())
@@ -32,8 +35,47 @@ def test_study_runs_end_to_end(project: Path) -> None:
     page = (reports / "report.html").read_text()
     assert "small run" in page and "hand-written" not in page.partition("<body")[0]
     assert (reports / "filmstrip.png").read_bytes().startswith(b"\x89PNG")
-    predictor = load_predictor(reports / "predictor")
-    assert "action" in predictor.describe(predictor.predict(predictor.parse("[0, 1.4, 0, 0, 0, 0, 0, 0]")))
+
+
+def test_a_seed_plays_an_episode_into_a_gif_that_runs_in_real_time(project: Path, predict: Predict) -> None:
+    done = predict(project, STUDY, "7")
+    assert done.exit_code == 0, done.output
+    path = project / "asked" / f"{STUDY}_7.gif"
+    assert "episode 7: return" in done.stdout and f"Written: {path}" in done.stdout
+    steps = int(done.stdout.partition(" steps")[0].split()[-1])
+    with Image.open(path) as film:
+        seconds = sum(frame.info["duration"] for frame in ImageSequence.Iterator(film)) / 1000
+        assert film.size == (600, 400) and film.n_frames > 5
+    assert seconds == pytest.approx(steps / 50 + 1.5, abs=0.05), "50 steps a second, and the end stands still"
+    assert path.stat().st_size < 2_000_000
+
+
+def test_an_observation_gets_an_action_and_no_file(project: Path, predict: Predict) -> None:
+    before = sorted((project / "asked").iterdir()) if (project / "asked").exists() else []
+    observation = "[0, 1.4, 0, 0, 0, 0, 0, 0]"
+    done = predict(project, STUDY, observation)
+    assert done.exit_code == 0 and done.stdout.startswith("action"), done.output
+    refused = predict(project, STUDY, observation, "--output=landing.gif")
+    assert refused.exit_code == 1 and "has no drawing" in refused.stderr
+    assert sorted((project / "asked").iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("land", "a JSON list of 8 numbers"),
+        ("7.5", "or the seed of an episode, such as 7"),
+        ("99999999999", "the seed is 99999999999; expected a whole number"),
+        ("[1, 2]", "a JSON list of 8 numbers"),
+    ],
+)
+def test_a_wrong_question_gets_one_message_and_writes_nothing(
+    project: Path, predict: Predict, text: str, part: str
+) -> None:
+    before = sorted((project / "asked").iterdir()) if (project / "asked").exists() else []
+    done = predict(project, STUDY, text)
+    assert done.exit_code == 1 and part in " ".join(done.stderr.split()), done.output
+    assert sorted((project / "asked").iterdir()) == before
 
 
 @pytest.mark.parametrize(

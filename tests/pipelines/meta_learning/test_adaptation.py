@@ -261,7 +261,7 @@ def test_normalised_maps_have_mean_zero_and_variance_one(settings: Any, normalis
     network = Classifier(settings("characters", normalisation=normalisation), 5)
     maps = 3 + 2 * torch.randn((6, 4, 7, 7), generator=torch.Generator().manual_seed(0))
     over = (1, 2, 3) if normalisation == "layer" else (0, 2, 3)
-    normalised = network._normalised(maps, 0)
+    normalised = network._normalised(maps, 0, torch.ones(4), torch.zeros(4))
     zeros = torch.zeros_like(normalised.mean(over))
     torch.testing.assert_close(normalised.mean(over), zeros, atol=1e-5, rtol=0)
     torch.testing.assert_close(normalised.var(over, correction=0), zeros + 1, atol=1e-4, rtol=0)

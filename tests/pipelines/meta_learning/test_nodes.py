@@ -9,6 +9,7 @@ import pytest
 
 from etudes.examples import Examples
 from etudes.pipelines.meta_learning import nodes, report
+from etudes.pipelines.meta_learning.evaluation import draw_test_tasks
 from etudes.pipelines.meta_learning.parameters import SplitParameters
 from etudes.pipelines.meta_learning.scores import (
     Curve,
@@ -17,6 +18,7 @@ from etudes.pipelines.meta_learning.scores import (
     intervals,
     steps_table,
 )
+from etudes.pipelines.meta_learning.shown import SHOWN_QUERIES
 from etudes.study import Skipped, load_study
 
 VARIANTS = load_study("meta_learning").variants
@@ -117,10 +119,8 @@ def test_all_variants_meet_the_same_test_tasks(
 
 
 def test_test_tasks_are_not_the_dev_tasks(parts: Any, settings: Any) -> None:
-    points, _, episodes = nodes.draw_test_tasks(
-        parts[2], settings("sinusoids"), settings("characters"), seed=0
-    )
-    other = nodes.draw_test_tasks(parts[2], settings("sinusoids"), settings("characters"), seed=1)
+    points, _, episodes = draw_test_tasks(parts[2], settings("sinusoids"), settings("characters"), seed=0)
+    other = draw_test_tasks(parts[2], settings("sinusoids"), settings("characters"), seed=1)
     assert not np.isin(points.phase, other[0].phase).any()
     assert not np.array_equal(episodes.rows, other[2].rows)
 
@@ -128,7 +128,7 @@ def test_test_tasks_are_not_the_dev_tasks(parts: Any, settings: Any) -> None:
 def test_shown_episodes_carry_pictures_and_answers(evaluated: tuple[Any, ...], settings: Any) -> None:
     samples = evaluated[5]
     shown = settings("evaluation").shown
-    assert len(samples) == shown * (5 + 5 * nodes.SHOWN_QUERIES)
+    assert len(samples) == shown * (5 + 5 * SHOWN_QUERIES)
     queries = samples.rows[samples.rows["role"] == "query"]
     for name in ("random", "maml"):
         assert queries[f"answer_{name}"].between(0, 4).all()
@@ -145,7 +145,7 @@ def test_shown_answers_are_those_that_were_scored(
 ) -> None:
     """With as many queries shown as there are, the share of right answers is the score in the predictions."""
     predictions, samples = evaluated[1], evaluated[5]
-    assert settings("characters").queries == nodes.SHOWN_QUERIES
+    assert settings("characters").queries == SHOWN_QUERIES
     queries = samples.rows[samples.rows["role"] == "query"]
     right = (queries["answer_maml"] == queries["truth"]).groupby(queries["number"]).mean()
     chosen = predictions[

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,18 @@ from etudes.pipelines.meta_learning.families import CharacterFamily, SinusoidFam
 from etudes.training.session import training_session
 
 CPU = torch.device("cpu")
-TRAINED = ("pretrained", "reptile", "maml_first_order", "maml")
 
 
 @pytest.fixture
 def family(settings: Any) -> SinusoidFamily:
     torch.manual_seed(0)
     return SinusoidFamily(settings("sinusoids", hidden=[40, 40], dev_tasks=100), CPU)
+
+
+@pytest.fixture(scope="module")
+def whole(parts: Any, settings: Any, run_settings: Any) -> Callable[[str], tuple[Any, dict[str, Any]]]:
+    """``whole("maml")``: the starts and history of an undisturbed training with seed 0; each variant is trained once."""
+    return cache(lambda name: train(name, parts, settings, run_settings()))
 
 
 def train(name: str, parts: Any, settings: Any, run: Any) -> tuple[Any, dict[str, Any]]:
@@ -49,7 +56,8 @@ def test_maml_learns_sinusoids(family: SinusoidFamily, settings: Any, run_settin
 
 
 def test_reptile_learns_sinusoids(family: SinusoidFamily, settings: Any, run_settings: Any) -> None:
-    part = settings("reptile", sinusoids={"steps": 150, "watch_steps": 150}).sinusoids
+    changes = {"steps": 150, "watch_steps": 150, "inner_steps": 10, "rates": [0.02]}
+    part = settings("reptile", sinusoids=changes).sinusoids
     start = family.learner.initial()
     before = family.dev(start, 0.02)
     learned = learning.learn_reptile(family, start, part, run_settings(), "key")
@@ -76,37 +84,38 @@ def test_step_size_of_new_tasks_is_chosen_on_dev(family: SinusoidFamily) -> None
     assert row["mse_after_10"] == min(errors.values())
 
 
-def test_all_variants_begin_with_the_same_weights(parts: Any, settings: Any, run_settings: Any) -> None:
+def test_all_variants_begin_with_the_same_weights(
+    parts: Any, settings: Any, run_settings: Any, whole: Any
+) -> None:
     """Before any update a variant's dev scores are those of ``random`` at the same step size."""
-    settings_of = settings("random", sinusoids={"rates": [0.02]}, characters={"rates": [0.4]})
+    part = settings("maml")
+    rates = {name: {"rates": [getattr(part, name).inner_rate]} for name in ("sinusoids", "characters")}
     train_part, dev, _, _ = parts
     groups = settings("sinusoids"), settings("characters")
-    _, history = nodes.train_random(train_part, dev, *groups, settings_of, run_settings())
-    _, other = train("maml", parts, settings, run_settings())
-    for name in ("sinusoids", "characters"):
+    _, history = nodes.train_random(train_part, dev, *groups, settings("random", **rates), run_settings())
+    _, other = whole("maml")
+    for name in rates:
         assert other["epochs"][name][0] == history["epochs"][name][0]
 
 
-def test_start_for_new_characters_has_an_output_layer_at_zero(
-    parts: Any, settings: Any, run_settings: Any
-) -> None:
-    model, _ = train("pretrained", parts, settings, run_settings())
-    weights = model.characters.weights
+def test_start_for_new_characters_has_an_output_layer_at_zero(whole: Any) -> None:
+    weights = whole("pretrained")[0].characters.weights
     assert weights["output.weight"].shape[0] == 5 and not weights["output.weight"].any()
     assert weights["convolutions.0.weight"].any()
 
 
 @pytest.mark.parametrize("name", ["reptile", "maml"])
-def test_same_seed_same_start_and_another_seed_another(
-    parts: Any, settings: Any, run_settings: Any, name: str
-) -> None:
-    one, two, other = (train(name, parts, settings, run_settings(seed=seed))[0] for seed in (0, 0, 1))
-    for key, value in one.sinusoids.weights.items():
-        assert torch.equal(value, two.sinusoids.weights[key])
-    for key, value in one.characters.weights.items():
-        assert torch.equal(value, two.characters.weights[key])
-    key = "hidden.0.weight"
-    assert not torch.equal(one.sinusoids.weights[key], other.sinusoids.weights[key])
+def test_same_seed_same_start(parts: Any, settings: Any, run_settings: Any, whole: Any, name: str) -> None:
+    one, two = whole(name)[0], train(name, parts, settings, run_settings())[0]
+    for family in ("sinusoids", "characters"):
+        for key, value in getattr(one, family).weights.items():
+            assert torch.equal(value, getattr(two, family).weights[key])
+
+
+def test_another_seed_another_start(parts: Any, settings: Any, run_settings: Any, whole: Any) -> None:
+    one, other = whole("reptile")[0], train("reptile", parts, settings, run_settings(seed=1))[0]
+    for family, key in (("sinusoids", "hidden.0.weight"), ("characters", "convolutions.0.weight")):
+        assert not torch.equal(getattr(one, family).weights[key], getattr(other, family).weights[key])
 
 
 class Killed(Exception):
@@ -114,16 +123,20 @@ class Killed(Exception):
 
 
 @pytest.mark.parametrize(
-    ("name", "family_killed"), [("maml", "sinusoids"), *((name, "characters") for name in TRAINED)]
+    ("name", "family_killed"),
+    [
+        ("maml", "sinusoids"),
+        ("maml_first_order", "characters"),
+        ("reptile", "characters"),
+        ("pretrained", "characters"),
+    ],
 )
 def test_killed_training_resumes_to_the_same_numbers(
-    parts: Any, settings: Any, run_settings: Any, tmp_path: Path, name: str, family_killed: str
+    parts: Any, settings: Any, run_settings: Any, whole: Any, tmp_path: Path, name: str, family_killed: str
 ) -> None:
-    whole, history = train(name, parts, settings, run_settings())
-    seen: list[tuple[int, dict[str, float]]] = []
+    undisturbed, history = whole(name)
 
     def kill(step: int, metrics: dict[str, float]) -> None:
-        seen.append((step, metrics))
         # The row of the last look is sent before its checkpoint is written: the one before it is what remains.
         if step and any(key.startswith(family_killed) for key in metrics) and step == last[family_killed]:
             raise Killed
@@ -137,22 +150,25 @@ def test_killed_training_resumes_to_the_same_numbers(
         resumed, again = train(name, parts, settings, run_settings(resume=True))
     assert again == history
     for part in ("sinusoids", "characters"):
-        for key, value in getattr(whole, part).weights.items():
+        for key, value in getattr(undisturbed, part).weights.items():
             assert torch.equal(value, getattr(resumed, part).weights[key])
     sent = [step for step, metrics in rows if any(key.startswith("sinusoids") for key in metrics)]
     assert sent == [row["step"] for row in history["epochs"]["sinusoids"]], "the whole curve is sent again"
 
 
 def test_other_settings_start_afresh(
-    parts: Any, settings: Any, run_settings: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    family: SinusoidFamily,
+    settings: Any,
+    run_settings: Any,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    train_part, dev, _, card = parts
-    groups = settings("sinusoids"), settings("characters")
+    start = family.learner.initial()
     with training_session("maml", tmp_path, lambda step, metrics: None):
-        nodes.train_maml(train_part, dev, card, *groups, settings("maml"), run_settings())
-        changed = settings("maml", sinusoids={"inner_rate": 0.013})
-        nodes.train_maml(train_part, dev, card, *groups, changed, run_settings(resume=True))
-    assert "training starts afresh" in caplog.text
+        for rate, resume in ((0.02, False), (0.013, True)):
+            part = settings("maml", sinusoids={"inner_rate": rate}).sinusoids
+            learning.learn_maml(family, start, part, run_settings(resume=resume), "key", first_order=True)
+    assert "belongs to other data, parameters, seed or code: training starts afresh" in caplog.text
 
 
 def test_diverging_training_is_named(parts: Any, settings: Any, run_settings: Any) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import Result
+from PIL import Image
 
 from digit_toys import PARTS, raw_files
-from etudes.serving.predictor import load_predictor
 from projects import kedro, make_project
 
 pytestmark = pytest.mark.slow
@@ -41,7 +43,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     seconds = yaml.safe_load((folder / "conf" / "test" / "parameters" / "vae.yml").read_text())
     seconds["vae"] |= SMALL
     (mine / "parameters" / "vae.yml").write_text(yaml.safe_dump(seconds))
-    done = kedro(folder, "run", "--env=mine", "--pipelines=vae", "--params=run.track=false")
+    done = kedro(folder, "run", "--env=mine", "--pipelines=vae")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return folder
 
@@ -60,8 +62,14 @@ def test_own_files_give_metrics_a_page_and_a_predictor(project: Path) -> None:
     assert {"pixels.elbo", "manifold.elbo", "manifold.fid"} <= set(metrics) and "mlp.elbo" not in metrics
     page = (data / "08_reporting/mine/vae/report.html").read_text()
     assert "conditional was left out of this run" in page and "embedded sample" not in page
-    predictor = load_predictor(data / "08_reporting/mine/vae/predictor")
-    assert predictor.predict(predictor.parse("3"))["label"].tolist() == [3]
+
+
+def test_a_seed_draws_a_hundred_pictures(project: Path, predict: Callable[..., Result]) -> None:
+    done = predict(project, "vae", "3", "--env=mine")
+    assert done.exit_code == 0, done.output
+    assert "100 pictures, 10 in a row" in done.stdout and "the judge reads" in done.stdout
+    with Image.open(project / "asked" / "vae_3.png") as picture:
+        assert picture.format == "PNG" and picture.width == picture.height
 
 
 def test_exchanged_files_end_in_one_message_and_keep_earlier_outputs(project: Path) -> None:

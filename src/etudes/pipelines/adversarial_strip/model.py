@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from etudes.datasets.raw import RawFile
 from etudes.models import ModelState, register_model
 from etudes.pipelines.adversarial_strip.networks import Networks
 from etudes.pipelines.adversarial_strip.scoring import answers
@@ -33,6 +32,7 @@ class StripPredictor:
     """
 
     registered_name: str
+    suffix = ".png"
 
     def __init__(
         self,
@@ -85,9 +85,7 @@ class StripPredictor:
         Raises:
             ValueError: there is no such file, or it is no picture.
         """
-        frame = picture_frame(text)
-        read_picture(RawFile(text, frame[COLUMN][0]), self.size, self.crop)  # names the file in its message
-        return frame
+        return picture_frame(text, self.size, self.crop)
 
     def describe(self, answer: pd.DataFrame) -> str:
         """Class before and after the strip of the first row."""
@@ -96,6 +94,10 @@ class StripPredictor:
             f"without the strip: {row['before']:<24} {row['before_probability']:6.1%}\n"
             f"with the strip:    {row['after']:<24} {row['after_probability']:6.1%}"
         )
+
+    def draw(self, answer: pd.DataFrame) -> bytes:
+        """The first photo with the strip."""
+        return base64.b64decode(answer["picture"].iloc[0])
 
     def state(self) -> ModelState:
         config = {"names": self.names, "size": self.size, "crop": self.crop, "card": self.card}

@@ -6,7 +6,6 @@ Importing this module registers every class that a model file may name.
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +19,7 @@ from etudes.pipelines.anomaly_padim.importance import Importance
 from etudes.pipelines.anomaly_padim.parameters import ImagesParameters
 from etudes.pipelines.anomaly_padim.pictures import overlay
 from etudes.serving.pictures import picture_frame, pictures_of
+from etudes.serving.questions import json_fields
 from etudes.vision.pictures import png_bytes, read_picture
 
 __all__ = ["AnomalyPredictor", "Backbone", "Detector", "Importance", "Statistics"]
@@ -40,6 +40,7 @@ class AnomalyPredictor:
     """
 
     registered_name: str
+    suffix = ".png"
 
     def __init__(
         self, detector: Detector, backbone: Backbone | None, images: ImagesParameters, card: dict[str, Any]
@@ -108,23 +109,26 @@ class AnomalyPredictor:
 
     def parse(self, text: str) -> pd.DataFrame:
         """The path of a picture, or JSON with ``image`` (a path) and ``category``."""
-        if not text.lstrip().startswith("{"):
-            return picture_frame(text).assign(**{CATEGORY: ""})
-        try:
-            fields = json.loads(text)
-            path, category = fields["image"], fields.get(CATEGORY, "")
-        except (json.JSONDecodeError, KeyError) as error:
-            raise ValueError(
-                f'The input looks like JSON but cannot be read ({error}). Expected {{"image": path, "category": name}}, '
-                f"the category one of {', '.join(self.categories)}, or left out"
-            ) from error
-        return picture_frame(str(path)).assign(**{CATEGORY: category})
+        expected = (
+            f'{{"image": path, "category": name}}, the name one of {", ".join(self.categories)}, or left out'
+        )
+        fields = json_fields(text, expected, known=("image", CATEGORY))
+        if fields is None:
+            fields = {"image": text}
+        if not isinstance(fields.get("image"), str):
+            raise ValueError(f"The input has no path under image; expected {expected}")
+        frame = picture_frame(fields["image"], self.images.resize, self.images.crop)
+        return frame.assign(**{CATEGORY: fields.get(CATEGORY, "")})
 
     def describe(self, answer: pd.DataFrame) -> str:
         """The verdict on the first picture."""
         row = answer.iloc[0]
         verdict = "anomalous" if row["anomalous"] else "normal"
         return f"{verdict}: score {row['score']:.2f}, threshold {row['threshold']:.2f} (category {row[CATEGORY]})"
+
+    def draw(self, answer: pd.DataFrame) -> bytes:
+        """The heat map over the first picture."""
+        return base64.b64decode(answer["heat_map"].iloc[0])
 
     def state(self) -> ModelState:
         state = ModelState({"card": self.card, "images": self.images.model_dump(mode="json")})

@@ -5,7 +5,6 @@ Importing this module registers every class that a model file may name.
 
 from __future__ import annotations
 
-import json
 from typing import Any, Self
 
 import numpy as np
@@ -23,6 +22,7 @@ from etudes.pipelines.decoder_transformer.sampling import (
 )
 from etudes.pipelines.decoder_transformer.texts import Alphabet
 from etudes.pipelines.decoder_transformer.transformer import TransformerModels
+from etudes.serving.questions import json_fields, text_or_file
 
 __all__ = ["ContextLookup", "NGrams", "TextPredictor", "TransformerModels"]
 
@@ -130,19 +130,10 @@ class TextPredictor:
         return pd.DataFrame({"prompt": ["The ", "If "], "temperature": [0.8, 0.0], "top_p": [0.9, 1.0]})
 
     def parse(self, text: str) -> pd.DataFrame:
-        """A prompt; or JSON with ``prompt`` and, where wanted, the settings."""
-        if text.lstrip().startswith("{"):
-            try:
-                fields = json.loads(text)
-            except json.JSONDecodeError as error:
-                raise ValueError(
-                    f'The input looks like JSON but is not: {error}. Expected {{"prompt": ..., "temperature": ...}}'
-                ) from error
-            strange = set(fields) - {"prompt", "temperature", "top_p", "characters", "seed"}
-            if strange:
-                raise ValueError(f"unknown fields {', '.join(sorted(strange))}; expected {COLUMNS}")
-            return pd.DataFrame([fields])
-        return pd.DataFrame([{"prompt": text}])
+        """A prompt; or JSON with ``prompt`` and, where wanted, the settings; or the path of a text file with a prompt."""
+        known = ("prompt", "temperature", "top_p", "characters", "seed")
+        fields = json_fields(text, '{"prompt": ..., "temperature": ...}', known)
+        return pd.DataFrame([{"prompt": text_or_file(text)} if fields is None else fields])
 
     def describe(self, answer: pd.DataFrame) -> str:
         """The continuation of the first row."""

@@ -5,9 +5,6 @@ Importing this module registers every class that a model file may name.
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +18,7 @@ from etudes.pipelines.genre_classification.encoder import EncoderClassifier, Enc
 from etudes.pipelines.genre_classification.films import parse_title
 from etudes.pipelines.genre_classification.linear import Majority, TfidfClassifier
 from etudes.pipelines.genre_classification.spacy_textcat import SpacyClassifier
+from etudes.serving.questions import json_fields, text_or_file
 
 __all__ = [
     "BiLSTMClassifier",
@@ -94,24 +92,10 @@ class GenrePredictor:
 
     def parse(self, text: str) -> pd.DataFrame:
         """A plot; or JSON with ``title`` and ``plot``; or the path of a text file with a plot."""
-        if text.lstrip().startswith("{"):
-            try:
-                fields = json.loads(text)
-            except json.JSONDecodeError as error:
-                raise ValueError(
-                    f'The input looks like JSON but is not: {error}. Expected {{"title": ..., "plot": ...}}'
-                ) from error
-            return pd.DataFrame([{"title": fields.get("title", ""), "plot": fields.get("plot", "")}])
-        if text.endswith(".txt") and os.path.isfile(
-            text
-        ):  # unlike Path.is_file it takes a text of any length
-            try:
-                text = Path(text).read_text(encoding="utf-8")
-            except UnicodeDecodeError as error:
-                raise ValueError(
-                    f"{text} is not UTF-8 ({error.reason}); expected a text file with a plot"
-                ) from error
-        return pd.DataFrame([{"title": "", "plot": text}])
+        fields = json_fields(text, '{"title": ..., "plot": ...}', known=("title", "plot"))
+        if fields is None:
+            fields = {"plot": text_or_file(text)}
+        return pd.DataFrame([{"title": fields.get("title", ""), "plot": fields.get("plot", "")}])
 
     def describe(self, answer: pd.DataFrame) -> str:
         """The three most probable genres of the first row."""

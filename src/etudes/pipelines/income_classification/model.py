@@ -5,9 +5,6 @@ Importing this module registers every class that a model file may name.
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
@@ -25,6 +22,7 @@ from etudes.pipelines.income_classification.people import (
     check_answers,
     parse_questions,
 )
+from etudes.serving.questions import json_fields, read_file, read_table
 
 __all__ = ["Boosting", "Gaussian", "IncomePredictor", "Logistic", "Majority", "NaiveBayes"]
 SHOWN_PROBLEMS = 5
@@ -92,21 +90,21 @@ class IncomePredictor:
         return frame.astype(dict.fromkeys(RANGES, "float64"))
 
     def parse(self, text: str) -> pd.DataFrame:
-        """JSON of the columns; or a line as in ``adult.data`` with or without income; or the path of such a file."""
-        if text.lstrip().startswith("{"):
-            try:
-                fields = json.loads(text)
-            except json.JSONDecodeError as error:
-                raise ValueError(
-                    f'The input looks like JSON but is not: {error}. Expected {{"age": 38, "workclass": "Private", ...}}'
-                ) from error
-            return pd.DataFrame([{name.replace("_", "-"): value for name, value in fields.items()}])
-        if text.endswith((".csv", ".data", ".test")):
-            # os.path.isfile takes a text of any length, unlike Path.is_file.
-            if not os.path.isfile(text):
-                raise ValueError(f"{text}: no such file; expected lines `{FORMAT}`, the income optional")
-            return parse_questions(RawFile(text, Path(text).read_bytes()))
-        return parse_questions(RawFile("the question", text.encode()))
+        """JSON of the columns; or a line as in ``adult.data`` with or without income; or the path of a ``.csv``.
+
+        A file whose first line names columns is read by these names, in any order; another by place, as ``adult.data``.
+        In names ``_`` stands for ``-``; a column ``income`` is read over.
+        """
+        fields = json_fields(text, '{"age": 38, "workclass": "Private", ...}')
+        if fields is not None:
+            return pd.DataFrame([fields]).rename(columns=_column)
+        if not text.endswith((".csv", ".data", ".test")) or "\n" in text:
+            return parse_questions(RawFile("the question", text.encode()))
+        raw = read_file(text, f"people, one a line: `{FORMAT}`, the income optional")
+        first = raw.content.decode("utf-8-sig", errors="replace").lstrip().partition("\n")[0]
+        if not {_column(name.strip(' \r"')) for name in first.split(",")} & set(COLUMNS):
+            return parse_questions(raw)
+        return read_table(raw).rename(columns=_column).drop(columns="income", errors="ignore")
 
     def describe(self, answer: pd.DataFrame) -> str:
         """The answer and the probability of an income above 50,000 dollars, one line a person."""
@@ -124,6 +122,11 @@ class IncomePredictor:
     def from_state(cls, state: ModelState) -> Self:
         model = registered_class(state.config["class"]).from_state(state.nested("model"))
         return cls(model, state.config["card"])
+
+
+def _column(name: str) -> str:
+    """A column's name with the hyphens of the files, which neither JSON nor Python likes."""
+    return name.replace("_", "-")
 
 
 def _text(name: str, value: Any) -> str:

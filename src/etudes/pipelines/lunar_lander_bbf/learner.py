@@ -16,9 +16,10 @@ from etudes.pipelines.lunar_lander_bbf.parameters import (
     ResetParameters,
     TrainingParameters,
 )
-from etudes.rl.flat import flatten_parameters
+from etudes.pipelines.lunar_lander_bbf.passes import Passes
+from etudes.rl.flat import FlatAdamW, flatten_parameters
 from etudes.rl.replay import ReplayBuffer
-from etudes.rl.schedules import annealed_discount, annealed_horizon
+from etudes.rl.schedules import annealed_discount, annealed_horizon, linear
 from etudes.rl.values import double_q_targets
 from etudes.training.seeds import derive_seed
 
@@ -27,8 +28,8 @@ class Learner:
     """Online and target network, optimiser, and the clocks of annealing and resets.
 
     The target network follows the online one as a running average, ``θ' ← θ' + τ (θ - θ')``. The loss is Huber's on
-    the error of the action taken; the optimiser is AdamW. From BBF (Schwarzer et al., arXiv 2305.19452) come, each by
-    an argument of its own:
+    the error of the action taken; the optimiser is AdamW with a learning rate that moves linearly. From BBF (Schwarzer et
+    al., arXiv 2305.19452) come, each by an argument of its own:
 
     - ``horizon``: n of the n-step returns falls exponentially, from the start and anew from each reset;
     - ``discounting``: the discount γ rises so that ``1 - γ`` falls exponentially, on the same clock;
@@ -63,6 +64,7 @@ class Learner:
         self._online = flatten_parameters(self.online)
         self._target = flatten_parameters(self.target, trained=False)
         self._target.data.copy_(self._online.data)
+        self._passes = Passes(self.online)
         self._optimiser = self._new_optimiser()
         self.updates = self.since_reset = 0
         self.loss = float("nan")
@@ -91,6 +93,14 @@ class Learner:
         """The network that plays."""
         return self.target if self.settings.act_with == "target" else self.online
 
+    @property
+    def learning_rate(self) -> float:
+        """The present learning rate; a reset leaves it on its way."""
+        return linear(
+            self.updates, self.settings.learning_rate, self.settings.learning_rate_end, self.planned
+        )
+
+    @torch.no_grad()
     def update(self, buffer: ReplayBuffer, count: int) -> None:
         """``count`` updates, for which n, γ and the target network's values are those of their beginning.
 
@@ -99,35 +109,40 @@ class Learner:
         """
         if self.resets is not None and self._reset_is_due(self.resets):
             self.reset(self.resets)
-        size = self.settings.batch_size
+        settings, size = self.settings, self.settings.batch_size
         batch = buffer.sample(self._draws, count * size, self.n, self.discount)
         observations, following = (
-            torch.from_numpy(np.asarray(array, np.float32)).split(size)
+            torch.from_numpy(np.asarray(array, np.float32)).flatten(1)
             for array in (batch.observations, batch.next_observations)
         )
         actions, returns, discounts = (
             torch.from_numpy(array).split(size) for array in (batch.actions, batch.returns, batch.discounts)
         )
-        with torch.no_grad():
-            target_next = [self.target(part) for part in following]
-        loss = None
+        target_next = self.target(following).split(size)
+        # The online network sees the observations of a batch and those that follow in one pass: (count, 2B, inputs).
+        both = torch.cat([part.unflatten(0, (count, size)) for part in (observations, following)], 1)
         for part in range(count):
-            with torch.no_grad():
-                online_next = self.online(following[part])
-                targets = double_q_targets(returns[part], discounts[part], online_next, target_next[part])
-            taken = self.online(observations[part]).gather(1, actions[part][:, None]).squeeze(1)
-            loss = nn.functional.huber_loss(taken, targets, delta=self.settings.huber)
-            self._step(loss)
-        self.loss = float("nan") if loss is None else loss.item()
+            values, online_next = self._passes.forward(both[part]).split(size)
+            targets = double_q_targets(returns[part], discounts[part], online_next, target_next[part])
+            action = actions[part][:, None]
+            error = values.gather(1, action).squeeze(1) - targets
+            # The derivative of the mean Huber loss by the values of the actions taken is the clipped error over B.
+            slope = error.clamp(-settings.huber, settings.huber).div_(size)
+            self._step(torch.zeros_like(values).scatter_(1, action, slope[:, None]))
+            if part == count - 1:
+                loss = nn.functional.huber_loss(error, torch.zeros_like(error), delta=settings.huber)
+                self.loss = loss.item()
 
-    def _step(self, loss: torch.Tensor) -> None:
-        gradient = self._online.grad
+    def _step(self, slope: torch.Tensor) -> None:
+        """One update from the derivative of the loss by the action values (B, actions)."""
+        settings, gradient = self.settings, self._online.grad
         assert gradient is not None
-        gradient.zero_()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self._online, self.settings.gradient_clip)
-        self._optimiser.step()
-        self._target.data.lerp_(self._online.data, self.settings.target_rate)
+        self._passes.backward(slope)
+        norm = gradient.norm().item()
+        if norm > settings.gradient_clip:
+            gradient.mul_(settings.gradient_clip / norm)
+        self._optimiser.step(self.learning_rate)
+        self._target.lerp_(self._online, settings.target_rate)
         self.updates += 1
         self.since_reset += 1
 
@@ -155,7 +170,7 @@ class Learner:
         return {
             "online": self._online.detach().clone(),
             "target": self._target.detach().clone(),
-            "optimiser": self._optimiser.state_dict(),
+            "optimiser": self._optimiser.state(),
             "weights": self._weights.get_state(),
             "draws": json.dumps(self._draws.bit_generator.state),
             "updates": self.updates,
@@ -166,7 +181,7 @@ class Learner:
         """Take back what `state` gave."""
         self._online.data.copy_(state["online"])
         self._target.data.copy_(state["target"])
-        self._optimiser.load_state_dict(state["optimiser"])
+        self._optimiser.restore(state["optimiser"])
         self._weights.set_state(state["weights"])
         self._draws.bit_generator.state = json.loads(state["draws"])
         self.updates, self.since_reset = state["updates"], state["since_reset"]
@@ -174,11 +189,7 @@ class Learner:
     def _fresh(self) -> QNetwork:
         return QNetwork(*self._sizes, generator=self._weights)
 
-    def _new_optimiser(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(
-            [self._online],
-            lr=self.settings.learning_rate,
-            eps=self.settings.adam_epsilon,
-            weight_decay=self.settings.weight_decay,
-            fused=True,
+    def _new_optimiser(self) -> FlatAdamW:
+        return FlatAdamW(
+            self._online, epsilon=self.settings.adam_epsilon, weight_decay=self.settings.weight_decay
         )

@@ -20,10 +20,10 @@ from etudes.pipelines.lunar_lander_bbf.baselines import RandomPolicy, heuristic_
 from etudes.pipelines.lunar_lander_bbf.network import QNetwork
 from etudes.rl.environments import EnvironmentSpec
 from etudes.rl.evaluation import Policy
-from etudes.rl.pictures import filmstrip, play, spread_evenly
+from etudes.rl.pictures import animation, play
+from etudes.serving.questions import seed_of
 
 __all__ = ["Heuristic", "LanderPredictor", "QAgents", "RandomAgents"]
-FRAMES = 12
 
 
 class Agents(Protocol):
@@ -146,10 +146,11 @@ class LanderPredictor:
     """The chosen agent behind a user's input: an observation, or the seed of an episode to play.
 
     ``predict`` takes a column for each number of the observation (named as in the environment's specification) and gives
-    the action and all action values; or a column ``seed``, and gives the return of that episode and a filmstrip.
+    the action and all action values; or a column ``seed``, and gives the return of that episode and an animation.
     """
 
     registered_name: str
+    suffix = ".gif"
 
     def __init__(self, agents: Any, environment: EnvironmentSpec, size: int, card: dict[str, Any]) -> None:
         self.agents, self.environment, self.size, self.card = agents, environment, size, card
@@ -165,13 +166,15 @@ class LanderPredictor:
 
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
         """One row for each observation (``action``, ``action_name``, ``values`` by action) or for each episode
-        (``seed``, ``return``, ``steps``, ``solved``, ``ended``, ``filmstrip`` as base64 PNG).
+        (``seed``, ``return``, ``steps``, ``solved``, ``ended``, ``animation`` as base64 GIF).
 
         Raises:
             ValueError: neither of both, numbers that are not finite, or a seed that is no whole number from 0 on.
         """
         if "seed" in frame.columns:
-            return pd.DataFrame([self._play(seed) for seed in frame["seed"]])
+            return pd.DataFrame(
+                [self._play(seed_of(seed, f"seed in row {row}")) for row, seed in enumerate(frame["seed"])]
+            )
         if missing := [name for name in self.columns if name not in frame.columns]:
             raise ValueError(
                 f"the columns {', '.join(missing)} are missing; expected {', '.join(self.columns)} (an observation), or "
@@ -196,23 +199,15 @@ class LanderPredictor:
             }
         )
 
-    def _play(self, seed: Any) -> dict[str, Any]:
-        if isinstance(seed, bool) or not float(seed).is_integer() or not 0 <= float(seed) < 2**32:
-            raise ValueError(f"seed = {seed}; expected a whole number from 0 to {2**32 - 1}")
-        rollout = play(self.agents.policy(0), self.environment, int(seed))
-        moments = spread_evenly(len(rollout.frames), FRAMES)
-        strip = filmstrip(
-            [rollout.frames[moment] for moment in moments],
-            [f"step {moment}" for moment in moments],
-            columns=6,
-        )
+    def _play(self, seed: int) -> dict[str, Any]:
+        rollout = play(self.agents.policy(0), self.environment, seed)
         return {
-            "seed": int(seed),
+            "seed": seed,
             "return": rollout.total,
             "steps": len(rollout.actions),
             "solved": rollout.total >= self.environment.solved,
             "ended": "by itself" if rollout.terminated else "at the time limit",
-            "filmstrip": base64.b64encode(strip).decode(),
+            "animation": base64.b64encode(animation(rollout.frames, rollout.rate)).decode(),
         }
 
     def example(self) -> pd.DataFrame:
@@ -228,7 +223,7 @@ class LanderPredictor:
         except json.JSONDecodeError as error:
             raise ValueError(f"{text!r} cannot be read ({error}); expected {expected}") from error
         if isinstance(value, int) and not isinstance(value, bool):
-            return pd.DataFrame({"seed": [value]})
+            return pd.DataFrame({"seed": [seed_of(value, "the seed")]})
         numbers = isinstance(value, list) and all(
             isinstance(item, int | float) and not isinstance(item, bool) for item in value
         )
@@ -245,6 +240,10 @@ class LanderPredictor:
         values = sorted(row["values"].items(), key=lambda pair: -pair[1])
         listed = "\n".join(f"  {name:<14} {value:8.2f}" for name, value in values)
         return f"action {row['action']} ({row['action_name']})" + (f"\n{listed}" if listed else "")
+
+    def draw(self, answer: pd.DataFrame) -> bytes | None:
+        """The first episode as a GIF; None for the answer to an observation."""
+        return base64.b64decode(answer["animation"].iloc[0]) if "animation" in answer.columns else None
 
     def state(self) -> ModelState:
         state = ModelState(

@@ -46,6 +46,7 @@ class TrainingParameters(Strict):
     hidden: tuple[int, ...] = Field(min_length=1, description="units of the hidden layers")
     layer_norm: bool = Field(description="layer normalisation in front of each activation")
     learning_rate: float = Field(gt=0)
+    learning_rate_end: float = Field(gt=0, description="where it is after the last update; it moves linearly")
     adam_epsilon: float = Field(gt=0)
     weight_decay: float = Field(ge=0, description="decoupled (AdamW)")
     gradient_clip: float = Field(gt=0, description="largest L2 norm of the gradient")

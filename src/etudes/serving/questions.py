@@ -1,0 +1,114 @@
+"""What a user types after ``kedro predict STUDY``: a text, JSON, the path of a file, a seed. Each fault has one message."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from etudes.datasets.raw import RawFile
+
+LARGEST_FILE = 50_000_000  # bytes
+LARGEST_SEED = 2**32 - 1
+
+
+def json_fields(text: str, expected: str, known: Collection[str] | None = None) -> dict[str, Any] | None:
+    """The fields of a JSON object; None where ``text`` does not begin as one.
+
+    Args:
+        text: what the user typed.
+        expected: an example of what is understood, for the message.
+        known: names that a field may have; None for any.
+
+    Raises:
+        ValueError: it begins with a brace and is no JSON, or a field is unknown.
+    """
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        fields: dict[str, Any] = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"The input looks like JSON but is not: {error}. Expected {expected}") from error
+    unknown = sorted(set(fields) - set(known)) if known is not None else []
+    if unknown:
+        raise ValueError(f"unknown fields {', '.join(unknown)}; expected {expected}")
+    return fields
+
+
+def read_file(name: str, expected: str) -> RawFile:
+    """The file at the path ``name``.
+
+    Raises:
+        ValueError: there is no such file, it cannot be read, or it is larger than `LARGEST_FILE`.
+    """
+    path = Path(os.path.expanduser(name))  # unlike Path.expanduser it leaves an unknown user's name alone
+    try:
+        if not path.is_file():
+            raise ValueError(f"{name}: no such file; expected {expected}")
+        size = path.stat().st_size
+        if size > LARGEST_FILE:
+            raise ValueError(
+                f"{name}: {size:,} bytes are too many; expected {expected}, of {LARGEST_FILE:,} bytes or fewer. "
+                "docs/serving.md shows how to answer large files"
+            )
+        return RawFile(name, path.read_bytes())
+    except OSError as error:  # no permission, or a text too long to be a path
+        raise ValueError(f"{name[:100]}: cannot be read ({error.strerror}); expected {expected}") from error
+
+
+def text_or_file(text: str) -> str:
+    """``text`` itself, or the contents of the file if it is the path of one that ends in ``.txt``.
+
+    A text with spaces that names no file is a text, however it ends.
+
+    Raises:
+        ValueError: there is no such file, or it is not UTF-8.
+    """
+    # Unlike Path.is_file, os.path.isfile takes a text of any length.
+    if not text.endswith(".txt") or (" " in text and not os.path.isfile(text)):
+        return text
+    raw = read_file(text, "a UTF-8 text file")
+    try:
+        return raw.content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{text} is not UTF-8 ({error.reason}); expected a UTF-8 text file") from error
+
+
+def read_table(raw: RawFile) -> pd.DataFrame:
+    """A CSV file whose first line names the columns: every cell as text, spaces around it taken off.
+
+    Raises:
+        ValueError: not UTF-8, lines of different lengths, or no rows.
+    """
+    try:
+        text = raw.content.decode("utf-8-sig")
+        frame = pd.read_csv(
+            io.StringIO(text), dtype=str, keep_default_na=False, skipinitialspace=True, index_col=False
+        )
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ValueError(
+            f"{raw.name}: cannot be read ({error}); expected a UTF-8 CSV file whose first line names the columns"
+        ) from error
+    if frame.empty:
+        raise ValueError(f"{raw.name}: there are no rows in it below the line of column names")
+    return frame.rename(columns=str.strip).apply(lambda column: column.str.strip())
+
+
+def seed_of(value: object, place: str) -> int:
+    """A seed as an int.
+
+    Raises:
+        ValueError: it is no whole number from 0 to `LARGEST_SEED`; ``place`` says where it stands.
+    """
+    try:
+        number = float("nan") if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        number = float("nan")
+    if not (0 <= number <= LARGEST_SEED and number.is_integer()):
+        raise ValueError(f"{place} is {value!r}; expected a whole number from 0 to {LARGEST_SEED}, such as 7")
+    return int(number)

@@ -1,0 +1,102 @@
+"""What a user types: read where it can be, and refused by name where it cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from etudes.datasets.raw import RawFile
+from etudes.serving.ask import short_name
+from etudes.serving.pictures import picture_frame, pictures_of
+from etudes.serving.questions import (
+    LARGEST_FILE,
+    LARGEST_SEED,
+    json_fields,
+    read_file,
+    read_table,
+    seed_of,
+    text_or_file,
+)
+from etudes.vision.pictures import png_bytes
+
+
+def test_json_is_told_from_a_text() -> None:
+    assert json_fields(' {"a": 1}', "a") == {"a": 1}
+    assert json_fields("a {text}", "a") is None
+    with pytest.raises(ValueError, match=r"looks like JSON but is not: .* Expected something"):
+        json_fields("{a", "something")
+    with pytest.raises(ValueError, match="unknown fields b, c; expected something"):
+        json_fields('{"c": 1, "a": 1, "b": 1}', "something", known=["a"])
+
+
+@pytest.mark.parametrize("value", [0, 7, "7", 7.0, np.int64(7), LARGEST_SEED])
+def test_a_whole_number_is_a_seed(value: object) -> None:
+    assert seed_of(value, "seed") == int(value)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    "value", [-1, LARGEST_SEED + 1, 0.5, "x", "", None, True, float("inf"), 10**400, [7]]
+)
+def test_anything_else_is_no_seed(value: object) -> None:
+    with pytest.raises(
+        ValueError, match=f"^the seed is .*; expected a whole number from 0 to {LARGEST_SEED}"
+    ):
+        seed_of(value, "the seed")
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "part.png"
+    with path.open("wb") as file:
+        file.truncate(LARGEST_FILE + 1)
+    for read in (picture_frame, lambda name: read_file(name, "a file")):
+        with pytest.raises(ValueError, match=r"part\.png: 50,000,001 bytes are too many"):
+            read(str(path))
+
+
+@pytest.mark.parametrize("name", ["nothing.png", ".", "a\0b", "~nobody-of-that-name/x", "a" * 5000])
+def test_what_is_no_file_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"(no such file|cannot be read .*); expected a list"):
+        read_file(name, "a list")
+
+
+def test_a_picture_is_checked_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "part.png"
+    path.write_bytes(png_bytes(np.zeros((8, 8, 3), np.uint8)))
+    assert pictures_of(picture_frame(str(path)))[0].content == path.read_bytes()
+    with pytest.raises(ValueError, match=r"part\.png: 8 x 8 pixels, too small"):
+        picture_frame(str(path), crop=16)
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(ValueError, match=r"part\.png: no picture can be read"):
+        picture_frame(str(path))
+
+
+def test_a_text_may_lie_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "a plot.txt"
+    path.write_text("A wolf returns.", encoding="utf-8-sig")
+    assert text_or_file(str(path)) == "A wolf returns."
+    assert text_or_file("He wrote wolf.txt") == "He wrote wolf.txt"
+    with pytest.raises(ValueError, match=r"wolf\.txt: no such file"):
+        text_or_file("wolf.txt")
+
+
+def test_cells_of_a_table_are_texts_without_spaces_around_them() -> None:
+    frame = read_table(RawFile("people.csv", b'\xef\xbb\xbfage, work , note\n 07, NA,\n8,a b, "x, y"\n'))
+    assert frame.to_dict("list") == {"age": ["07", "8"], "work": ["NA", "a b"], "note": ["", "x, y"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("7", "7"),
+        ("../parts/my part.01.png", "my-part-01"),
+        ('{"seed": 7, "label": 3}', "seed-7-label-3"),
+        ("[0, 1.4]", "0-1-4"),
+        ("§", "answer"),
+        ("word " * 30, "-".join(["word"] * 8)),
+    ],
+)
+def test_an_answers_file_is_named_after_the_question(text: str, name: str) -> None:
+    assert short_name(text) == name
