@@ -126,6 +126,8 @@ def save_model(model: Persistent | Skipped, folder: Path) -> None:
             "format": FORMAT,
             "class": model.registered_name,
             "config": state.config,
+            # The weights' file sorts its names; the order in which a model declares them is kept here, to be looked at.
+            "arrays": {name: list(np.shape(value)) for name, value in state.arrays.items()},
             "blobs": names,
         }
         _write_description(temporary, description)

@@ -279,10 +279,12 @@ def study_pipeline(name: str, nodes: Sequence[Node], raw: Sequence[str] = ()) ->
     """
     from kedro.pipeline import Pipeline
 
+    from etudes.reporting.diagram import with_diagram
+
     study = load_study(name)
     uses_run = any("params:run" in node.inputs for node in nodes)
     return Pipeline(
-        list(nodes),
+        [with_diagram(name, node) for node in nodes],
         namespace=name,
         inputs=set(raw) or None,
         parameters={"params:run"} if uses_run else None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets.json import JSONDataset as _JSON
@@ -19,6 +19,10 @@ from kedro_datasets.plotly import JSONDataset as _Plotly
 from kedro_datasets.text import TextDataset as _Text
 
 from etudes.atomic import atomic_file
+from etudes.datasets.preview import table_preview, when_saved
+
+if TYPE_CHECKING:
+    from kedro_datasets._typing import ImagePreview, TablePreview
 
 
 class _AtomicSave:
@@ -45,17 +49,28 @@ class _AtomicSave:
 class JSONDataset(_AtomicSave, _JSON):
     """`kedro_datasets.json.JSONDataset` with atomic saves."""
 
+    preview = when_saved(_JSON.preview)
+
 
 class ParquetDataset(_AtomicSave, _Parquet):
-    """`kedro_datasets.pandas.ParquetDataset` with atomic saves."""
+    """`kedro_datasets.pandas.ParquetDataset` with atomic saves, and a preview of columns that hold arrays."""
+
+    @when_saved
+    def preview(self, nrows: int = 5) -> TablePreview:
+        """The first rows, for kedro-viz."""
+        return table_preview(Path(self._filepath), nrows)
 
 
 class CSVDataset(_AtomicSave, _CSV):
     """`kedro_datasets.pandas.CSVDataset` with atomic saves."""
 
+    preview = when_saved(_CSV.preview)
+
 
 class PlotlyDataset(_AtomicSave, _Plotly):
     """`kedro_datasets.plotly.JSONDataset` with atomic saves; previewed by kedro-viz."""
+
+    preview = when_saved(_Plotly.preview)
 
 
 class HTMLDataset(_AtomicSave, _Text):
@@ -86,8 +101,9 @@ class PictureDataset(AbstractDataset[bytes, bytes]):
         with atomic_file(self._filepath) as temporary:
             temporary.write_bytes(data)
 
-    def preview(self) -> Any:
-        """The picture, for kedro-viz."""
+    @when_saved
+    def preview(self) -> ImagePreview:
+        """The picture in base64, for kedro-viz, which knows what to draw by the annotation alone."""
         from kedro_datasets._typing import ImagePreview
 
         return ImagePreview(base64.b64encode(self.load()).decode())

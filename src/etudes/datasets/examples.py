@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
 from etudes.atomic import recover_folder
+from etudes.datasets.preview import table_preview, when_saved
 from etudes.examples import ROWS, Examples
+
+if TYPE_CHECKING:
+    from kedro_datasets._typing import TablePreview
 
 
 class ExamplesDataset(AbstractDataset[Any, Any]):
@@ -56,12 +60,10 @@ class ExamplesDataset(AbstractDataset[Any, Any]):
                 f"{self._filepath}: found a {type(data).__name__}, expected a DataFrame or Examples"
             )
 
-    def preview(self, rows: int = 5) -> Any:
+    @when_saved
+    def preview(self, rows: int = 5) -> TablePreview:
         """The first rows, for kedro-viz."""
-        from kedro_datasets._typing import TablePreview
-
-        frame = pd.read_parquet(self._filepath / ROWS).head(rows)
-        return TablePreview(frame.to_dict(orient="split"))
+        return table_preview(self._filepath / ROWS, rows)
 
     def _exists(self) -> bool:
         recover_folder(self._filepath)
