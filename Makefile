@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 -c "" 2>/d
 BIN := .venv/bin
 STUDY ?= genre_classification
 
-.PHONY: run test lint bench ui viz gallery clean
+.PHONY: run test lint bench ui viz gallery docs clean
 
 run: .venv/ready
 	$(BIN)/kedro run --pipeline=$(STUDY)
@@ -26,6 +26,10 @@ viz: .venv/ready
 gallery: .venv/ready
 	$(BIN)/kedro gallery
 
+docs: .venv/ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	@echo "Written: site_docs/index.html (its search needs a server: python -m http.server --directory site_docs)"
+
 ui: .venv/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kedro mlflow ui
 
@@ -38,4 +42,4 @@ ui: .venv/ready
 	touch $@
 
 clean:
-	rm -rf data/0* data/records logs mlartifacts mlflow.db site .mypy_cache .ruff_cache .pytest_cache
+	rm -rf data/0* data/records logs mlartifacts mlflow.db site site_docs .mypy_cache .ruff_cache .pytest_cache

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from etudes.data.sources import load_sources
 from etudes.results import record, tables
-from etudes.study import RecordedTable, load_study
+from etudes.study import RecordedTable, load_study, study_names
+from projects import ROOT, STUDY
 
 HEIGHTS = RecordedTable("heights", ("height", "photos"), ("success",))
 
@@ -83,3 +87,47 @@ def test_entries_of_one_key_stand_side_by_side(tmp_path: Path, monkeypatch: pyte
     filled = tables.fill("<!-- results:genre_classification.scores -->\n<!-- /results -->", tmp_path)
     assert "| part | auroc | pro |" in filled
     assert "| bottle | 0.900 | 0.800 |" in filled and "| cap | 0.700 | - |" in filled
+
+
+def test_results_page_has_every_study_with_its_table_and_references(tmp_path: Path) -> None:
+    folder = tmp_path / "docs" / "results"
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / "docs" / "results" / f"{STUDY}.json", folder)
+    page = tables.fill("# Results\n\n<!-- results -->\nstale line\n<!-- /results -->\nend\n", tmp_path)
+    assert (
+        "stale line" not in page
+        and page.startswith("# Results\n")
+        and page.endswith("<!-- /results -->\nend\n")
+    )
+    sections = {section.partition("\n")[0]: section for section in page.split("\n## ")[1:]}
+    assert sorted(sections) == study_names()
+    for name, section in sections.items():
+        assert f"| [{name}](#{name}) |" in page
+        assert ("Not recorded yet." in section) == (name != STUDY)
+        for reference in load_study(name).references:
+            assert f"| {reference.name} |" in section
+    assert "| `combination` |" in sections[STUDY] and f"(results/{STUDY}.json)" in sections[STUDY]
+    assert tables.fill(page, tmp_path) == page
+
+
+def test_data_page_has_every_data_set_with_licence_citation_and_how_to_get_it(tmp_path: Path) -> None:
+    page = tables.fill("<!-- data -->\nold\n<!-- /data -->\n", tmp_path)
+    sections = {section.partition("\n")[0]: section for section in page.split("\n## ")[1:]}
+    assert list(sections) == list(load_sources())
+    for source in load_sources().values():
+        section = html.unescape(sections[source.name].replace("\\", ""))
+        assert source.licence in section and source.citation in section and f"<{source.source}>" in section
+        by_hand = source.instructions in section and f"data/01_raw/{source.name}" in section
+        assert by_hand if source.how == "manual" else f"`kedro data fetch {source.name}`" in section
+    used = {name for study in study_names() for name in load_study(study).data}
+    assert all(f"| [{name}](#" in page for name in used)
+    assert "<good" not in page, "a browser would take it for a tag"
+    assert tables.fill(page, tmp_path) == page
+
+
+def test_pages_of_the_documentation_are_refreshed_too(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    page = tmp_path / "docs" / "data.md"
+    page.write_text("<!-- data -->\n<!-- /data -->\n")
+    assert page in tables.refresh(tmp_path, write=False)
+    assert "mnist" not in page.read_text()

@@ -19,6 +19,12 @@ def _raw(context: click.Context) -> Path:
     return raw_folder(getattr(context.obj, "project_path", None))
 
 
+def size_text(source: Source) -> str:
+    """Bytes on disk of the needed files, in words; "over ..." where the size of some of them is unknown."""
+    known = sum(file.bytes or 0 for file in source.needed)
+    return _size(source.size) if source.size or not known else f"over {_size(known)}"
+
+
 def _size(size: int | None) -> str:
     if size is None:
         return "unknown"
@@ -52,13 +58,19 @@ def list_(context: click.Context) -> None:
         table.columns[column].overflow = "fold"
     for source in load_sources().values():
         found = status(source, raw)
-        known = sum(file.bytes or 0 for file in source.needed)
-        size = _size(source.size) if source.size or not known else f"over {_size(known)}"
         missing = ""
         if found.state == "partial":
             missing = f" ({len(found.missing)} of {sum(file.needed for file in found.files)} files missing)"
         where = source.source if found.state == "missing" else str(found.folder)
-        cells = (source.name, source.title, size, source.licence, source.how, found.state + missing, where)
+        cells = (
+            source.name,
+            source.title,
+            size_text(source),
+            source.licence,
+            source.how,
+            found.state + missing,
+            where,
+        )
         table.add_row(*(cell.replace("[", r"\[") for cell in cells))
     console = Console()
     # Into a pipe or a file rich would assume 80 columns and break every cell.

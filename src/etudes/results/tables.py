@@ -1,4 +1,4 @@
-"""Result tables of the READMEs, made from ``docs/results/*.json``."""
+"""Tables of the READMEs and of the pages in ``docs``: results, from ``docs/results/*.json``, and the raw data sets."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from typing import Any
 
 from etudes.atomic import atomic_file
 from etudes.reporting.metric import KNOWN, Metric
+from etudes.results.data_sets import data_sets
 from etudes.study import RecordedTable, Study, load_studies, load_study
 
-BEGIN, END = "<!-- results:{name} -->", "<!-- /results -->"
+RESULTS = re.compile(
+    r"<!-- (?P<mark>results(?::(?P<name>\w+)(?:\.(?P<detail>\w+))?)?) -->\n.*?<!-- /results -->", re.DOTALL
+)
+DATA = re.compile(r"<!-- data -->\n.*?<!-- /data -->", re.DOTALL)
 
 
 def refresh(project: Path, write: bool) -> list[Path]:
-    """Replace the tables between ``<!-- results:STUDY -->`` marks; returns the files that were out of date."""
+    """Replace what stands between the marks that `fill` knows; returns the files that were out of date."""
     stale = []
-    for path in [project / "README.md", *(study.folder / "README.md" for study in load_studies())]:
+    readmes = [project / "README.md", *(study.folder / "README.md" for study in load_studies())]
+    for path in [*readmes, *sorted((project / "docs").glob("*.md"))]:
         if not path.exists():
             continue
         text = path.read_text(encoding="utf-8")
@@ -31,18 +36,27 @@ def refresh(project: Path, write: bool) -> list[Path]:
 
 
 def fill(text: str, project: Path) -> str:
-    """The text with every marked table made anew; a study without a record says so."""
+    """The text with every marked part made anew; a study without a record says so.
+
+    ``<!-- results:STUDY -->`` begins the table of a study, ``results:STUDY.TABLE`` one of its recorded tables,
+    ``results:overview`` one row a study; ``results`` alone is the overview and a section for each study, ``data`` are the
+    raw data sets.
+    """
 
     def table(match: re.Match[str]) -> str:
-        name, _, detail = match[1].partition(".")
-        if detail:
+        mark, name, detail = match["mark"], match["name"], match["detail"]
+        if name is None:
+            content = _all_results(project)
+        elif detail:
             content = _detail_table(project, name, detail)
+        elif name == "overview":
+            content = overview(project, "src/etudes/pipelines/{name}/README.md")
         else:
-            content = overview(project) if name == "overview" else _study_table(project, name)
-        name = match[1]
-        return f"{BEGIN.format(name=name)}\n{content}\n{END}"
+            content = _study_table(project, name)
+        return f"<!-- {mark} -->\n{content}\n<!-- /results -->"
 
-    return re.sub(r"<!-- results:([\w.]+) -->\n.*?<!-- /results -->", table, text, flags=re.DOTALL)
+    text = RESULTS.sub(table, text)
+    return DATA.sub(lambda _: f"<!-- data -->\n{data_sets()}\n<!-- /data -->", text)
 
 
 def load_record(project: Path, study: str) -> dict[str, Any] | None:
@@ -160,17 +174,44 @@ def _caption(record: dict[str, Any]) -> str:
     )
 
 
-def overview(project: Path) -> str:
-    """One row for each study: its best variant beside the baseline and the reference."""
+def _all_results(project: Path) -> str:
+    """The overview, and a section for each study: its table, its references, its file of numbers."""
+    return "\n\n".join(
+        [overview(project, "#{name}"), *(_section(project, study) for study in load_studies())]
+    )
+
+
+def _section(project: Path, study: Study) -> str:
+    parts = [f"## {study.name}", study.summary, _study_table(project, study.name)]
+    if study.references:
+        lines = ["| reference | metric | value | like for like? | source |", "|---|---|---|---|---|"]
+        for entry in study.references:
+            same = "yes" if entry.like_for_like else f"no: {entry.note}" if entry.note else "no"
+            cells = (entry.name, entry.metric.replace("_", " "), f"{entry.value:g}", same, entry.source)
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        parts.append("\n".join(lines))
+    if load_record(project, study.name) is not None:
+        parts.append(
+            f"All numbers, with intervals and versions: [{study.name}.json](results/{study.name}.json). How to read them: "
+            f"`src/etudes/pipelines/{study.name}/README.md`."
+        )
+    return "\n\n".join(parts)
+
+
+def overview(project: Path, link: str) -> str:
+    """One row for each study: its best variant beside the baseline and the reference.
+
+    ``link`` is where the name of a study points, with ``{name}`` for the name.
+    """
     lines = [
         "| study | field | data | primary metric | baseline | best variant | reference |",
         "|---|" + "---|" * 6,
     ]
     for study in load_studies():
-        link = f"[{study.name}](src/etudes/pipelines/{study.name}/README.md)"
         record = load_record(project, study.name)
         cells = _overview_cells(study, record) if record else ["-", "not recorded", "-", "-", "-"]
-        lines.append(f"| {link} | {study.field} | " + " | ".join(cells) + " |")
+        target = link.format(name=study.name)
+        lines.append(f"| [{study.name}]({target}) | {study.field} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
