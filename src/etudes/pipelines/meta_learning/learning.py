@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 from torch.func import grad_and_value
 
+from etudes.examples import Examples
 from etudes.pipelines.meta_learning.adaptation import (
     Replayed,
     Tasks,
@@ -17,10 +18,20 @@ from etudes.pipelines.meta_learning.adaptation import (
     meta_gradient,
     reptile_gradient,
 )
-from etudes.pipelines.meta_learning.families import Family
+from etudes.pipelines.meta_learning.families import CharacterFamily, Family, SinusoidFamily
 from etudes.pipelines.meta_learning.outer import Search, train_start
-from etudes.pipelines.meta_learning.parameters import MamlPart, PretrainedPart, RandomPart, ReptilePart
+from etudes.pipelines.meta_learning.parameters import (
+    CharacterParameters,
+    MamlPart,
+    PretrainedPart,
+    RandomPart,
+    ReptilePart,
+    SinusoidParameters,
+)
+from etudes.pipelines.meta_learning.starts import Start, Starts
+from etudes.training.fit import resolve_device
 from etudes.training.parameters import RunParameters
+from etudes.training.seeds import derive_seed, seed_everything
 
 
 @dataclass(frozen=True)
@@ -126,6 +137,48 @@ def learn_maml(
         family.name, weights, direction, watch, family.goal, part, run, plain=False, fingerprint=fingerprint
     )
     return _learned(found, found.best)
+
+
+def train_starts(
+    learn: Callable[[Any, Weights, Any], Learned],
+    train: Examples,
+    dev: Examples,
+    sinusoids: SinusoidParameters,
+    characters: CharacterParameters,
+    parameters: Any,
+    run: RunParameters,
+) -> tuple[Starts, dict[str, Any]]:
+    """Learn a start for each family of tasks, beginning with the same weights in all variants of a seed.
+
+    Args:
+        learn: from a family, the weights to begin with and the variant's settings for it to what is learned.
+        train: drawings that training tasks are made of.
+        dev: drawings that dev tasks are made of.
+        sinusoids: the family of sinusoids.
+        characters: the family of characters.
+        parameters: of the variant, one part for each family.
+        run: seed, device.
+
+    Returns:
+        The starts, and the history: dev scores, step sizes, and one row for each look at dev.
+    """
+    seed_everything(derive_seed(run.seed, "start"))
+    device = resolve_device(run.device)
+    families = (SinusoidFamily(sinusoids, device), CharacterFamily(characters, train, dev, device))
+    learned: dict[str, Learned] = {}
+    for family in families:
+        weights = {name: value.to(device) for name, value in family.learner.initial().items()}
+        learned[family.name] = learn(family, weights, getattr(parameters, family.name))
+    starts = Starts(
+        Start(sinusoids, learned["sinusoids"].weights, learned["sinusoids"].rate),
+        Start(characters, learned["characters"].weights, learned["characters"].rate),
+    )
+    history = {
+        "dev": {**learned["sinusoids"].dev, **learned["characters"].dev},
+        "rates": {name: found.rate for name, found in learned.items()},
+        "epochs": {name: found.rows for name, found in learned.items()},
+    }
+    return starts, history
 
 
 def _learned(found: Search, weights: Weights) -> Learned:

@@ -20,15 +20,22 @@ EPSILON = 1e-5
 
 
 class Regressor(nn.Module):
-    """ReLU layers from one number to one number (Finn et al. 2017, section 5.1): x (n, 1) -> y (n, 1)."""
+    """ReLU layers from one number to one number (Finn et al. 2017, section 5.1): x (n, 1) -> y (n, 1).
+
+    x is standardised with the mean and deviation of its uniform law: ``sqrt(12) (x - middle) / width``. On raw x, most
+    of the first layer's kinks lie where |x| < 1, and the start needs several times the updates.
+    """
 
     def __init__(self, parameters: SinusoidParameters) -> None:
         super().__init__()
+        low, high = parameters.range
+        self.middle, self.deviation = (low + high) / 2, (high - low) / math.sqrt(12)
         widths = [1, *parameters.hidden]
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.output = nn.Linear(widths[-1], 1)
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> Tensor:
+        inputs = (inputs - self.middle) / self.deviation
         for layer in self.hidden:
             inputs = functional.relu(layer(inputs))
         return self.output(inputs)
@@ -66,16 +73,19 @@ class Classifier(nn.Module):
         given = context.shape[0] if looks and context is not None else 0
         maps = torch.cat([context, inputs]) if looks and context is not None else inputs
         for convolution, scale, shift in zip(self.convolutions, self.scales, self.shifts, strict=True):
-            maps = self._normalised(convolution(maps), given)
-            maps = functional.relu(maps * scale[:, None, None] + shift[:, None, None])
+            maps = functional.relu(self._normalised(convolution(maps), given, scale, shift))
         return self.output(maps[given:].flatten(1))
 
-    def _normalised(self, maps: Tensor, given: int) -> Tensor:
+    def _normalised(self, maps: Tensor, given: int, scale: Tensor, shift: Tensor) -> Tensor:
+        """(maps - mean) / deviation * scale + shift, each channel with its own scale and shift.
+
+        Written as maps * factor + rest: passes over the maps, not convolutions, take most of the time of an update.
+        """
         over = (1, 2, 3) if self.normalisation == "layer" else (0, 2, 3)
         reference = maps[:given] if given else maps
-        mean = reference.mean(over, keepdim=True)
-        variance = (reference - mean).square().mean(over, keepdim=True)
-        return (maps - mean) * torch.rsqrt(variance + EPSILON)
+        variance, mean = torch.var_mean(reference, over, correction=0, keepdim=True)
+        factor = scale[:, None, None] * torch.rsqrt(variance + EPSILON)
+        return torch.addcmul(shift[:, None, None] - mean * factor, maps, factor)
 
 
 def squared_error(predictions: Tensor, targets: Tensor) -> Tensor:

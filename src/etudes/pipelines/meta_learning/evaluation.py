@@ -1,0 +1,60 @@
+"""The test tasks, and the scores of a variant's starts on them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from etudes.examples import Examples
+from etudes.pipelines.meta_learning.families import character_tasks, intensities, sinusoid_tasks
+from etudes.pipelines.meta_learning.parameters import CharacterParameters, SinusoidParameters
+from etudes.pipelines.meta_learning.scores import STEPS, Curve
+from etudes.pipelines.meta_learning.starts import Starts
+from etudes.pipelines.meta_learning.tasks import (
+    CHARACTER_SHOTS,
+    SINUSOID_SHOTS,
+    Drawings,
+    Episodes,
+    Sinusoids,
+    draw_episodes,
+    draw_sinusoids,
+)
+
+
+def draw_test_tasks(
+    test: Examples, sinusoids: SinusoidParameters, characters: CharacterParameters, seed: int
+) -> tuple[Sinusoids, Drawings, Episodes]:
+    """The test tasks: they depend on the data and ``seed`` alone, so that all variants and seeds of a run share them."""
+    points = draw_sinusoids(
+        sinusoids,
+        sinusoids.test_tasks,
+        SINUSOID_SHOTS[-1] + sinusoids.queries,
+        np.random.default_rng([seed, 0]),
+    )
+    drawings = Drawings.of(test, rotations=False)
+    episodes = draw_episodes(
+        drawings.table,
+        characters.test_tasks,
+        characters.ways,
+        CHARACTER_SHOTS[-1] + characters.queries,
+        np.random.default_rng([seed, 1]),
+    )
+    return points, drawings, episodes
+
+
+def curves_of(
+    name: str, model: Starts, points: Sinusoids, drawings: Drawings, episodes: Episodes
+) -> list[Curve]:
+    """Scores of a variant's starts on the test tasks of both families, for every number of shots."""
+    curves = []
+    for shots in SINUSOID_SHOTS:
+        steps = tuple(range(STEPS[-1] + 1))
+        queries = points.x.shape[1] - SINUSOID_SHOTS[-1]
+        scores = model.sinusoids.scores(sinusoid_tasks(points, shots, queries), steps)
+        curves.append(Curve(name, "sinusoids", shots, steps, scores))
+    pictures = intensities(drawings, torch.device("cpu"))
+    for shots in CHARACTER_SHOTS:
+        queries = episodes.rows.shape[2] - CHARACTER_SHOTS[-1]
+        scores = model.characters.scores(character_tasks(pictures, episodes, shots, queries), STEPS)
+        curves.append(Curve(name, "characters", shots, STEPS, scores))
+    return curves
