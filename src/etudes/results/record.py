@@ -36,7 +36,7 @@ PACKAGES = (
 def record_study(project: Path, study: str, env: str, seeds: int, params: str = "") -> Path:
     """Run ``kedro run --pipelines=STUDY`` once for each seed and write the record; registers nothing.
 
-    Runs that were already recorded in an interrupted call are kept in ``data/`` and not repeated.
+    With ``params`` ``run.resume=true`` a call that was interrupted goes on from the checkpoints of its trainings.
 
     Args:
         project: the project's folder.
