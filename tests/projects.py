@@ -29,12 +29,13 @@ def quiet_environment(**extra: str) -> dict[str, str]:
 
 
 def make_project(folder: Path) -> Path:
-    """A project folder with this repository's configuration and source, and no outputs."""
+    """A project folder with this repository's configuration, template and source, and no outputs."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(ROOT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local", "mine"))
     (folder / "conf" / "local").mkdir()
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(ROOT / name, folder / name)
+    shutil.copytree(ROOT / "templates", folder / "templates")
     # Kedro insists on a source folder inside the project.
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     return folder

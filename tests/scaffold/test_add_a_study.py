@@ -75,7 +75,6 @@ def run(project: Path, *command: str, **environment: str) -> subprocess.Complete
 def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a study as it is made, and with the page's example performed up to its last command."""
     project = make_project(tmp_path_factory.mktemp("scaffold") / "project")
-    shutil.copytree(ROOT / "templates", project / "templates")
     (project / "tests" / "pipelines").mkdir(parents=True)
     for name in ("test_contract.py", "projects.py", "conftest.py"):
         shutil.copy(ROOT / "tests" / name, project / "tests" / name)

@@ -14,6 +14,7 @@ from etudes.atomic import atomic_file
 from etudes.serving.predictor import DrawingPredictor, Predictor, load_predictor
 
 TABLES = (".csv", ".json")
+PREDICTOR = Path("artifacts", "predictor")  # in the folder of a registered model
 SHOWN = 20  # answers printed
 SAMPLE_ENVIRONMENTS = (None, "base", "local", "test")
 
@@ -121,12 +122,14 @@ def find_model(project: Path, study: str, env: str | None, version: str | None) 
         raise ValueError(f"The registry {uri} does not answer: {str(error).splitlines()[0]}") from error
     try:
         folder = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{found.version}"))
+        if not (folder / PREDICTOR).is_dir():  # of a local folder that is gone, MLflow gives an empty one
+            raise FileNotFoundError(f"there is no folder {PREDICTOR} in it")
     except (MlflowException, OSError) as error:
         raise ValueError(
             f"The files of models:/{name}/{found.version} cannot be fetched ({str(error).splitlines()[0]}). "
             f"Train the model again: {run}"
         ) from error
-    return Found(load_predictor(folder / "artifacts" / "predictor"), name, str(found.version))
+    return Found(load_predictor(folder / PREDICTOR), name, str(found.version))
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:

@@ -87,7 +87,7 @@ def test_a_picture_that_is_there_is_replaced_only_when_asked(project: Path, pred
         ("7.5", "the seed is '7.5'"),
         ("99999999999", "the seed is '99999999999'"),
         ('{"seed": true}', "the seed is True"),
-        ('{"seed": 7, "label": 12}', "label is 12; expected a digit from 0 to 9"),
+        ('{"seed": 7, "label": 12}', "is 12; expected a digit from 0 to 9"),
         ('{"digit": 7}', "unknown fields digit"),
     ],
 )

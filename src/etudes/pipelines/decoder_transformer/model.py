@@ -127,7 +127,9 @@ class TextPredictor:
         return values
 
     def example(self) -> pd.DataFrame:
-        return pd.DataFrame({"prompt": ["The ", "If "], "temperature": [0.8, 0.0], "top_p": [0.9, 1.0]})
+        known = set(self.alphabet.characters[1:])  # of a user's own text, it may lack any of these
+        prompts = ["".join(filter(known.__contains__, text)) or min(known) for text in ("The ", "If ")]
+        return pd.DataFrame({"prompt": prompts, "temperature": [0.8, 0.0], "top_p": [0.9, 1.0]})
 
     def parse(self, text: str) -> pd.DataFrame:
         """A prompt; or JSON with ``prompt`` and, where wanted, the settings; or the path of a text file with a prompt."""
