@@ -91,7 +91,7 @@ def test_pictures_of_users_come_as_bytes_base64_or_path(tmp_path: Path) -> None:
     frame = picture_frame(str(tmp_path / "a.png"))
     text = pd.DataFrame({"image": [base64.b64encode(content).decode()]})
     assert pictures_of(frame)[0].content == pictures_of(text)[0].content == content
-    with pytest.raises(ValueError, match=r"b\.png: no picture file there"):
+    with pytest.raises(ValueError, match=r"b\.png: no such file; expected the path of a PNG or JPEG file"):
         picture_frame(str(tmp_path / "b.png"))
     for column, value, message in (
         ("picture", content, "expected a column image"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -85,18 +86,25 @@ def read_table(raw: RawFile) -> pd.DataFrame:
     Raises:
         ValueError: not UTF-8, lines of different lengths, or no rows.
     """
+    form = "expected a UTF-8 CSV file whose first line names the columns"
     try:
         text = raw.content.decode("utf-8-sig")
-        frame = pd.read_csv(
-            io.StringIO(text), dtype=str, keep_default_na=False, skipinitialspace=True, index_col=False
-        )
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(
-            f"{raw.name}: cannot be read ({error}); expected a UTF-8 CSV file whose first line names the columns"
-        ) from error
-    if frame.empty:
-        raise ValueError(f"{raw.name}: there are no rows in it below the line of column names")
-    return frame.rename(columns=str.strip).apply(lambda column: column.str.strip())
+        lines = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
+        rows = [(lines.line_num, [cell.strip() for cell in row]) for row in lines if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{raw.name}: cannot be read ({error}); {form}") from error
+    names = rows[0][1] if rows else []
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{raw.name}: columns stand twice: {', '.join(twice)}; {form}")
+    # Not pandas' own reader: it drops the cells that a line has too many, and fills those it lacks.
+    for number, cells in rows:
+        if len(cells) != len(names):
+            raise ValueError(
+                f"{raw.name}: cannot be read (line {number} has {len(cells)} cells, the first {len(names)}); {form}"
+            )
+    if len(rows) < 2:
+        raise ValueError(f"{raw.name}: there are no rows in it below the line of column names; {form}")
+    return pd.DataFrame([cells for _, cells in rows[1:]], columns=names, dtype=str)
 
 
 def seed_of(value: object, place: str) -> int:

@@ -155,6 +155,8 @@ def test_a_wrong_question_is_refused(predictor: IncomePredictor, text: str, said
     [
         (b"age,workclass\n", r"people\.csv: there are no rows in it"),
         (b"age,workclass\n38,Private,3,4\n", r"people\.csv: cannot be read"),
+        (b"age,workclass\n38\n", r"people\.csv: cannot be read .line 2 has 1 cells, the first 2"),
+        (b"age,age\n38,39\n", r"people\.csv: columns stand twice: age"),
         (b"age,workclass\n38,Priv\xe9\n", r"people\.csv: cannot be read .* UTF-8"),
     ],
 )

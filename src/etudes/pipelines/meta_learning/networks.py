@@ -32,7 +32,9 @@ class Regressor(nn.Module):
         self.middle, self.deviation = (low + high) / 2, (high - low) / math.sqrt(12)
         widths = [1, *parameters.hidden]
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
-        for layer in self.hidden:  # PyTorch's own first weights are smaller: inner steps then hardly move the answer
+        for (
+            layer
+        ) in self.hidden:  # PyTorch's own first weights are smaller: inner steps then hardly move the answer
             nn.init.kaiming_normal_(layer.get_parameter("weight"), nonlinearity="relu")
         self.output = nn.Linear(widths[-1], 1)
 
