@@ -91,6 +91,14 @@ def panel_png(pixels: NDArray[np.uint8], columns: int, width: int = 900) -> byte
     return png_bytes(sheet.repeat(scale, 0).repeat(scale, 1))
 
 
+def stored_panel_png(panels: Examples, name: str) -> bytes:
+    """The pictures of one panel among the stored ones (columns ``panel``, ``column``), or a picture that says it is not there."""
+    rows = np.flatnonzero(panels.rows["panel"] == name)
+    if not len(rows):
+        return absent_png(f"no variant that makes the panel {name} ran")
+    return panel_png(np.asarray(panels["pixels"][rows]), int(panels.rows["column"].iloc[rows].max()) + 1)
+
+
 def drawn_in_text(pixels: NDArray[np.uint8]) -> str:
     """A picture (H, W) in characters, two rows of pixels in one line, for a terminal."""
     ramp = " .:-=+*#%@"

@@ -10,7 +10,14 @@ import pandas as pd
 
 from etudes.examples import Examples
 from etudes.study import Skipped, load_study, selected
-from etudes.vision.panels import absent_png, drawn_png, failures_png, nearest_png, panel_png, per_class_png
+from etudes.vision.panels import (
+    absent_png,
+    drawn_png,
+    failures_png,
+    nearest_png,
+    per_class_png,
+    stored_panel_png,
+)
 from etudes.vision.scoring import SCORES
 
 STUDY = "gan_digits"
@@ -89,19 +96,12 @@ def show(drawn_samples: Examples, panel_samples: Examples, test_split: Examples)
         shown["gan"],
         shown["vae"],
         *(
-            _panel(panel_samples, name)
+            stored_panel_png(panel_samples, name)
             for name in ("training_gan", "training_vae", "interpolation", "hands_gan", "hands_vae")
         ),
         failures_png(drawn_samples, "gan") if "gan" in names else absent_png(LEFT_OUT.format("gan")),
         nearest_png(drawn_samples, names),
     )
-
-
-def _panel(panels: Examples, name: str) -> bytes:
-    rows = np.flatnonzero(panels.rows["panel"] == name)
-    if not len(rows):
-        return absent_png(f"no variant that makes the panel {name} ran")
-    return panel_png(np.asarray(panels["pixels"][rows]), int(panels.rows["column"].iloc[rows].max()) + 1)
 
 
 def choose_predictor(

@@ -11,7 +11,14 @@ import pandas as pd
 from etudes.examples import Examples
 from etudes.pipelines.vae.parameters import EvaluationParameters
 from etudes.study import load_study, selected
-from etudes.vision.panels import absent_png, drawn_png, failures_png, nearest_png, panel_png, per_class_png
+from etudes.vision.panels import (
+    absent_png,
+    drawn_png,
+    failures_png,
+    nearest_png,
+    per_class_png,
+    stored_panel_png,
+)
 from etudes.vision.scoring import SCORES
 
 STUDY = "vae"
@@ -78,18 +85,11 @@ def show(drawn_samples: Examples, panel_samples: Examples, test_split: Examples)
         per_class_png(drawn_samples, "conditional") if conditional else left_out,
         failures_png(drawn_samples, "conditional") if conditional else left_out,
         *(
-            _panel(panel_samples, name)
+            stored_panel_png(panel_samples, name)
             for name in ("reconstructions", "interpolation", "manifold", "styles", "training")
         ),
         nearest_png(drawn_samples, names),
     )
-
-
-def _panel(panels: Examples, name: str) -> bytes:
-    rows = np.flatnonzero(panels.rows["panel"] == name)
-    if not len(rows):
-        return absent_png(f"no variant that makes the panel {name} ran")
-    return panel_png(np.asarray(panels["pixels"][rows]), int(panels.rows["column"].iloc[rows].max()) + 1)
 
 
 def choose_predictor(
