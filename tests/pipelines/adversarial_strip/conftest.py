@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from etudes.config import EtudesConfigLoader
 from etudes.datasets import RawFolder
 from etudes.examples import Examples
 from etudes.models import load_model, save_model
@@ -21,48 +19,22 @@ from etudes.pipelines.adversarial_strip.networks import Networks, View, small_ne
 from etudes.pipelines.adversarial_strip.parameters import Parameters
 from etudes.training.parameters import RunParameters
 from etudes.vision.pictures import png_bytes
+from study_settings import run_parameters, settings_of
 
-CONF = Path(__file__).parents[3] / "conf"
 SIDE = 16
 Settings = Callable[..., Any]
-
-
-@cache
-def _configured() -> dict[str, Any]:
-    loader = EtudesConfigLoader(
-        str(CONF), env="test", base_env="base", default_run_env="local", merge_strategy={"parameters": "soft"}
-    )
-    return loader["parameters"]
-
-
-def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    result = dict(values)
-    for name, change in changes.items():
-        old = result.get(name)
-        both = isinstance(old, Mapping) and isinstance(change, Mapping)
-        result[name] = merged(old, change) if both else change  # type: ignore[arg-type]
-    return result
 
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
     """``settings("attack", learning={"iterations": 3})``: a group of the study's `test` parameters, changed."""
-
-    def build(group: str, **changes: Any) -> Any:
-        study = _configured()["adversarial_strip"]
-        return getattr(Parameters.model_validate(merged(study, {group: changes})), group)
-
-    return build
+    return settings_of("adversarial_strip", Parameters)
 
 
 @pytest.fixture(scope="session")
 def run_settings() -> Callable[..., RunParameters]:
     """``run_settings(seed=1)``: the shared parameters, on the CPU, changed."""
-
-    def build(**changes: Any) -> RunParameters:
-        return RunParameters.model_validate({**_configured()["run"], "device": "cpu", **changes})
-
-    return build
+    return run_parameters
 
 
 class Brightness(nn.Module):

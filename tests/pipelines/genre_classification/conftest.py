@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etudes.config import EtudesConfigLoader
 from etudes.models import load_model, save_model
 from etudes.pipelines.genre_classification.linear import TfidfClassifier
 from etudes.pipelines.genre_classification.parameters import Parameters
 from etudes.training.parameters import RunParameters
+from study_settings import run_parameters, settings_of
 
-CONF = Path(__file__).parents[3] / "conf"
 WORDS = (
     ("murder", "inspector", "alibi", "suspect", "corpse"),
     ("goal", "referee", "stadium", "striker", "league"),
@@ -29,43 +27,16 @@ Settings = Callable[..., Any]
 Films = Callable[..., pd.DataFrame]
 
 
-@cache
-def _configured() -> dict[str, Any]:
-    loader = EtudesConfigLoader(
-        str(CONF), env="test", base_env="base", default_run_env="local", merge_strategy={"parameters": "soft"}
-    )
-    return loader["parameters"]
-
-
-def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(values)
-    for name, change in changes.items():
-        old = merged.get(name)
-        merged[name] = (
-            _merged(old, change) if isinstance(old, Mapping) and isinstance(change, Mapping) else change
-        )
-    return merged
-
-
 @pytest.fixture(scope="session")
 def settings() -> Settings:
     """``settings("bilstm", hidden=4, fit={"epochs": 2})``: a group of the study's `test` parameters, changed."""
-
-    def build(group: str, **changes: Any) -> Any:
-        study = _configured()["genre_classification"]
-        return getattr(Parameters.model_validate(_merged(study, {group: changes})), group)
-
-    return build
+    return settings_of("genre_classification", Parameters)
 
 
 @pytest.fixture(scope="session")
 def run_settings() -> Callable[..., RunParameters]:
     """``run_settings(seed=1)``: the shared parameters, on the CPU, changed."""
-
-    def build(**changes: Any) -> RunParameters:
-        return RunParameters.model_validate({**_configured()["run"], "device": "cpu", **changes})
-
-    return build
+    return run_parameters
 
 
 @pytest.fixture(scope="session")

@@ -3,63 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from etudes.config import EtudesConfigLoader
 from etudes.models import load_model, save_model
 from etudes.pipelines.income_classification import nodes
 from etudes.pipelines.income_classification.parameters import Parameters
 from etudes.samples.census import raw_file
 from etudes.training.parameters import RunParameters
+from study_settings import run_parameters, settings_of
 
-CONF = Path(__file__).parents[3] / "conf"
 Settings = Callable[..., Any]
 Splits = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]
-
-
-@cache
-def _configured() -> dict[str, Any]:
-    loader = EtudesConfigLoader(
-        str(CONF), env="test", base_env="base", default_run_env="local", merge_strategy={"parameters": "soft"}
-    )
-    return loader["parameters"]
-
-
-def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(values)
-    for name, change in changes.items():
-        old = merged.get(name)
-        merged[name] = (
-            _merged(old, change) if isinstance(old, Mapping) and isinstance(change, Mapping) else change
-        )
-    return merged
 
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
     """``settings("logistic", epochs=2)``: a group of the study's `test` parameters, changed."""
-
-    def build(group: str, **changes: Any) -> Any:
-        study = _configured()["income_classification"]
-        return getattr(Parameters.model_validate(_merged(study, {group: changes})), group)
-
-    return build
+    return settings_of("income_classification", Parameters)
 
 
 @pytest.fixture(scope="session")
 def run_settings() -> Callable[..., RunParameters]:
     """``run_settings(seed=1)``: the shared parameters, on the CPU, changed."""
-
-    def build(**changes: Any) -> RunParameters:
-        return RunParameters.model_validate({**_configured()["run"], "device": "cpu", **changes})
-
-    return build
+    return run_parameters
 
 
 @pytest.fixture(scope="session")
