@@ -9,7 +9,7 @@ run: .venv/ready
 	$(BIN)/kedro run --pipeline=$(STUDY)
 
 test: .venv/ready lint
-	$(BIN)/pytest --numprocesses=2 --dist=loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=2 --dist=loadfile  # one thread for each of two processes
 
 lint: .venv/ready
 	$(BIN)/ruff check .

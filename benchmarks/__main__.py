@@ -9,8 +9,9 @@ import sys
 import time
 import warnings
 
-# Before torch is loaded: threads that wait by spinning distort every number on a machine that does something else.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from etudes.threads import wait_briefly
+
+wait_briefly()  # before torch is loaded; processes that a benchmark starts inherit it
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 # Name -> module and function that gives its rows.

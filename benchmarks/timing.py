@@ -42,13 +42,12 @@ def _processor_seconds() -> float:
 
 
 def child_environment() -> dict[str, str]:
-    """The environment of a fresh process: nobody's tracker or outputs, no network, waiting threads sleep."""
+    """The environment of a fresh process: nobody's tracker or outputs, no network."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "ETUDES_", "KEDRO_"))}
     return {
         **environment,
         "HF_HUB_OFFLINE": "1",
         "KEDRO_DISABLE_TELEMETRY": "1",
-        "OMP_WAIT_POLICY": "PASSIVE",
         "COLUMNS": "200",
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
     }

@@ -21,8 +21,6 @@ def quiet_environment(**extra: str) -> dict[str, str]:
         "KEDRO_DISABLE_TELEMETRY": "1",
         "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "false",
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"),
-        # Threads that wait by spinning starve each other where tests run side by side on few cores.
-        "OMP_WAIT_POLICY": "passive",
         "COLUMNS": "200",
         **extra,
     }

@@ -20,10 +20,9 @@ from kedro.utils import find_kedro_project
 
 from etudes.data.commands import data
 from etudes.study import PIPELINES_FOLDER
+from etudes.threads import wait_briefly
 
-# Threads that wait by spinning starve each other as soon as the machine does something else. libgomp reads this when
-# it is loaded, so it is set before any library is.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+wait_briefly()  # before any library is loaded
 # Forked tokenizer threads only warn.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 

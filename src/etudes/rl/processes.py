@@ -22,7 +22,7 @@ Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 # Read when a worker starts: a thread more would only fight with the neighbours; bars of many workers would overwrite
 # each other.
-WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "TQDM_DISABLE": "1"}
+WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
 
 
 class WorkerError(RuntimeError):

@@ -136,7 +136,7 @@ def reptile_gradient(
 
 
 def adaptation_curve(
-    learner: Learner, weights: Weights, tasks: Tasks, steps: Sequence[int], rate: float, chunk: int = 100
+    learner: Learner, weights: Weights, tasks: Tasks, steps: Sequence[int], rate: float, chunk: int = 20
 ) -> Tensor:
     """Score of every task's query set after the given numbers of gradient steps from the same start: (T, len(steps)).
 
@@ -144,7 +144,7 @@ def adaptation_curve(
         learner, weights, rate: as in `step`.
         tasks: T tasks.
         steps: rising numbers of gradient steps, 0 for the start itself.
-        chunk: tasks at a time, which bounds the memory.
+        chunk: tasks at a time. It bounds the memory; with more, the maps no longer fit into the processor's cache.
     """
 
     def curve(support_x: Tensor, support_y: Tensor, query_x: Tensor, query_y: Tensor) -> Tensor:
