@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from etudes.pipelines.decoder_transformer.bayes import BayesPredictor, oracle, uniform_prior
+from etudes.pipelines.decoder_transformer.bayes import BayesPredictor, oracle, starts_prior, uniform_prior
 from etudes.pipelines.decoder_transformer.recurrences import transition_law
 from etudes.samples.recurrences import draw
 
@@ -16,7 +16,8 @@ def enumerated(tokens: np.ndarray, m: int, q: float, prior: np.ndarray) -> np.nd
     """p(x_t | x_<t) by summing over every vector and every pair of start tokens."""
     result = np.zeros((len(tokens) - 1, m))
     hypotheses = list(itertools.product(range(m), repeat=4))
-    weights = {h: prior[h[0] * m + h[1]] / m**2 for h in hypotheses}
+    joint = prior if prior.ndim == 3 else np.broadcast_to(prior[:, None, None] / m**2, (m * m, m, m))
+    weights = {(a, b, s, u): joint[a * m + b, s, u] for a, b, s, u in hypotheses}
     for t, token in enumerate(tokens):
         prediction = np.zeros(m)
         for a, b, first, second in hypotheses:
@@ -37,12 +38,22 @@ def enumerated(tokens: np.ndarray, m: int, q: float, prior: np.ndarray) -> np.nd
 def test_predictor_is_bayes_rule_by_enumeration(modulus: int) -> None:
     q = 0.2
     drawn = draw(modulus, 6, 9, q, seed=1)
-    priors = [uniform_prior(modulus), np.arange(1, modulus**2 + 1) / np.arange(1, modulus**2 + 1).sum()]
+    rising = np.arange(1, modulus**2 + 1) / np.arange(1, modulus**2 + 1).sum()
+    of_starts = np.random.default_rng(0).dirichlet(np.ones(modulus**4)).reshape(modulus**2, modulus, modulus)
+    priors = [uniform_prior(modulus), rising, of_starts]
     for prior in priors:
         found = BayesPredictor(modulus, q, prior).predict(drawn.tokens)
         np.testing.assert_allclose(found.sum(-1), 1)
         for row, tokens in enumerate(drawn.tokens):
             np.testing.assert_allclose(found[row], enumerated(tokens, modulus, q, prior), atol=1e-12)
+
+
+def test_prior_of_starts_leaves_out_what_it_is_told() -> None:
+    prior = starts_prior(3, [[1, 0], [2, 1]], [[2, 1, 0, 2], [2, 1, 1, 1]])
+    assert prior.sum() == pytest.approx(1) and (prior > 0).sum() == 2 * 9 - 2
+    assert prior[7, 0, 2] == prior[7, 1, 1] == 0 and prior[3].min() == pytest.approx(1 / 16)
+    everything = starts_prior(3, [[1, 0], [2, 1]], [])
+    np.testing.assert_allclose(everything.sum((1, 2)), uniform_prior(3, [[1, 0], [2, 1]]))
 
 
 def test_law_is_a_distribution_with_the_two_ways_on() -> None:

@@ -13,7 +13,7 @@ import torch
 
 from etudes.datasets import RawFile, RawFileDataset
 from etudes.pipelines.decoder_transformer import figures, nodes
-from etudes.pipelines.decoder_transformer.evaluation import evaluate, mean_with_interval, readers_of
+from etudes.pipelines.decoder_transformer.evaluation import GROUPS, evaluate, mean_with_interval, readers_of
 from etudes.pipelines.decoder_transformer.generation import sample_grid
 from etudes.pipelines.decoder_transformer.parameters import Parameters, SplitParameters, TextParameters
 from etudes.pipelines.decoder_transformer.problem import next_token_scores, relabelled, sequence_loss
@@ -106,17 +106,33 @@ def test_held_out_vectors_are_in_no_training_sequence(splits: dict[str, Any]) ->
             found = set(rows[rows["modulus"] == modulus][["a", "b"]].itertuples(index=False, name=None))
             assert found <= allowed, name
         for name in ("dev", "test"):
-            for group, of in (("seen", seen), ("heldout", heldout)):
+            for group, of in (("seen", seen), ("starts", seen), ("heldout", heldout)):
                 rows = of_group(splits[f"{name}_split"], modulus, group).rows
                 assert len(rows) and set(rows[["a", "b"]].itertuples(index=False, name=None)) <= of
 
 
-def test_no_generator_and_no_sequence_is_in_two_parts(splits: dict[str, Any]) -> None:
+def test_held_out_start_tokens_are_in_no_training_sequence(splits: dict[str, Any]) -> None:
+    for modulus in (3, 5):
+        held = {tuple(key) for key in splits["split_card"]["heldout_starts"][str(modulus)]}
+        found = {
+            name: set(
+                of_group(splits[f"{name}_split"], modulus, group)
+                .rows[nodes.STARTS]
+                .itertuples(index=False, name=None)
+            )
+            for name, group in (("train", "seen"), ("dev", "starts"), ("test", "starts"))
+        }
+        assert held and found["train"] and found["dev"] and found["test"]
+        assert not found["train"] & held
+        assert found["dev"] | found["test"] <= held
+        assert not found["dev"] & found["test"], "dev must not show the start tokens of test"
+
+
+def test_no_sequence_is_in_two_parts(splits: dict[str, Any]) -> None:
     parts = [splits[f"{name}_split"] for name in ("train", "dev", "test")]
-    keys = [set(part.rows[nodes.IDENTITY].itertuples(index=False, name=None)) for part in parts]
     ids = [set(part.rows["id"]) for part in parts]
     for i, j in ((0, 1), (0, 2), (1, 2)):
-        assert not keys[i] & keys[j] and not ids[i] & ids[j]
+        assert not ids[i] & ids[j]
     sequences = [{row.tobytes() for row in np.asarray(part["tokens"])} for part in parts]
     assert not sequences[0] & (sequences[1] | sequences[2])
 
@@ -223,7 +239,7 @@ class Perfect:
 
     def log_probs(self, task: str, tokens: np.ndarray) -> np.ndarray:
         modulus = int(task.partition("_")[2])
-        for group in ("seen", "heldout"):
+        for group in GROUPS:
             examples = of_group(self.splits["test_split"], modulus, group)
             if np.array_equal(examples["tokens"][:, :-1], tokens):
                 readers = readers_of(
@@ -249,7 +265,7 @@ def test_the_ceiling_itself_has_no_gap(splits: dict[str, Any], parameters: Param
     )
     assert "transformer.bits_per_character" not in metrics, "it writes no text"
     assert set(positions["variant"]) == {"transformer", "bayes", "oracle", "bayes_seen"}
-    assert len(predictions) == len(splits["test_split"]) and len(moduli) == 4
+    assert len(predictions) == len(splits["test_split"]) and len(moduli) == 6
     assert (moduli["low"] <= moduli["accuracy"]).all() and (moduli["accuracy"] <= moduli["high"]).all()
 
 
@@ -258,6 +274,16 @@ def test_knowing_the_seen_vectors_helps_on_them_and_hurts_on_others(splits: dict
     readers = readers_of(examples, "heldout", splits["data_card"], splits["split_card"], 0.01)
     right = {name: (p.argmax(-1) == examples["tokens"][:, 1:]).mean() for name, p in readers.items()}
     assert right["bayes_seen"] < right["bayes"] <= right["oracle"] + 0.02
+
+
+def test_one_who_learned_training_by_heart_is_misled_by_new_start_tokens(splits: dict[str, Any]) -> None:
+    examples = of_group(splits["test_split"], 5, "starts")
+    readers = readers_of(examples, "starts", splits["data_card"], splits["split_card"], 0.01)
+    targets = examples["tokens"][:, 1:]
+    right = {name: p.argmax(-1) == targets for name, p in readers.items()}
+    assert right["bayes_seen"].mean() < right["bayes"].mean()
+    late = {name: hits[:, 12:].mean() for name, hits in right.items()}
+    assert late["bayes_seen"] == pytest.approx(late["bayes"], abs=0.03), "enough context overrules the belief"
 
 
 def test_figures_say_so_where_the_transformer_was_left_out(

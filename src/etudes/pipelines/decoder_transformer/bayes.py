@@ -15,18 +15,18 @@ CHUNK = 256  # sequences at once: a posterior over m² vectors and m start token
 class BayesPredictor:
     """p(x_t | x_0 .. x_{t-1}) of a sequence whose coefficients and start tokens nobody shows.
 
-    With the prior p(v) over coefficient vectors v = (a, b) and independent uniform start tokens s = x₋₂, u = x₋₁,
+    With the prior p(v, s, u) over coefficient vectors v = (a, b) and start tokens s = x₋₂, u = x₋₁,
 
         p(x_t | x_<t)  =  Σ_v w_t(v) p(x_t | x_{t-2}, x_{t-1}; v),      w_{t+1}(v) ∝ w_t(v) p(x_t | x_{t-2}, x_{t-1}; v)
 
-    from t = 2 on. The first two steps sum over the start tokens as well: w_0(v, u) = p(v) / m, and
+    from t = 2 on. The first two steps sum over the start tokens as well:
 
-        p(x_0 | v, u) = 1/m Σ_s p(x_0 | s, u; v),      p(x_1 | x_0; v, u) = p(x_1 | u, x_0; v).
+        w_1(v, u) ∝ Σ_s p(v, s, u) p(x_0 | s, u; v),      p(x_1 | x_0; v, u) = p(x_1 | u, x_0; v).
 
     Attributes:
         modulus: m.
         next_probability: q.
-        prior: p(v), (m²,) by a m + b; sums to one.
+        prior: p(v, s, u), (m², m, m), vectors by a m + b; or p(v), (m²,), with uniform start tokens. Sums to one.
         slip: mixes ``slip`` / m into the law, so that a prior without the true vector still gives an answer.
     """
 
@@ -42,9 +42,10 @@ class BayesPredictor:
             ValueError: a prior of another size, or a sequence that the prior's vectors cannot give.
         """
         m = self.modulus
-        if self.prior.shape != (m * m,):
+        if self.prior.shape not in ((m * m,), (m * m, m, m)):
             raise ValueError(
-                f"the prior has the shape {self.prior.shape}; expected ({m * m},), one for each vector"
+                f"the prior has the shape {self.prior.shape}; expected ({m * m},), one for each vector, or "
+                f"({m * m}, {m}, {m}), one for each vector and its two start tokens"
             )
         law = (1 - self.slip) * transition_law(m, self.next_probability) + self.slip / m
         chunks = [self._predict(tokens[i : i + CHUNK], law) for i in range(0, len(tokens), CHUNK)]
@@ -52,9 +53,10 @@ class BayesPredictor:
 
     def _predict(self, tokens: np.ndarray, law: np.ndarray) -> np.ndarray:
         result = np.empty((len(tokens), tokens.shape[1] - 1, self.modulus))
+        starts = self.prior if self.prior.ndim == 3 else self.prior[:, None, None] / self.modulus**2
+        first = (starts[..., None] * law).sum(axis=1)  # (m², m, m): p(v, u, x_0)
         # (N, m², m) by vector and u = x₋₁: the posterior once x_0 is seen.
-        first = np.moveaxis(law.mean(axis=1)[:, :, tokens[:, 0]], 2, 0)
-        weights = self._normalised(self.prior[None, :, None] * first)
+        weights = self._normalised(np.moveaxis(first[:, :, tokens[:, 0]], 2, 0))
         of_u = np.moveaxis(law[:, :, tokens[:, 0], :], 2, 0)  # (N, m², m, m): p(x_1 | u, x_0; v)
         result[:, 0] = np.einsum("nvu,nvux->nx", weights, of_u)
         seen = np.take_along_axis(of_u, tokens[:, 1][:, None, None, None], axis=3)[..., 0]
@@ -86,6 +88,15 @@ def uniform_prior(modulus: int, vectors: list[list[int]] | None = None) -> np.nd
     prior = np.zeros(modulus**2)
     prior[[a * modulus + b for a, b in vectors]] = 1 / len(vectors)
     return prior
+
+
+def starts_prior(modulus: int, vectors: list[list[int]], without: list[list[int]]) -> np.ndarray:
+    """Equal weights (m², m, m) on the given vectors with all start tokens, but for (a, b, s, u) in ``without``."""
+    prior = np.zeros((modulus**2, modulus, modulus))
+    prior[[a * modulus + b for a, b in vectors]] = 1.0
+    for a, b, before, last in without:
+        prior[a * modulus + b, before, last] = 0.0
+    return prior / prior.sum()
 
 
 def oracle(tokens: np.ndarray, coefficients: np.ndarray, modulus: int, next_probability: float) -> np.ndarray:

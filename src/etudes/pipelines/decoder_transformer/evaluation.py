@@ -10,12 +10,12 @@ import pandas as pd
 
 from etudes.evaluation.bootstrap import quantile_interval, resample_weights
 from etudes.examples import Examples
-from etudes.pipelines.decoder_transformer.bayes import BayesPredictor, oracle, uniform_prior
+from etudes.pipelines.decoder_transformer.bayes import BayesPredictor, oracle, starts_prior, uniform_prior
 from etudes.pipelines.decoder_transformer.nodes import TEXT, Card, task_of
 from etudes.pipelines.decoder_transformer.parameters import EvaluationParameters
 from etudes.study import selected
 
-GROUPS = ("seen", "heldout")
+GROUPS = ("seen", "starts", "heldout")
 PREDICTION_COLUMNS = ["variant", "id", "modulus", "group", "accuracy", "log_loss"]
 
 
@@ -104,21 +104,25 @@ def readers_of(
 ) -> dict[str, np.ndarray]:
     """Probabilities (N, T - 1, m) of readers that know the process; ``examples`` are of one modulus and group.
 
-    - ``bayes``, the ceiling: of seen vectors it knows which ones were seen; of held-out ones it holds all m² vectors
-      alike, as a reader who knows the process and not the split.
-    - ``bayes_seen``: believes that there are only the seen vectors, as a model that learned them by heart.
+    - ``bayes``, the ceiling: on new sequences it knows what training had, vectors and start tokens; on new start tokens
+      it knows the seen vectors and holds all start tokens alike; on held-out vectors it holds all m² vectors alike, as
+      a reader who knows the process and not the split.
+    - ``bayes_seen``: believes on the last two that there is only what training had, as one who learned that by heart.
     - ``oracle``: is told the coefficients.
     """
     modulus, q = int(examples.rows["modulus"].iloc[0]), data_card["next_probability"]
     tokens = np.asarray(examples["tokens"])
-    seen = uniform_prior(modulus, split_card["vectors"][str(modulus)]["seen"])
-    prior = seen if group == "seen" else uniform_prior(modulus)
+    vectors = split_card["vectors"][str(modulus)]["seen"]
+    trained = starts_prior(modulus, vectors, split_card["heldout_starts"][str(modulus)])
+    seen = uniform_prior(modulus, vectors)
+    priors = {"seen": trained, "starts": seen, "heldout": uniform_prior(modulus)}
+    by_heart = {"starts": trained, "heldout": seen}
     readers = {
-        "bayes": BayesPredictor(modulus, q, prior).predict(tokens),
+        "bayes": BayesPredictor(modulus, q, priors[group]).predict(tokens),
         "oracle": oracle(tokens, examples.rows[["a", "b"]].to_numpy(), modulus, q),
     }
-    if group == "heldout":
-        readers["bayes_seen"] = BayesPredictor(modulus, q, seen, slip).predict(tokens)
+    if group in by_heart:
+        readers["bayes_seen"] = BayesPredictor(modulus, q, by_heart[group], slip).predict(tokens)
     return readers
 
 
@@ -138,15 +142,14 @@ def _by_position(name: str, modulus: int, group: str, right: np.ndarray) -> pd.D
 def _named(
     variant: str, measured: Mapping[str, tuple[float, float, float]], group: str, modulus: int, first: bool
 ) -> dict[str, float]:
-    """Flat metrics: ``accuracy``, ``ceiling_gap``, ``log_loss`` of the first modulus, ``..._mod13`` of the others."""
-    names = {
-        "accuracy": {"seen": "accuracy", "heldout": "heldout_accuracy"},
-        "gap": {"seen": "ceiling_gap", "heldout": "heldout_gap"},
-        "log_loss": {"seen": "log_loss", "heldout": "heldout_log_loss"},
-    }
+    """Flat metrics of the first modulus: ``accuracy``, ``ceiling_gap``, ``log_loss``, ``starts_accuracy``, ``starts_gap``,
+    ..., ``heldout_accuracy``, ...; with ``_mod13`` at their end of the others.
+    """
     flat: dict[str, float] = {}
     for key, (value, low, high) in measured.items():
-        name = f"{variant}.{names[key][group]}" + ("" if first else f"_mod{modulus}")
+        of_seen = "ceiling_gap" if key == "gap" else key
+        name = f"{variant}.{of_seen if group == 'seen' else f'{group}_{key}'}"
+        name += "" if first else f"_mod{modulus}"
         flat |= {name: value, f"{name}.low": low, f"{name}.high": high}
     return flat
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 READERS = {
     "bayes": ("ceiling (Bayes)", "dash"),
     "oracle": ("told the coefficients", "dot"),
-    "bayes_seen": ("Bayes, knows the seen ones only", "dashdot"),
+    "bayes_seen": ("Bayes, knows what training had only", "dashdot"),
 }
-GROUP_TITLES = {"seen": "seen coefficients", "heldout": "held-out coefficients"}
+GROUP_TITLES = {"seen": "new sequences", "starts": "new start tokens", "heldout": "new coefficients"}
 GRIDS = {
     "entropy": "entropy (bits)",
     "distinct_2": "distinct-2 (fraction)",
@@ -37,13 +37,13 @@ def accuracy_by_position(positions: pd.DataFrame, variants: Sequence[str]) -> go
     titles = [f"modulus {m}, {GROUP_TITLES[g]}" for m in moduli for g in GROUP_TITLES]
     panels = make_subplots(
         rows=len(moduli),
-        cols=2,
+        cols=len(GROUP_TITLES),
         subplot_titles=titles,
         shared_yaxes=True,
-        horizontal_spacing=0.06,
+        horizontal_spacing=0.04,
         vertical_spacing=0.3 / len(moduli),
     )
-    figure = new_figure("Accuracy by position", 160 + 330 * len(moduli), min_width=620)
+    figure = new_figure("Accuracy by position", 160 + 330 * len(moduli), min_width=860)
     figure = go.Figure(panels).update_layout(figure.layout, overwrite=False)
     colours = variant_colours(list(variants))
     shown: set[str] = set()

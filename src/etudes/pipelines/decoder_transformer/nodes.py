@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 Card = dict[str, Any]
 Trained = tuple[Any, dict[str, Any]]
 TEXT = "text"
-IDENTITY = ["modulus", "a", "b", "start_0", "start_1"]
+STARTS = ["a", "b", "start_0", "start_1"]
+IDENTITY = ["modulus", *STARTS]
 
 
 def task_of(modulus: int) -> str:
@@ -60,26 +61,36 @@ def ingest(raw_recurrences: RawFile, raw_text: RawFile) -> tuple[pd.DataFrame, p
 def split_recurrences(
     recurrences_frame: pd.DataFrame, parameters: SplitParameters
 ) -> tuple[Examples, Examples, Examples, Card]:
-    """Hold out whole coefficient vectors, and of the others whole (coefficients, starts).
+    """Hold out whole coefficient vectors, of the others some start tokens, and of the rest some sequences.
 
     Of every modulus a share of the vectors (a, b) is held out: their sequences are in dev and test only, as the group
-    ``heldout``. Of the remaining ``seen`` vectors, what was drawn with the same coefficients and start tokens goes to one
-    part together. Training sequences that stand in dev or test token by token are dropped.
+    ``heldout``. Of the other vectors a share of the start tokens is held out in the same way, as the group ``starts``:
+    training has the vector, but never behind these two tokens. Of what remains, dev and test get sequences drawn at
+    random, the group ``seen``. Training sequences that stand in dev or test token by token are dropped.
     """
     frame = recurrences_frame.reset_index(drop=True)
     tokens = np.stack(list(frame["tokens"])).astype(np.int64)
     part = np.full(len(frame), "train", dtype=object)
     group = np.full(len(frame), "seen", dtype=object)
     vectors: dict[str, Any] = {}
+    starts: dict[str, Any] = {}
     for modulus, rows in frame.groupby("modulus", sort=True):
         generator = np.random.default_rng([parameters.seed, int(str(modulus))])
         heldout, seen = _held_out(rows, parameters.heldout, generator)
         vectors[str(modulus)] = {"seen": seen, "heldout": heldout}
         held = pd.MultiIndex.from_frame(rows[["a", "b"]]).isin([tuple(pair) for pair in heldout])
-        shares = {"heldout": (0.5, 0.5), "seen": (parameters.dev, parameters.test)}
-        for name, members in (("heldout", rows[held]), ("seen", rows[~held])):
+        starts[str(modulus)] = _held_out_starts(rows[~held], parameters.starts, generator)
+        new = pd.MultiIndex.from_frame(rows[STARTS]).isin([tuple(key) for key in starts[str(modulus)]])
+        for name, members in (("heldout", rows[held]), ("starts", rows[new & ~held])):
             group[members.index] = name
-            part[members.index] = _parts(members, shares[name], parameters.most, generator)
+            part[members.index] = _halves(members, parameters.most, generator)
+        rest = rows.index[~held & ~new].to_numpy()
+        drawn = generator.permutation(rest)
+        dev_rows, test_rows = (
+            min(parameters.most, round(share * len(rest))) for share in (parameters.dev, parameters.test)
+        )
+        part[drawn[:dev_rows]] = "dev"
+        part[drawn[dev_rows : dev_rows + test_rows]] = "test"
     train, dev, test = (np.flatnonzero(part == name) for name in ("train", "dev", "test"))
     elsewhere = {tokens[i].tobytes() for i in (*dev, *test)}
     repeated = np.array([tokens[i].tobytes() in elsewhere for i in train], dtype=bool)
@@ -95,6 +106,7 @@ def split_recurrences(
         "dropped_because_repeated": int(repeated.sum()),
         "left_out": int((part == "left out").sum()),
         "vectors": vectors,
+        "heldout_starts": starts,
     }
     return everything.take(train), everything.take(dev), everything.take(test), card
 
@@ -114,24 +126,34 @@ def _held_out(
     return sorted(vectors[order[:count]].tolist()), sorted(vectors[order[count:]].tolist())
 
 
-def _parts(
-    rows: pd.DataFrame, shares: tuple[float, float], most: int, generator: np.random.Generator
-) -> np.ndarray:
-    """``dev``, ``test``, ``train`` or ``left out`` for each row; rows with the same generator stay together.
+def _held_out_starts(rows: pd.DataFrame, share: float, generator: np.random.Generator) -> list[list[int]]:
+    """The (a, b, start_0, start_1) of seen vectors that are held out, two at least: one for dev, one for test."""
+    found = rows[STARTS].drop_duplicates().sort_values(STARTS).to_numpy()
+    count = max(2, round(share * len(found)))
+    if len(found) <= count:
+        raise ValueError(
+            f"modulus {rows['modulus'].iloc[0]}: the seen vectors have {len(found)} different start tokens, of which "
+            f"{count} would be held out; expected some for training. Add sequences, or lower split.starts."
+        )
+    return sorted(found[generator.permutation(len(found))[:count]].tolist())
 
-    ``shares`` of the different (coefficients, starts) go to dev and test; beyond ``most`` rows the rest is left out.
+
+def _halves(rows: pd.DataFrame, most: int, generator: np.random.Generator) -> np.ndarray:
+    """``dev``, ``test`` or ``left out`` for each row; rows with the same coefficients and start tokens stay together.
+
+    Beyond ``most`` rows of each the rest is left out.
     """
-    number = rows.groupby(IDENTITY, sort=True).ngroup().to_numpy()
+    number = rows.groupby(STARTS, sort=True).ngroup().to_numpy()
     count = int(number.max()) + 1
+    if count < 2:
+        raise ValueError(
+            f"modulus {rows['modulus'].iloc[0]}: the held-out coefficients come with one pair of start tokens; expected "
+            "two at least, one for dev and one for test. Add sequences."
+        )
     place = generator.permutation(count)[number] / count
-    part = np.where(place < shares[0], "dev", np.where(place < sum(shares), "test", "train")).astype(object)
+    part = np.where(place < 0.5, "dev", "test").astype(object)
     for name in ("dev", "test"):
         members = np.flatnonzero(part == name)
-        if not len(members):
-            raise ValueError(
-                f"modulus {rows['modulus'].iloc[0]}: {count} different (coefficients, starts) leave none for {name}; add "
-                "sequences, or raise split.dev and split.test"
-            )
         part[generator.permutation(members)[most:]] = "left out"
     return part
 

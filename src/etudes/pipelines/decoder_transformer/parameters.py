@@ -15,14 +15,15 @@ Tokens = Annotated[int, Field(ge=2)]
 
 
 class SplitParameters(Strict):
-    """How recurrences are split: by coefficient vector, then by what is left of their identity."""
+    """How recurrences are split: by coefficient vector, then by start tokens, then by sequence."""
 
     heldout: float = Field(
         gt=0, lt=1, description="share of the coefficient vectors that training never sees"
     )
-    dev: float = Field(
-        gt=0, lt=0.5, description="share of the seen vectors' (coefficients, starts) that go to dev"
+    starts: float = Field(
+        gt=0, lt=1, description="share of the other vectors' start tokens that training never sees with them"
     )
+    dev: float = Field(gt=0, lt=0.5, description="share of the remaining sequences that go to dev")
     test: float = Field(gt=0, lt=0.5, description="share of them that go to test")
     most: int = Field(ge=1, description="most dev and most test sequences of each modulus and group")
     seed: int = Field(

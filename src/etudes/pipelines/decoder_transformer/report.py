@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from etudes.examples import Examples
+from etudes.pipelines.decoder_transformer.evaluation import GROUPS
+from etudes.pipelines.decoder_transformer.figures import GROUP_TITLES
 from etudes.pipelines.decoder_transformer.nodes import Card, task_of
 from etudes.pipelines.decoder_transformer.parameters import PredictorParameters
 from etudes.study import Skipped, load_study, selected
@@ -147,7 +149,8 @@ def write_report(
     page.section("Position by position")
     page.figure(
         inputs["positions_figure"],
-        "The ceiling rises as the context tells the coefficients. Right: coefficients that no training sequence had.",
+        "The ceiling rises as the context tells the coefficients. In the middle: coefficients of training behind start "
+        "tokens that they never had there. Right: coefficients that no training sequence had.",
     )
     page.table(
         by_modulus(moduli),
@@ -186,20 +189,17 @@ def write_report(
 
 
 def by_modulus(moduli: pd.DataFrame) -> pd.DataFrame:
-    """One row a variant and modulus, the ceiling of the modulus on top: accuracy and gap of both groups."""
+    """One row a variant and modulus, the ceiling of the modulus on top: accuracy and gap of the three groups."""
     rows: list[tuple[Any, ...]] = []
     for modulus, of_modulus in moduli.groupby("modulus", sort=True):
-        groups = {
-            group: of_modulus[of_modulus["group"] == group].set_index("variant")
-            for group in ("seen", "heldout")
-        }
-        seen, heldout = groups["seen"], groups["heldout"]
-        ceilings = float(seen["ceiling"].iloc[0]), float(heldout["ceiling"].iloc[0])
-        rows.append((f"ceiling, modulus {modulus}", ceilings[0], 0.0, ceilings[1], 0.0))
-        for name in seen.index:
-            scores = [float(part.loc[name, key]) for part in (seen, heldout) for key in ("accuracy", "gap")]
+        groups = [of_modulus[of_modulus["group"] == group].set_index("variant") for group in GROUPS]
+        ceilings = [number for part in groups for number in (float(part["ceiling"].iloc[0]), 0.0)]
+        rows.append((f"ceiling, modulus {modulus}", *ceilings))
+        for name in groups[0].index:
+            scores = [float(part.loc[name, key]) for part in groups for key in ("accuracy", "gap")]
             rows.append((f"{name}, modulus {modulus}", *scores))
-    return pd.DataFrame(rows, columns=["variant", "seen", "gap, seen", "held out", "gap, held out"])
+    columns = [label for group in GROUP_TITLES.values() for label in (group, f"gap, {group}")]
+    return pd.DataFrame(rows, columns=["variant", *columns])
 
 
 SAMPLING_LEAD = (
@@ -251,13 +251,16 @@ def _summary(data_card: Card, metrics: dict[str, float], ceilings: Card) -> str:
 
 def _reading(moduli: pd.DataFrame, ceilings: Card, data_card: Card) -> str:
     modulus = data_card["moduli"][0]
-    seen, heldout = (ceilings[f"{task_of(modulus)}.{group}"] for group in ("seen", "heldout"))
+    seen, starts, heldout = (ceilings[f"{task_of(modulus)}.{group}"] for group in GROUPS)
     parts = [
-        f"**Which ceiling.** For seen coefficients it is the Bayes predictor whose prior lies on the seen vectors alone: "
+        f"**Which ceiling.** On new sequences of seen coefficients it is the Bayes predictor that knows what training had: "
         f"{seen['bayes']:.3f} of these tokens right ({seen['expected']:.3f} in expectation); a reader who is told the "
         f"coefficients gets {seen['oracle']:.3f}. For held-out coefficients its prior is on all {modulus**2} vectors: "
         f"{heldout['bayes']:.3f}. A reader who believes that there are only the seen vectors gets "
-        f"{heldout['bayes_seen']:.3f} there: that is what learning vectors by heart is worth."
+        f"{heldout['bayes_seen']:.3f} there: that is what learning vectors by heart is worth.",
+        f"**New start tokens.** The ceiling there is {starts['bayes']:.3f}. One who learned the training data perfectly, and "
+        f"so believes that these start tokens do not come with these coefficients, gets {starts['bayes_seen']:.3f}: "
+        f"{starts['bayes'] - starts['bayes_seen']:.3f} of a gap there is owed to the split, not to the learner.",
     ]
     held = moduli[moduli["group"] == "heldout"].set_index(["modulus", "variant"])["accuracy"]
     for number in data_card["moduli"]:
