@@ -89,6 +89,30 @@ class Study:
     def folder(self) -> Path:
         return PIPELINES_FOLDER / self.name
 
+    def best_on_dev(self, scores: Mapping[str, float]) -> str:
+        """The variant with the best value of ``dev_metric``; the first of equals."""
+        return (max if self.dev_maximise else min)(scores, key=lambda name: scores[name])
+
+    def predictor_card(
+        self, variant: str, dev_score: float, dev_fingerprint: str, data_card: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """What a registered model says of itself, so that a later run can tell whether its own is better.
+
+        Args:
+            variant: the one behind the predictor.
+            dev_score: its value of ``dev_metric``.
+            dev_fingerprint: of the dev data; scores on other data are not compared.
+            data_card: of the study's data.
+        """
+        return {
+            "variant": variant,
+            "dev_metric": self.dev_metric,
+            "dev_score": dev_score,
+            "maximise": self.dev_maximise,
+            "dev_fingerprint": dev_fingerprint,
+            "embedded_sample": data_card["embedded_sample"],
+        }
+
 
 @dataclass(frozen=True)
 class Skipped:

@@ -81,6 +81,7 @@ _KNOWN = (
     Metric("heldout_accuracy", "accuracy, held-out coefficients"),
     Metric("ceiling_gap", "gap to the ceiling", maximise=False),
     Metric("starts_gap", "gap, new start tokens", maximise=False),
+    Metric("text_accuracy", "accuracy on text"),
     Metric("bits_per_character", "cross-entropy of text", unit="bits a character", maximise=False),
     Metric("top1_accuracy", "top-1 accuracy"),
     Metric("top3_accuracy", "top-3 accuracy"),

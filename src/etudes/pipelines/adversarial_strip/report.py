@@ -151,14 +151,9 @@ def choose_predictor(
         str(strip.rows),
         strip.card["network"],
     ]
-    card = {
-        "variant": best,
-        "dev_metric": study.dev_metric,
-        "dev_score": inputs[f"{best}_history"]["dev"][study.dev_metric],
-        "maximise": study.maximise,
-        "dev_fingerprint": hashlib.sha256("/".join(task).encode()).hexdigest()[:32],
-        "embedded_sample": data_card["embedded_sample"],
-    }
+    score = inputs[f"{best}_history"]["dev"][study.dev_metric]
+    fingerprint = hashlib.sha256("/".join(task).encode()).hexdigest()[:32]
+    card = study.predictor_card(best, score, fingerprint, data_card)
     victim = networks_model.only(networks_model.victim)
     return StripPredictor(strip, victim, split_card["names"], photos.size, photos.crop, card)
 

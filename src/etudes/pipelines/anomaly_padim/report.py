@@ -387,15 +387,8 @@ def choose_predictor(
     study = load_study(STUDY)
     models = selected({name: inputs[name] for name in study.variants})
     scores = {name: inputs[f"{name}_history"]["dev"][study.dev_metric] for name in models}
-    best = max(scores, key=lambda name: scores[name])
-    card = {
-        "variant": best,
-        "dev_metric": study.dev_metric,
-        "dev_score": scores[best],
-        "maximise": study.maximise,
-        "dev_fingerprint": split_card["dev_fingerprint"],
-        "embedded_sample": data_card["embedded_sample"],
-    }
+    best = study.best_on_dev(scores)
+    card = study.predictor_card(best, scores[best], split_card["dev_fingerprint"], data_card)
     model = models[best]
     network = backbone if model.source == "network" else None
     return AnomalyPredictor(model, network, parameters, card)

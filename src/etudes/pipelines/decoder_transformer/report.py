@@ -94,15 +94,8 @@ def choose_predictor(data_card: Card, text_card: Card, parameters: PredictorPara
             f"decoder_transformer.variants = {list(models)}: none of them learns text, so there is nothing to register; "
             "add transformer, or one of unigram, bigram, trigram, lookup"
         )
-    best = max(scores, key=lambda name: scores[name])
-    card = {
-        "variant": best,
-        "dev_metric": study.dev_metric,
-        "dev_score": scores[best],
-        "maximise": study.maximise,
-        "dev_fingerprint": text_card["dev_fingerprint"],
-        "embedded_sample": data_card["embedded_sample"],
-    }
+    best = study.best_on_dev(scores)
+    card = study.predictor_card(best, scores[best], text_card["dev_fingerprint"], data_card)
     return TextPredictor(
         models[best], Alphabet(text_card["alphabet"]), text_card["context"], parameters, card
     )

@@ -79,15 +79,8 @@ def choose_predictor(data_card: dict[str, Any], split_card: dict[str, Any], **in
     study = load_study(STUDY)
     models = selected({name: inputs[name] for name in study.variants})
     scores = {name: inputs[f"{name}_history"]["dev"][study.dev_metric] for name in models}
-    best = (max if study.dev_maximise else min)(scores, key=lambda name: scores[name])
-    card = {
-        "variant": best,
-        "dev_metric": study.dev_metric,
-        "dev_score": scores[best],
-        "maximise": study.dev_maximise,
-        "dev_fingerprint": split_card["dev_fingerprint"],
-        "embedded_sample": data_card["embedded_sample"],
-    }
+    best = study.best_on_dev(scores)
+    card = study.predictor_card(best, scores[best], split_card["dev_fingerprint"], data_card)
     return IncomePredictor(models[best], card)
 
 

@@ -87,18 +87,11 @@ def choose_predictor(data_card: dict[str, Any], split_card: dict[str, Any], **in
     histories = {name: inputs[f"{name}_history"] for name in models}
     scores = {name: history["dev"][study.dev_metric] for name, history in histories.items()}
     candidates = [name for name, model in models.items() if model.learned] or list(models)
-    best = max(candidates, key=lambda name: scores[name])
+    best = study.best_on_dev({name: scores[name] for name in candidates})
     agents = models[best]
     if agents.learned:
         agents = agents.only(int(np.argmax([told["dev_mean_return"] for told in histories[best]["agents"]])))
-    card = {
-        "variant": best,
-        "dev_metric": study.dev_metric,
-        "dev_score": scores[best],
-        "maximise": study.maximise,
-        "dev_fingerprint": split_card["dev_fingerprint"],
-        "embedded_sample": data_card["embedded_sample"],
-    }
+    card = study.predictor_card(best, scores[best], split_card["dev_fingerprint"], data_card)
     spec, facts = environment_of(split_card)
     return LanderPredictor(agents, spec, int(np.prod(facts.shape)), card)
 
