@@ -6,12 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from etudes.examples import Examples
 from etudes.pipelines.meta_learning import nodes, report
+from etudes.pipelines.meta_learning.adaptation import Tasks
 from etudes.pipelines.meta_learning.evaluation import draw_test_tasks
+from etudes.pipelines.meta_learning.families import as_they_are, character_tasks, intensities
 from etudes.pipelines.meta_learning.parameters import SplitParameters
 from etudes.pipelines.meta_learning.scores import (
+    TRANSDUCTIVE,
     Curve,
     differences_table,
     flat_metrics,
@@ -189,11 +193,27 @@ def test_flat_metrics_take_the_right_rows() -> None:
         Curve("maml", "sinusoids", 5, tuple(range(11)), 100 + values),
         Curve("maml", "characters", 1, (0, 1, 5, 10), values[:, :4]),
         Curve("maml", "characters", 5, (0, 1, 5, 10), 10 + values[:, :4]),
+        Curve("maml", TRANSDUCTIVE, 1, (0, 1, 5, 10), 20 + values[:, :4]),
     ]
     metrics = flat_metrics(steps_table(curves, 100))
     expected = {"mse_after_0": 0, "mse_after_1": 1, "mse_after_5": 5, "mse_after_10": 10, "mse_5shot": 110}
-    expected |= {"accuracy_1shot": 3, "accuracy_5shot": 13}
+    expected |= {"accuracy_1shot": 3, "accuracy_5shot": 13, "transductive_1shot": 23}
     assert {name: metrics[f"maml.{name}"] for name in expected} == expected
+
+
+def test_queries_help_each_other_only_where_they_may(
+    parts: Any, trained: dict[str, Any], settings: Any
+) -> None:
+    _, drawings, episodes = draw_test_tasks(parts[2], settings("sinusoids"), settings("characters"), seed=0)
+    start = trained["random"][0].characters
+    tasks = character_tasks(as_they_are(intensities(drawings, torch.device("cpu"))), episodes, 1, 2)
+    few = Tasks(tasks.support_x, tasks.support_y, tasks.query_x[:, :3], tasks.query_y[:, :3])
+    alone, together = start.answers(tasks, (1,)), start.transductive().answers(tasks, (1,))
+    np.testing.assert_allclose(start.answers(few, (1,)), alone[:, :, :3], atol=1e-5)
+    assert np.abs(start.transductive().answers(few, (1,)) - together[:, :, :3]).max() > 1e-3
+    assert not start.transductive().normalises_by_support
+    with pytest.raises(ValueError, match="normalises nothing"):
+        trained["random"][0].sinusoids.transductive()
 
 
 def test_best_dev_start_is_registered(parts: Any, trained: dict[str, Any]) -> None:

@@ -105,3 +105,38 @@ def test_drawings_stand_with_their_character(drawings: Examples) -> None:
     names = (shuffled.rows["alphabet"] + "/" + shuffled.rows["character"]).to_numpy()
     for character, name in enumerate(sorted(set(names))):
         assert set(names[found.table[character]]) == {name}
+
+
+def test_alphabets_are_told_apart_by_name_and_turn(drawings: Examples) -> None:
+    shuffled = drawings.take(np.random.default_rng(0).permutation(len(drawings)))
+    turned = Drawings.of(shuffled, rotations=True)
+    assert len(turned.alphabets) == 60 and len(set(turned.alphabets)) == 12
+    names = shuffled.rows["alphabet"].to_numpy()[turned.table[:15, 0]]
+    for alphabet in set(names):
+        assert len(set(turned.alphabets[:15][names == alphabet])) == 1
+
+
+def test_a_share_of_the_episodes_stays_in_one_group() -> None:
+    table = np.arange(12 * 4).reshape(12, 4)
+    groups = np.repeat([0, 1], [8, 4])
+
+    def groups_met(share: float, ways: int) -> list[set[int]]:
+        episodes = draw_episodes(table, 400, ways, 2, np.random.default_rng(0), groups, share)
+        assert all(len(set(characters)) == ways for characters in episodes.characters)
+        return [set(groups[characters]) for characters in episodes.characters]
+
+    one = [len(met) == 1 for met in groups_met(1.0, 4)]
+    assert all(one)
+    assert np.mean([met == {0} for met in groups_met(1.0, 4)]) == pytest.approx(8 / 12, abs=0.07), "by size"
+    by_chance = np.mean([len(met) == 1 for met in groups_met(0.0, 4)])
+    assert np.mean([len(met) == 1 for met in groups_met(0.5, 4)]) == pytest.approx(
+        0.5 + 0.5 * by_chance, abs=0.08
+    )
+    assert {0, 1} in groups_met(1.0, 5), "the group of four is filled up"
+
+
+def test_without_a_share_groups_change_nothing() -> None:
+    table = np.arange(12 * 4).reshape(12, 4)
+    plain = draw_episodes(table, 9, 5, 2, np.random.default_rng(3))
+    grouped = draw_episodes(table, 9, 5, 2, np.random.default_rng(3), np.repeat([0, 1], 6), 0.0)
+    np.testing.assert_array_equal(plain.rows, grouped.rows)

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from etudes.examples import Examples
-from etudes.pipelines.meta_learning.families import character_tasks, intensities, sinusoid_tasks
+from etudes.pipelines.meta_learning.families import as_they_are, character_tasks, intensities, sinusoid_tasks
 from etudes.pipelines.meta_learning.parameters import CharacterParameters, SinusoidParameters
-from etudes.pipelines.meta_learning.scores import STEPS, Curve
+from etudes.pipelines.meta_learning.scores import STEPS, TRANSDUCTIVE, Curve
 from etudes.pipelines.meta_learning.starts import Starts
 from etudes.pipelines.meta_learning.tasks import (
     CHARACTER_SHOTS,
@@ -45,16 +45,22 @@ def draw_test_tasks(
 def curves_of(
     name: str, model: Starts, points: Sinusoids, drawings: Drawings, episodes: Episodes
 ) -> list[Curve]:
-    """Scores of a variant's starts on the test tasks of both families, for every number of shots."""
+    """Scores of a variant's starts on the test tasks of both families, for every number of shots.
+
+    Starts that normalise by the support set are scored on the characters a second time, transductively, as the papers do.
+    """
     curves = []
     for shots in SINUSOID_SHOTS:
         steps = tuple(range(STEPS[-1] + 1))
         queries = points.x.shape[1] - SINUSOID_SHOTS[-1]
         scores = model.sinusoids.scores(sinusoid_tasks(points, shots, queries), steps)
         curves.append(Curve(name, "sinusoids", shots, steps, scores))
-    pictures = intensities(drawings, torch.device("cpu"))
+    pictures = as_they_are(intensities(drawings, torch.device("cpu")))
     for shots in CHARACTER_SHOTS:
         queries = episodes.rows.shape[2] - CHARACTER_SHOTS[-1]
-        scores = model.characters.scores(character_tasks(pictures, episodes, shots, queries), STEPS)
-        curves.append(Curve(name, "characters", shots, STEPS, scores))
+        tasks = character_tasks(pictures, episodes, shots, queries)
+        curves.append(Curve(name, "characters", shots, STEPS, model.characters.scores(tasks, STEPS)))
+        if model.characters.normalises_by_support:
+            scores = model.characters.transductive().scores(tasks, STEPS)
+            curves.append(Curve(name, TRANSDUCTIVE, shots, STEPS, scores))
     return curves

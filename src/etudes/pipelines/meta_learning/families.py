@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from etudes.examples import Examples
 from etudes.pipelines.meta_learning.adaptation import Learner, Tasks, Weights, adaptation_curve
+from etudes.pipelines.meta_learning.distortion import distorted
 from etudes.pipelines.meta_learning.networks import Classifier, Regressor, cross_entropy, hits, squared_error
 from etudes.pipelines.meta_learning.outer import Goal
 from etudes.pipelines.meta_learning.parameters import CharacterParameters, SinusoidParameters
@@ -26,6 +27,7 @@ from etudes.pipelines.meta_learning.tasks import (
 )
 
 LAST_STEP = 10
+Pictures = Callable[[np.ndarray], Tensor]
 DEV_SEED = 1  # dev tasks are part of the data: the same for all variants and seeds of a run
 
 
@@ -85,15 +87,26 @@ def intensities(drawings: Drawings, device: torch.device) -> Tensor:
     return torch.from_numpy(drawings.pixels).to(device)[:, None].to(torch.float32).div_(255)
 
 
-def character_tasks(pictures: Tensor, episodes: Episodes, shots: int, queries: int) -> Tasks:
-    """The drawings of the episodes, with the place of a character in its episode as label."""
-    support, query = (torch.from_numpy(rows).to(pictures.device) for rows in episodes.split(shots, queries))
+def character_tasks(pictures: Pictures, episodes: Episodes, shots: int, queries: int) -> Tasks:
+    """The drawings of the episodes, with the place of a character in its episode as label.
+
+    Args:
+        pictures: rows of drawings (T, n) to pictures (T, n, 1, S, S).
+        episodes: T tasks.
+        shots, queries: drawings of each character in the support and in the query set.
+    """
+    support, query = (pictures(rows) for rows in episodes.split(shots, queries))
     tasks, ways, _ = episodes.rows.shape
     labels = [
-        torch.from_numpy(labels_of(ways, each)).to(pictures.device).expand(tasks, -1)
+        torch.from_numpy(labels_of(ways, each)).to(support.device).expand(tasks, -1)
         for each in (shots, queries)
     ]
-    return Tasks(pictures[support], labels[0], pictures[query], labels[1])
+    return Tasks(support, labels[0], query, labels[1])
+
+
+def as_they_are(pictures: Tensor) -> Pictures:
+    """Rows to the pictures (N, 1, S, S) of these rows."""
+    return lambda rows: pictures[torch.from_numpy(rows).to(pictures.device)]
 
 
 def dev_scores(
@@ -174,18 +187,33 @@ class CharacterFamily:
             CHARACTER_SHOTS[-1] + parameters.queries,
             np.random.default_rng(DEV_SEED),
         )
-        pictures = intensities(held_out, device)
+        pictures = as_they_are(intensities(held_out, device))
         self._dev = {
             f"accuracy_{shots}shot": character_tasks(pictures, episodes, shots, parameters.queries)
             for shots in CHARACTER_SHOTS
         }
 
     def _episodes(self, generator: np.random.Generator, count: int, examples: int) -> Episodes:
-        return draw_episodes(self.drawings.table, count, self.parameters.ways, examples, generator)
+        drawings, parameters = self.drawings, self.parameters
+        return draw_episodes(
+            drawings.table,
+            count,
+            parameters.ways,
+            examples,
+            generator,
+            drawings.alphabets,
+            parameters.one_alphabet,
+        )
+
+    def _met(self, rows: np.ndarray, generator: np.random.Generator) -> Tensor:
+        """Training pictures (*rows.shape, 1, S, S), each distorted anew."""
+        pictures = self._pictures[torch.from_numpy(rows.reshape(-1)).to(self.device)]
+        met = distorted(pictures, self.parameters.distortion, generator)
+        return met.view(*rows.shape, *pictures.shape[1:])
 
     def tasks(self, generator: np.random.Generator, count: int, shots: int, queries: int) -> Tasks:
         episodes = self._episodes(generator, count, shots + queries)
-        return character_tasks(self._pictures, episodes, shots, queries)
+        return character_tasks(lambda rows: self._met(rows, generator), episodes, shots, queries)
 
     def batches(
         self, generator: np.random.Generator, count: int, steps: int, batch: int, shots: int
@@ -195,16 +223,15 @@ class CharacterFamily:
         chosen = generator.random((count, steps, ways, shots)).argsort(3)[..., :batch]
         taken = np.take_along_axis(rows[:, None], chosen, 3).reshape(count, steps, ways * batch)
         labels = torch.from_numpy(labels_of(ways, batch)).to(self.device).expand(count, steps, -1)
-        return self._pictures[torch.from_numpy(taken).to(self.device)], labels
+        return self._met(taken, generator), labels
 
     def joint(self) -> Learner:
         return character_learner(self.parameters, len(self.drawings))
 
     def pooled(self, generator: np.random.Generator, tasks: int, examples: int) -> tuple[Tensor, Tensor]:
         chosen = draw_episodes(self.drawings.table, 1, min(tasks, len(self.drawings)), examples, generator)
-        rows = torch.from_numpy(chosen.rows.reshape(-1)).to(self.device)
         labels = torch.from_numpy(np.repeat(chosen.characters[0], examples)).to(self.device)
-        return self._pictures[rows], labels
+        return self._met(chosen.rows.reshape(-1), generator), labels
 
     def start_of(self, joint: Weights) -> Weights:
         """The features of the joint network; the output layer of a new task begins at zero: all answers alike."""

@@ -132,7 +132,7 @@ def learn_maml(
         shots = part.shots[number % len(part.shots)]
         return update(theta, *family.tasks(generator, part.tasks, shots, part.queries).parts)
 
-    watch = watch_rates(family, (part.inner_rate,))
+    watch = watch_rates(family, part.rates)
     found = train_start(
         family.name, weights, direction, watch, family.goal, part, run, plain=False, fingerprint=fingerprint
     )

@@ -51,6 +51,19 @@ class SinusoidParameters(Strict):
     _ends = field_validator("amplitude", "phase", "range")(_ordered)
 
 
+class DistortionParameters(Strict):
+    """How far a training drawing is changed at most, to either side, each time it is met; 0 leaves it as it is."""
+
+    turn: float = Field(ge=0, le=45, description="degrees")
+    stretch: float = Field(ge=0, lt=1, description="of width and of height, each by itself")
+    shear: float = Field(ge=0, lt=1, description="of the width, over the height")
+    move: float = Field(ge=0, lt=0.5, description="to the side and up or down, as a share of the side")
+
+    @property
+    def any(self) -> bool:
+        return any((self.turn, self.stretch, self.shear, self.move))
+
+
 class CharacterParameters(Strict):
     """The family of tasks "which of these N characters is it?" and the network that answers them."""
 
@@ -59,6 +72,12 @@ class CharacterParameters(Strict):
     rotations: bool = Field(
         description="training characters turned by 90, 180, 270 degrees are new characters"
     )
+    one_alphabet: float = Field(
+        ge=0,
+        le=1,
+        description="share of the training tasks whose characters come from one alphabet, turned alike",
+    )
+    distortion: DistortionParameters
     filters: int = Field(ge=1, description="filters of each of the four convolutions")
     normalisation: Normalisation = Field(
         description="whose statistics normalise the filters of a query: those of the support set, of all queries of "
@@ -85,7 +104,10 @@ class MamlPart(OuterParameters):
     """MAML in one family of tasks; first or second order."""
 
     inner_steps: int = Field(ge=1, description="gradient steps inside a training task")
-    inner_rate: float = Field(gt=0, description="their size, and that of the steps in dev and test tasks")
+    inner_rate: float = Field(gt=0, description="their size")
+    rates: tuple[float, ...] = Field(
+        min_length=1, description="step sizes in dev and test tasks, chosen on dev"
+    )
     shots: tuple[int, ...] = Field(
         min_length=1, description="support examples (of each character); updates take them in turn"
     )

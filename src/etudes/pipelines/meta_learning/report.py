@@ -163,6 +163,10 @@ def write_report(
     return page.render()
 
 
+TOGETHER = (
+    " Papers on few-shot learning often normalise the queries of a task together (transductive), so that each profits from "
+    "the others; where starts are trained with the support set's statistics, that score stands beside as *queries together*."
+)
 DIFFERENCE_NOTE = (
     "Both variants adapt to the same tasks, so what makes a task hard cancels. A difference whose interval holds 0 is "
     "not to be told from none. Sinusoids: mean squared error, below 0 the first is better; characters: accuracy, "
@@ -170,7 +174,7 @@ DIFFERENCE_NOTE = (
 )
 COST_NOTE = (
     "Training is of both families of tasks together, on this machine. Step sizes are those of the gradient steps in dev "
-    "and test tasks: trained with (MAML), or the best of a list on dev (the others)."
+    "and test tasks: the best of a list on dev."
 )
 
 
@@ -226,7 +230,7 @@ def _summary(data_card: dict[str, Any], metrics: dict[str, float], characters: C
 
 def _reading(characters: CharacterParameters) -> str:
     return (
-        f"**What a query may see.** The filters are normalised {NORMALISED[characters.normalisation]}.\n\n"
+        f"**What a query may see.** The filters are normalised {NORMALISED[characters.normalisation]}.{TOGETHER}\n\n"
         "**What is compared.** All variants have the same networks and initial weights, adapt by plain gradient steps on "
         "the support set, and are scored on queries that it does not hold. `pretrained` fits all training tasks at "
         "once: with phases all around the circle their mean is zero everywhere, so its best sinusoid is a flat line. "

@@ -13,6 +13,7 @@ from etudes.evaluation.bootstrap import resample_weights
 
 Floats = NDArray[np.float64]
 STEPS = (0, 1, 5, 10)
+TRANSDUCTIVE = "characters, queries together"
 COLUMNS = ["variant", "task", "shots", "step", "value", "low", "high"]
 COMPARED = (("sinusoids", 10, 1), ("sinusoids", 10, 10), ("characters", 1, 10), ("characters", 5, 10))
 
@@ -69,7 +70,9 @@ def steps_table(curves: Sequence[Curve], resamples: int) -> pd.DataFrame:
 
 
 def flat_metrics(table: pd.DataFrame) -> dict[str, float]:
-    """``variant.mse_after_<step>`` (10 points), ``mse_5shot`` (after 10 steps), ``accuracy_<shots>shot`` (after 10)."""
+    """``variant.mse_after_<step>`` (10 points); after 10 steps ``mse_5shot``, ``accuracy_<shots>shot``, and
+    ``transductive_<shots>shot``, the accuracy where the queries of a task are normalised together.
+    """
     metrics: dict[str, float] = {}
     for row in table.to_dict("records"):
         names = []
@@ -79,6 +82,8 @@ def flat_metrics(table: pd.DataFrame) -> dict[str, float]:
             names.append("mse_5shot")
         if row["task"] == "characters" and row["step"] == STEPS[-1]:
             names.append(f"accuracy_{row['shots']}shot")
+        if row["task"] == TRANSDUCTIVE and row["step"] == STEPS[-1]:
+            names.append(f"transductive_{row['shots']}shot")
         for name in names:
             key = f"{row['variant']}.{name}"
             metrics[key], metrics[f"{key}.low"], metrics[f"{key}.high"] = (

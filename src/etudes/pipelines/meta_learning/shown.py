@@ -8,7 +8,7 @@ import torch
 
 from etudes.examples import Examples
 from etudes.pipelines.meta_learning.adaptation import Tasks
-from etudes.pipelines.meta_learning.families import character_tasks, intensities
+from etudes.pipelines.meta_learning.families import as_they_are, character_tasks, intensities
 from etudes.pipelines.meta_learning.parameters import CharacterParameters, SinusoidParameters
 from etudes.pipelines.meta_learning.scores import STEPS
 from etudes.pipelines.meta_learning.starts import Starts
@@ -89,7 +89,9 @@ def shown_episodes(
         }
     )
     rows.insert(0, "id", [f"{n}/{i}" for n in range(count) for i in range(places.shape[1])])
-    tasks = character_tasks(intensities(drawings, torch.device("cpu")), first, shots, parameters.queries)
+    tasks = character_tasks(
+        as_they_are(intensities(drawings, torch.device("cpu"))), first, shots, parameters.queries
+    )
     for name, model in starts.items():
         logits = model.characters.answers(tasks, (STEPS[-1],))[:, 0]
         said = logits.argmax(-1).reshape(count, ways, parameters.queries)[:, :, :queries]

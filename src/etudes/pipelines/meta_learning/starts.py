@@ -32,10 +32,26 @@ class Start:
         return "sinusoids" if isinstance(self.parameters, SinusoidParameters) else "characters"
 
     @property
+    def normalises_by_support(self) -> bool:
+        return getattr(self.parameters, "normalisation", None) == "support"
+
+    @property
     def learner(self) -> Learner:
         if isinstance(self.parameters, SinusoidParameters):
             return sinusoid_learner(self.parameters)
         return character_learner(self.parameters)
+
+    def transductive(self) -> Start:
+        """The same start, with the queries of a task normalised by their own common statistics (MAML's reference code).
+
+        Raises:
+            ValueError: a start of sinusoids, whose network normalises nothing.
+        """
+        if isinstance(self.parameters, SinusoidParameters):
+            raise ValueError(
+                "the network of the sinusoids normalises nothing; expected a start of characters"
+            )
+        return Start(self.parameters.model_copy(update={"normalisation": "query"}), self.weights, self.rate)
 
     def scores(self, tasks: Tasks, steps: Sequence[int]) -> np.ndarray:
         """Score of each task's queries after the given numbers of steps: (T, len(steps)), float64."""

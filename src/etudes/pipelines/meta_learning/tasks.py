@@ -52,10 +52,13 @@ def sinusoid(amplitude: Floats, phase: Floats, x: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Drawings:
-    """C characters: ``pixels`` (N, S, S) uint8, ink is bright; ``table`` (C, D) rows of each character, -1 where it has fewer."""
+    """C characters: ``pixels`` (N, S, S) uint8, ink is bright; ``table`` (C, D) rows of each character, -1 where it has fewer;
+    ``alphabets`` (C,), equal for characters of one alphabet that stand upright or are turned alike.
+    """
 
     pixels: NDArray[np.uint8]
     table: Integers
+    alphabets: Integers
 
     @classmethod
     def of(cls, examples: Examples, rotations: bool) -> Self:
@@ -71,11 +74,13 @@ class Drawings:
         counts = np.bincount(codes)
         table = np.full((len(counts), counts.max()), -1, dtype=np.int64)
         table[codes[order], np.concatenate([np.arange(count) for count in counts])] = order
+        alphabets = pd.factorize(examples.rows["alphabet"].to_numpy()[table[:, 0]])[0]
         if rotations:
             n = len(pixels)
             pixels = np.concatenate([np.rot90(pixels, turns, axes=(1, 2)) for turns in range(4)])
             table = np.concatenate([np.where(table < 0, -1, table + turns * n) for turns in range(4)])
-        return cls(np.ascontiguousarray(pixels), table)
+            alphabets = np.concatenate([alphabets + turns * (alphabets.max() + 1) for turns in range(4)])
+        return cls(np.ascontiguousarray(pixels), table, alphabets)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -115,9 +120,23 @@ def labels_of(ways: int, each: int) -> Integers:
 
 
 def draw_episodes(
-    table: Integers, tasks: int, ways: int, examples: int, generator: np.random.Generator
+    table: Integers,
+    tasks: int,
+    ways: int,
+    examples: int,
+    generator: np.random.Generator,
+    groups: Integers | None = None,
+    share: float = 0.0,
 ) -> Episodes:
     """``tasks`` episodes: ``ways`` different characters each, ``examples`` different drawings of each.
+
+    Args:
+        table: rows of each character (C, D), -1 where it has fewer.
+        tasks, ways, examples: how many.
+        generator: decides what is drawn.
+        groups: group of each character (C,).
+        share: of the episodes whose characters come from one group, drawn by its size; a group with fewer than ``ways``
+            characters is filled up with others.
 
     Raises:
         ValueError: fewer characters than ``ways``, or a character with fewer drawings than ``examples``.
@@ -129,8 +148,12 @@ def draw_episodes(
             f"characters with {examples} drawings each. Lower ways, shots or queries, or add drawings"
         )
     # The places of the smallest of random keys are a draw without replacement, for all tasks at once.
-    characters = generator.random((tasks, len(table))).argsort(1)[:, :ways]
+    keys = generator.random((tasks, len(table)))
+    if groups is not None and share > 0:
+        apart = groups[generator.integers(len(table), size=tasks)][:, None] != groups
+        keys += apart & (generator.random(tasks) < share)[:, None]  # characters of other groups come last
+    characters = keys.argsort(1)[:, :ways]
     rows = table[characters]
-    keys = np.where(rows >= 0, generator.random(rows.shape), 2.0)
-    chosen = keys.argsort(2)[:, :, :examples]
+    places = np.where(rows >= 0, generator.random(rows.shape), 2.0)
+    chosen = places.argsort(2)[:, :, :examples]
     return Episodes(np.take_along_axis(rows, chosen, 2), characters)
