@@ -133,7 +133,6 @@ _KNOWN = (
     Metric("accuracy_1shot", "1-shot accuracy"),
     Metric("accuracy_5shot", "5-shot accuracy"),
     Metric("transductive_1shot", "1-shot accuracy, queries together"),
-    Metric("transductive_5shot", "5-shot accuracy, queries together"),
     Metric("iqm", "interquartile mean of the return", unit="points", digits=1),
     Metric("mean_return", "mean return", unit="points", digits=1),
     Metric("solved_share", "solved episodes"),

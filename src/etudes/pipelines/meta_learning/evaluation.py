@@ -47,7 +47,7 @@ def curves_of(
 ) -> list[Curve]:
     """Scores of a variant's starts on the test tasks of both families, for every number of shots.
 
-    Starts that normalise by the support set are scored on the characters a second time, transductively, as the papers do.
+    Starts that normalise by the support set are scored a second time on one drawing each, transductively, as in the papers.
     """
     curves = []
     for shots in SINUSOID_SHOTS:
@@ -60,7 +60,7 @@ def curves_of(
         queries = episodes.rows.shape[2] - CHARACTER_SHOTS[-1]
         tasks = character_tasks(pictures, episodes, shots, queries)
         curves.append(Curve(name, "characters", shots, STEPS, model.characters.scores(tasks, STEPS)))
-        if model.characters.normalises_by_support:
+        if shots == CHARACTER_SHOTS[0] and model.characters.normalises_by_support:
             scores = model.characters.transductive().scores(tasks, STEPS)
             curves.append(Curve(name, TRANSDUCTIVE, shots, STEPS, scores))
     return curves

@@ -71,7 +71,7 @@ def steps_table(curves: Sequence[Curve], resamples: int) -> pd.DataFrame:
 
 def flat_metrics(table: pd.DataFrame) -> dict[str, float]:
     """``variant.mse_after_<step>`` (10 points); after 10 steps ``mse_5shot``, ``accuracy_<shots>shot``, and
-    ``transductive_<shots>shot``, the accuracy where the queries of a task are normalised together.
+    ``transductive_1shot``, the accuracy where the queries of a task are normalised together.
     """
     metrics: dict[str, float] = {}
     for row in table.to_dict("records"):
