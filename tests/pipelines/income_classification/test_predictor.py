@@ -49,6 +49,7 @@ def test_it_is_a_predictor(predictor: IncomePredictor) -> None:
 
 
 def test_rich_and_poor_are_told_apart(predictor: IncomePredictor) -> None:
+    assert "fnlwgt" not in predictor.example(), "a served model would ask users for it"
     answer = predictor.predict(predictor.example())
     assert answer["income"].tolist() == [">50K", "<=50K"]
     assert (answer["probability"] >= 0.5).all()

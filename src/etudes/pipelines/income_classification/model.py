@@ -85,9 +85,10 @@ class IncomePredictor:
             "38, Private, 200000, Bachelors, 13, Married-civ-spouse, Exec-managerial, Husband, White, Male, 0, 0, 45, United-States",
             "23, ?, 150000, Some-college, 10, Never-married, ?, Own-child, Black, Female, 0, 0, 20, ?",
         ]
-        frame = parse_questions(RawFile("example", "\n".join(rows).encode()))
+        # The example is the signature of the served model: what it lacks, a user need not send.
+        frame = parse_questions(RawFile("example", "\n".join(rows).encode())).drop(columns=OPTIONAL)
         # As floats: a whole-number column of a served model cannot take a missing value.
-        return frame.astype(dict.fromkeys(RANGES, "float64"))
+        return frame.astype({name: "float64" for name in RANGES if name != OPTIONAL})
 
     def parse(self, text: str) -> pd.DataFrame:
         """JSON of the columns; or a line as in ``adult.data`` with or without income; or the path of a ``.csv``.
