@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from etudes.config import EtudesConfigLoader
 from etudes.datasets import RawFile
 from etudes.examples import Examples
 from etudes.samples.digit_files import raw_file
 from etudes.study import parameters_model
-from etudes.training.parameters import FitParameters, RunParameters
+from etudes.training.parameters import FitParameters
 from etudes.vision.digits import ingest_digits, split_digits
 from etudes.vision.parameters import DigitSplitParameters
+from study_settings import run_parameters, settings_of
 
-CONF = Path(__file__).parents[1] / "conf"
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")
+run_settings = run_parameters
 SPLIT = DigitSplitParameters(dev_fraction=0.2, seed=0, binarisation_seed=0)
 
 
@@ -70,29 +68,6 @@ def fit_settings(**changes: Any) -> FitParameters:
     return FitParameters.model_validate({**values, **changes})
 
 
-@cache
-def _configured() -> dict[str, Any]:
-    loader = EtudesConfigLoader(
-        str(CONF), env="test", base_env="base", default_run_env="local", merge_strategy={"parameters": "soft"}
-    )
-    return loader["parameters"]
-
-
-def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(values)
-    for name, change in changes.items():
-        old = merged.get(name)
-        nested = isinstance(old, Mapping) and isinstance(change, Mapping)
-        merged[name] = _merged(old, change) if nested else change
-    return merged
-
-
 def settings(study: str, group: str, **changes: Any) -> Any:
     """``settings("vae", "mlp", latent=4)``: a group of the study's `test` parameters, changed."""
-    values = _merged(_configured()[study], {group: changes})
-    return getattr(parameters_model(study).model_validate(values), group)
-
-
-def run_settings(**changes: Any) -> RunParameters:
-    """The shared parameters, on the CPU, changed."""
-    return RunParameters.model_validate({**_configured()["run"], "device": "cpu", **changes})
+    return settings_of(study, parameters_model(study))(group, **changes)

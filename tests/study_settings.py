@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -13,6 +13,7 @@ from etudes.config import EtudesConfigLoader
 from etudes.settings import CONFIG_LOADER_ARGS
 from etudes.training.parameters import RunParameters
 
+Model = TypeVar("Model", bound=BaseModel)
 CONF = Path(__file__).parents[1] / "conf"
 
 
@@ -38,6 +39,11 @@ def settings_of(study: str, parameters: type[BaseModel]) -> Callable[..., Any]:
         return getattr(parameters.model_validate(merged(_configured()[study], {group: changes})), group)
 
     return build
+
+
+def whole_settings(study: str, parameters: type[Model]) -> Model:
+    """All parameters of a study."""
+    return parameters.model_validate(_configured()[study])
 
 
 def run_parameters(**changes: Any) -> RunParameters:

@@ -2,56 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from etudes.config import EtudesConfigLoader
 from etudes.datasets.raw import RawFolder
 from etudes.models import load_model, save_model
 from etudes.pipelines.anomaly_padim import nodes
 from etudes.pipelines.anomaly_padim.parameters import Parameters
 from etudes.samples.textures import raw_file
-from etudes.settings import CONFIG_LOADER_ARGS
 from etudes.training.parameters import RunParameters
+from study_settings import run_parameters, settings_of
 
-CONF = Path(__file__).parents[3] / "conf"
 STUDY = "anomaly_padim"
 Settings = Callable[..., Any]
-
-
-@cache
-def _configured() -> dict[str, Any]:
-    arguments: dict[str, Any] = CONFIG_LOADER_ARGS
-    return EtudesConfigLoader(str(CONF), env="test", **arguments)["parameters"]
-
-
-def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(values)
-    for name, change in changes.items():
-        old = merged.get(name)
-        both = isinstance(old, Mapping) and isinstance(change, Mapping)
-        merged[name] = _merged(old, change) if both else change  # type: ignore[arg-type]
-    return merged
 
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
     """``settings("backbone", width=4)``: a group of the study's `test` parameters, changed."""
-
-    def build(group: str, **changes: Any) -> Any:
-        return getattr(Parameters.model_validate(_merged(_configured()[STUDY], {group: changes})), group)
-
-    return build
+    return settings_of(STUDY, Parameters)
 
 
 @pytest.fixture(scope="session")
 def run_settings() -> RunParameters:
-    return RunParameters.model_validate({**_configured()["run"], "device": "cpu"})
+    return run_parameters()
 
 
 @pytest.fixture(scope="session")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from etudes.config import EtudesConfigLoader
 from etudes.datasets import RawFile
 from etudes.examples import Examples
 from etudes.pipelines.decoder_transformer import nodes
@@ -19,32 +16,19 @@ from etudes.pipelines.decoder_transformer.decoder import DecoderTransformer
 from etudes.pipelines.decoder_transformer.parameters import NetworkParameters, Parameters
 from etudes.samples import prose, recurrences
 from etudes.training.parameters import RunParameters
-
-CONF = Path(__file__).parents[3] / "conf"
-
-
-@cache
-def configured() -> dict[str, Any]:
-    loader = EtudesConfigLoader(
-        str(CONF), env="test", base_env="base", default_run_env="local", merge_strategy={"parameters": "soft"}
-    )
-    return loader["parameters"]
+from study_settings import run_parameters, whole_settings
 
 
 @pytest.fixture(scope="session")
 def parameters() -> Parameters:
     """The study's parameters in `test`."""
-    return Parameters.model_validate(configured()["decoder_transformer"])
+    return whole_settings("decoder_transformer", Parameters)
 
 
 @pytest.fixture(scope="session")
 def run_settings() -> Callable[..., RunParameters]:
     """``run_settings(seed=1)``: the shared parameters, on the CPU, changed."""
-
-    def build(**changes: Any) -> RunParameters:
-        return RunParameters.model_validate({**configured()["run"], "device": "cpu", **changes})
-
-    return build
+    return run_parameters
 
 
 @pytest.fixture

@@ -2,51 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from etudes.config import EtudesConfigLoader
 from etudes.datasets import RawFile
 from etudes.pipelines.lunar_lander_bbf.parameters import Parameters
 from etudes.rl.environments import EnvironmentSpec
 from etudes.samples.environments import raw_file
 from etudes.training.parameters import RunParameters
+from study_settings import run_parameters, settings_of
 
-CONF = Path(__file__).parents[3] / "conf"
 Settings = Callable[..., Any]
-
-
-@cache
-def _configured() -> dict[str, Any]:
-    loader = EtudesConfigLoader(
-        str(CONF), env="test", base_env="base", default_run_env="local", merge_strategy={"parameters": "soft"}
-    )
-    return loader["parameters"]
 
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
     """``settings("training", steps=500)``: a group of the study's `test` parameters, changed."""
-
-    def build(group: str, **changes: Any) -> Any:
-        values: Mapping[str, Any] = _configured()["lunar_lander_bbf"]
-        return getattr(Parameters.model_validate({**values, group: {**values[group], **changes}}), group)
-
-    return build
+    return settings_of("lunar_lander_bbf", Parameters)
 
 
 @pytest.fixture(scope="session")
 def run_settings() -> Callable[..., RunParameters]:
     """``run_settings(seed=1)``: the shared parameters, on the CPU, changed."""
-
-    def build(**changes: Any) -> RunParameters:
-        return RunParameters.model_validate({**_configured()["run"], "device": "cpu", **changes})
-
-    return build
+    return run_parameters
 
 
 def raw(spec: EnvironmentSpec) -> RawFile:
