@@ -17,18 +17,23 @@ OF_EACH = 2  # pictures of each digit and epoch
 
 
 def mosaic(pixels: NDArray[np.uint8], columns: int, gap: int = 1) -> NDArray[np.uint8]:
-    """Pictures (N, H, W) in rows of ``columns`` as one picture, with grey lines of ``gap`` pixels between them.
+    """Pictures (N, H, W) or (N, H, W, 3) in rows of ``columns`` as one, with grey lines of ``gap`` pixels between them.
 
     Raises:
         ValueError: no pictures, or not as many as fill whole rows.
     """
-    if pixels.ndim != 3 or not len(pixels) or len(pixels) % columns:
+    if (
+        pixels.ndim not in (3, 4)
+        or pixels.shape[3:] not in ((), (3,))
+        or not len(pixels)
+        or len(pixels) % columns
+    ):
         raise ValueError(f"{pixels.shape} is no set of pictures that fills rows of {columns}")
-    n, height, width = pixels.shape
-    framed = np.full((n, height + gap, width + gap), GREY, np.uint8)
+    n, height, width, *colours = pixels.shape
+    framed = np.full((n, height + gap, width + gap, *colours), GREY, np.uint8)
     framed[:, :height, :width] = pixels
-    rows = framed.reshape(n // columns, columns, height + gap, width + gap).swapaxes(1, 2)
-    return rows.reshape(n // columns * (height + gap), columns * (width + gap))[
+    rows = framed.reshape(n // columns, columns, height + gap, width + gap, *colours).swapaxes(1, 2)
+    return rows.reshape(n // columns * (height + gap), columns * (width + gap), *colours)[
         : -gap or None, : -gap or None
     ]
 

@@ -1,4 +1,4 @@
-"""Variational autoencoders of binary pictures: the bound, its parts, and a convolutional network.
+"""Variational autoencoders: the bound, its parts, and a convolutional network of binary pictures.
 
 Kingma and Welling, "Auto-Encoding Variational Bayes" (2014): ``p(z) = N(0, 1)``, ``p(x | z)`` independent Bernoulli
 pixels, ``q(z | x)`` a Gaussian with diagonal covariance. All likelihoods and divergences are in nats, summed over pixels
@@ -87,6 +87,9 @@ class Posterior(NamedTuple):
 class VAE(nn.Module):
     """What all variational autoencoders share; a subclass defines `hidden_of` and `logits_of`.
 
+    Pictures are binary and their likelihood is Bernoulli's, unless a subclass defines `as_input` and `log_likelihood`
+    as well; shapes named (batch, S, S) are then its own.
+
     With ``classes`` the network is conditional: encoder and decoder see the digit, one-hot. It then is a bound on
     log p(x, y) whose KL includes the label's log(classes) nats (a point as posterior of a uniform label), so that its
     bounds and those of networks without labels are bounds on the same thing.
@@ -103,6 +106,14 @@ class VAE(nn.Module):
     def logits_of(self, code: Tensor) -> Tensor:
         """z with the one-hot label behind it (batch, latent + classes) -> log-odds (batch, S, S)."""
         raise NotImplementedError
+
+    def as_input(self, stored: Tensor) -> Tensor:
+        """Stored pictures, bool here, as `encode` and `log_likelihood` want them: float32."""
+        return stored.to(torch.float32)
+
+    def log_likelihood(self, outputs: Tensor, pictures: Tensor) -> Tensor:
+        """``log p(x | z)`` of pictures (batch, ...) given what `decode` said of them: (batch,), nats."""
+        return bernoulli_log_likelihood(outputs, pictures)
 
     @property
     def label_nats(self) -> float:
@@ -126,7 +137,7 @@ class VAE(nn.Module):
         """Log-likelihood of one draw and the KL of each example, with the label's share: (batch,), (batch,), nats."""
         posterior = self.encode(bits, labels)
         logits = self.decode(posterior.draw(noise), labels)
-        return bernoulli_log_likelihood(logits, bits), gaussian_kl(*posterior).sum(-1) + self.label_nats
+        return self.log_likelihood(logits, bits), gaussian_kl(*posterior).sum(-1) + self.label_nats
 
     def _one_hot(self, labels: Tensor) -> Tensor:
         if not self.classes:
@@ -205,7 +216,7 @@ def bounds(
 
     Args:
         network: in evaluation mode or not, it is left as it is.
-        bits: (N, S, S), bool.
+        bits: stored pictures, (N, S, S) and bool for binary ones.
         labels: (N,).
         draws: k of the importance-weighted bound.
         seed: of the noise, which is drawn on the CPU, so that a device changes no draw.
@@ -220,14 +231,15 @@ def bounds(
     step = max(1, rows // draws)
     with torch.inference_mode():
         for start in range(0, len(bits), step):
-            x = bits[start : start + step].to(device, torch.float32)
+            x = network.as_input(bits[start : start + step].to(device))
             y = labels[start : start + step].to(device)
             n = len(x)
             posterior = network.encode(x, y)
             noise = torch.randn((draws, n, network.latent), generator=generator).to(device)
             z = posterior.draw(noise)
             logits = network.decode(z.flatten(0, 1), y.repeat(draws))
-            likelihood = bernoulli_log_likelihood(logits, x.repeat(draws, 1, 1)).view(draws, n)
+            repeated = x.repeat(draws, *(1 for _ in x.shape[1:]))
+            likelihood = network.log_likelihood(logits, repeated).view(draws, n)
             prior = gaussian_log_density(z, torch.zeros_like(z), torch.zeros_like(z))
             density = gaussian_log_density(z, posterior.mean, posterior.log_variance)
             weights = likelihood + prior - density - network.label_nats

@@ -61,7 +61,8 @@ def test_own_files_give_metrics_a_page_and_a_predictor(project: Path) -> None:
     metrics = json.loads((data / "07_model_output/mine/vae/metrics.json").read_text())
     assert {"pixels.elbo", "manifold.elbo", "manifold.fid"} <= set(metrics) and "mlp.elbo" not in metrics
     page = (data / "08_reporting/mine/vae/report.html").read_text()
-    assert "conditional was left out of this run" in page and "embedded sample" not in page
+    assert "conditional was left out of this run" in page and "These digits are an" not in page
+    assert "embedded sample of drawn scenes" in page, "the photographs are still those of the sample"
 
 
 def test_a_seed_draws_a_hundred_pictures(project: Path, predict: Callable[..., Result]) -> None:

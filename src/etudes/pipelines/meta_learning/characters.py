@@ -7,21 +7,15 @@ drawings in it, so Omniglot's archives are read as they are distributed.
 from __future__ import annotations
 
 import hashlib
-import io
-import zipfile
-import zlib
-from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 import numpy as np
 import pandas as pd
 
-from etudes.datasets import RawFile, RawFolder
+from etudes.datasets import RawFolder
 from etudes.examples import Examples
+from etudes.vision.archives import png_files
 
-LARGEST = (
-    10_000_000  # bytes of one drawing in an archive: a larger one is a mistake, or an attack on the memory
-)
 LAYOUT = "<alphabet>/<character>/<drawing>.png"
 
 
@@ -47,7 +41,7 @@ def read_characters(raw: RawFolder, side: int) -> tuple[Examples, int]:
     pixels: dict[str, np.ndarray] = {}
     digests: dict[str, str] = {}
     repeated = 0
-    for place, file in _drawings(raw):
+    for place, file in png_files(raw):
         parts = PurePosixPath(place).parts
         if len(parts) < 3:
             raise ValueError(f"{raw.name}: {place} lies outside the layout; expected {LAYOUT}")
@@ -100,31 +94,3 @@ def _refuse_equal_drawings(digests: dict[str, str], source: str) -> None:
             raise ValueError(
                 f"{source}: the picture {name} is also a drawing of {other}; expected each picture under one character"
             )
-
-
-def _drawings(raw: RawFolder) -> Iterator[tuple[str, RawFile]]:
-    for name in raw:
-        if name.lower().endswith(".zip"):
-            yield from _archived(raw.read(name))
-        elif name.lower().endswith(".png"):
-            yield name, raw.read(name)
-
-
-def _archived(archive: RawFile) -> Iterator[tuple[str, RawFile]]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(archive.content)) as bundle:
-            for member in sorted(bundle.infolist(), key=lambda info: info.filename):
-                # macOS adds a folder of shadow files to the archives that it packs.
-                if not member.filename.lower().endswith(".png") or member.filename.startswith("__MACOSX"):
-                    continue
-                if member.file_size > LARGEST:
-                    raise ValueError(
-                        f"{archive.name}: {member.filename} unpacks to {member.file_size:,} bytes; expected a drawing "
-                        f"of at most {LARGEST:,}"
-                    )
-                file = RawFile(f"{archive.name}: {member.filename}", bundle.read(member), archive.facts)
-                yield member.filename, file
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(
-            f"{archive.name}: the archive cannot be read ({error}); expected a whole zip file. Copy or fetch it again."
-        ) from error

@@ -176,3 +176,29 @@ def pca_rebuilt(
     flat = bits.reshape(len(bits), -1).astype(np.float32)
     pca = PCA(min(size, *some.shape), svd_solver="covariance_eigh").fit(some)
     return np.clip(pca.inverse_transform(pca.transform(flat)), 0, 1).reshape(bits.shape)
+
+
+def photograph_table(model: Any, train: Examples, test: Examples, draws: int, seed: int) -> pd.DataFrame:
+    """What a byte of a test photograph costs: ``model``, ``bits_per_dimension`` with the ends ``low`` and ``high`` of its
+    t interval over pictures, ``nats`` of a picture (a log-likelihood, or a bound on it).
+
+    A lossless file is a code as well, so its size stands in the same unit; that of a PNG holds its header.
+    """
+    from etudes.pipelines.vae.colour import independent_bytes
+    from etudes.vision.pictures import png_bytes
+
+    pixels = np.asarray(test["pixels"])
+    found = model.bounds(test, draws, seed)
+    files = np.array([len(png_bytes(picture)) for picture in pixels])
+    nats = {
+        "uniform bytes": np.full(len(test), -pixels[0].size * np.log(256)),
+        "independent bytes": independent_bytes(np.asarray(train["pixels"]), pixels),
+        "PNG files": -files * 8 * np.log(2),
+        "variational autoencoder, evidence bound": found.elbo.double().numpy(),
+        f"variational autoencoder, {draws} weighted draws": found.iwae.double().numpy(),
+    }
+    rows = []
+    for name, values in nats.items():
+        bits = mean_interval(-values / np.log(2) / pixels[0].size)
+        rows.append([name, bits["mean"], bits["low"], bits["high"], float(values.mean())])
+    return pd.DataFrame(rows, columns=["model", "bits_per_dimension", "low", "high", "nats"])

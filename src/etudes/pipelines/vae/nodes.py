@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etudes.datasets import RawFile
+from etudes.datasets import RawFile, RawFolder
 from etudes.examples import Examples
 from etudes.pipelines.vae.parameters import (
     EvaluationParameters,
     ManifoldParameters,
     MLPParameters,
+    PhotographParameters,
     SweepParameters,
 )
 from etudes.study import selected
@@ -36,6 +37,22 @@ def split(
 ) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
     """Cut dev from train, without duplicates, and draw the bits of dev and test once."""
     return split_digits(train_images, test_images, parameters)
+
+
+def ingest_photographs(raw_photographs: RawFolder) -> tuple[Examples, dict[str, Any]]:
+    """Check the photographs and say where they come from."""
+    from etudes.pipelines.vae.photographs import read_photographs
+
+    return read_photographs(raw_photographs)
+
+
+def split_photographs(
+    photographs_images: Examples, photographs_data_card: dict[str, Any], parameters: PhotographParameters
+) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
+    """Cut dev from the training photographs, without duplicates."""
+    from etudes.pipelines.vae import photographs
+
+    return photographs.split_photographs(photographs_images, photographs_data_card, parameters)
 
 
 def train_judge(
@@ -103,6 +120,18 @@ def train_sweep(
     return BetaSweep.fit(train_split, dev_split, parameters, run)
 
 
+def train_photographs(
+    photographs_train_split: Examples,
+    photographs_dev_split: Examples,
+    parameters: PhotographParameters,
+    run: RunParameters,
+) -> Trained:
+    """Strided convolutions on colour photographs."""
+    from etudes.pipelines.vae.model import PhotographVAE
+
+    return PhotographVAE.fit(photographs_train_split, photographs_dev_split, parameters, run)
+
+
 def evaluate(
     train_split: Examples,
     test_split: Examples,
@@ -156,4 +185,27 @@ def explore(
         evaluation.beta_table(sweep_model, test_split, parameters, run.seed),
         evaluation.latent_table(trained, test_split),
         evaluation.reconstruction_table(trained, train_split, test_split, parameters, run.seed),
+    )
+
+
+def evaluate_photographs(
+    photographs_train_split: Examples,
+    photographs_test_split: Examples,
+    photographs_model: Any,
+    parameters: PhotographParameters,
+    run: RunParameters,
+) -> tuple[Frame, Examples]:
+    """Bits that a byte of a test photograph costs, and pictures to look at.
+
+    Returns:
+        one row for each way to write the pictures down, and panels (columns ``panel``, ``row``, ``column``).
+    """
+    from etudes.pipelines.vae.evaluation import photograph_table
+    from etudes.pipelines.vae.panels import photograph_panels
+
+    return (
+        photograph_table(
+            photographs_model, photographs_train_split, photographs_test_split, parameters.draws, run.seed
+        ),
+        photograph_panels(photographs_model, photographs_test_split, parameters.shown, run.seed),
     )

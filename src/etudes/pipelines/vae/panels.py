@@ -110,3 +110,16 @@ def styles(model: Any, test: Examples) -> Pixels:
             np.concatenate([as_pixels(bits[row : row + 1]), as_pixels(model.decode(z, np.arange(DIGITS)))])
         )
     return np.stack(found)
+
+
+def photograph_panels(model: Any, test: Examples, count: int, seed: int) -> Examples:
+    """Three rows of ``count`` pictures: test photographs drawn by chance, their reconstructions, and draws from the prior."""
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(test))[:count])
+    real = np.asarray(test["pixels"][chosen])
+    rows = (real, model.rebuilt(real), model.sample(len(chosen), seed))
+    names = [
+        {"id": f"photographs-{row}-{column:02d}", "panel": "photographs", "row": row, "column": column}
+        for row in range(len(rows))
+        for column in range(len(chosen))
+    ]
+    return Examples(pd.DataFrame(names), {"pixels": np.concatenate(rows)})

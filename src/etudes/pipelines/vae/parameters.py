@@ -52,6 +52,18 @@ class SweepParameters(Strict):
         return value
 
 
+class PhotographParameters(Strict):
+    """The network of colour photographs, and how they are split."""
+
+    dev_fraction: float = Field(gt=0, lt=0.5, description="share of each class of the training pictures")
+    seed: int = Field(ge=0, description="seed of the split, apart from run.seed")
+    channels: int = Field(ge=1, description="numbers of the code at each of its (side / 4)² places")
+    width: int = Field(ge=1, description="channels of the first convolution; the others have twice as many")
+    draws: int = Field(ge=1, description="draws of each posterior: k of the importance-weighted bound")
+    shown: int = Field(ge=1, le=40, description="test pictures, reconstructions and samples in the report")
+    fit: FitParameters
+
+
 class EvaluationParameters(Strict):
     """How the test split is scored."""
 
@@ -75,4 +87,5 @@ class Parameters(Strict):
     conditional: ConvolutionalVAEParameters
     manifold: ManifoldParameters
     sweep: SweepParameters
+    photographs: PhotographParameters
     evaluation: EvaluationParameters

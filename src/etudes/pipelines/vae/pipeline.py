@@ -23,9 +23,12 @@ def create_pipeline() -> Pipeline:
                                             │ metrics, samples, tables    │
                                             └─────────── report ──────────┘
                                                            └ figures, pictures, report, predictor
+
+        raw_photographs ─ ingest ─ split ─ train_photographs ─ evaluate ─ table, pictures ─ report
     """
     variants = load_study(STUDY).variants
     splits = ["train_split", "dev_split"]
+    photographs = ["photographs_train_split", "photographs_dev_split"]
     models = {variant: f"{variant}_model" for variant in variants}
     histories = {variant: f"{variant}_history" for variant in variants}
     raw = ["raw_train_images", "raw_train_labels", "raw_test_images", "raw_test_labels"]
@@ -46,6 +49,18 @@ def create_pipeline() -> Pipeline:
                 ["train_images", "test_images", "params:split"],
                 ["train_split", "dev_split", "test_split", "split_card"],
             ),
+            stage_node(
+                "ingest",
+                nodes.ingest_photographs,
+                ["raw_photographs"],
+                ["photographs_images", "photographs_data_card"],
+            ),
+            stage_node(
+                "preprocess",
+                nodes.split_photographs,
+                ["photographs_images", "photographs_data_card", "params:photographs"],
+                [*photographs, "photographs_test_split", "photographs_split_card"],
+            ),
             support_node("judge", nodes.train_judge, [*splits, "params:judge", "params:run"], tags=["gpu"]),
             train_node("pixels", nodes.train_pixels, splits),
             *(
@@ -58,6 +73,24 @@ def create_pipeline() -> Pipeline:
                 for name in ("mlp", "convolutional", "conditional", "manifold")
             ),
             support_node("sweep", nodes.train_sweep, [*splits, "params:sweep", "params:run"], tags=["gpu"]),
+            support_node(
+                "photographs",
+                nodes.train_photographs,
+                [*photographs, "params:photographs", "params:run"],
+                tags=["gpu"],
+            ),
+            stage_node(
+                "evaluate",
+                nodes.evaluate_photographs,
+                [
+                    "photographs_train_split",
+                    "photographs_test_split",
+                    "photographs_model",
+                    "params:photographs",
+                    "params:run",
+                ],
+                ["photographs_table", "photographs_samples"],
+            ),
             stage_node(
                 "evaluate",
                 nodes.evaluate,
@@ -86,7 +119,7 @@ def create_pipeline() -> Pipeline:
             stage_node(
                 "report",
                 report.show,
-                ["drawn_samples", "panel_samples", "test_split"],
+                ["drawn_samples", "panel_samples", "photographs_samples", "test_split"],
                 [f"{name}_image" for name in report.IMAGES],
                 name="show",
             ),
@@ -100,11 +133,13 @@ def create_pipeline() -> Pipeline:
                     "references_table": "references_table",
                     "beta_table": "beta_table",
                     "reconstruction_table": "reconstruction_table",
+                    "photographs_table": "photographs_table",
+                    "photographs_split_card": "photographs_split_card",
                     "drawn_samples": "drawn_samples",
                     "parameters": "params:evaluation",
                     **{f"{name}_figure": f"{name}_figure" for name in report.FIGURES},
                     **{f"{name}_image": f"{name}_image" for name in report.IMAGES},
-                    **{name: f"{name}_resources" for name in (*variants, "judge", "sweep")},
+                    **{name: f"{name}_resources" for name in (*variants, "judge", "sweep", "photographs")},
                 },
                 "report",
                 name="write_report",

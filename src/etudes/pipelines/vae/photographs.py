@@ -1,0 +1,107 @@
+"""Colour photographs of one size: what the folder holds, checked, and how it is split."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from etudes.datasets import RawFolder
+from etudes.examples import Examples
+from etudes.pipelines.vae.parameters import PhotographParameters
+from etudes.vision.archives import png_files
+from etudes.vision.digits import examples_fingerprint, stratified_dev
+from etudes.vision.pictures import read_picture
+
+LAYOUT = "<train or test>/<class>/<picture>.png"
+PARTS = ("train", "test")
+SIDES = range(8, 129, 4)  # pixels: the network halves them twice
+FEWEST = 4  # pictures of each part
+
+
+def read_photographs(raw: RawFolder) -> tuple[Examples, dict[str, Any]]:
+    """All pictures, and what there is of them.
+
+    Args:
+        raw: PNG files, or zip archives of them; folders above the layout do not count.
+
+    Returns:
+        Rows ``id``, ``part``, ``class``, ``label`` (place of the class among the sorted names), sorted by id; array
+        ``pixels`` (N, S, S, 3), uint8; and a card.
+
+    Raises:
+        ValueError: a name outside the layout, a damaged picture or archive, pictures of different sizes or of one that
+            the network cannot halve, a part with too few pictures.
+    """
+    found: dict[str, NDArray[np.uint8]] = {}
+    for place, file in png_files(raw):
+        parts = PurePosixPath(place).parts
+        if len(parts) < 3 or parts[-3] not in PARTS:
+            raise ValueError(f"{raw.name}: {place} lies outside the layout; expected {LAYOUT}")
+        name = "/".join(parts[-3:])
+        if name in found:
+            raise ValueError(f"{raw.name}: there are two pictures {name}; expected one, rename the other")
+        found[name] = read_picture(file)
+        height, width = found[name].shape[:2]
+        if height != width or height not in SIDES:
+            raise ValueError(
+                f"{file.name}: {height} x {width} pixels; expected a square with a side that is a multiple of 4, "
+                f"{SIDES.start} to {SIDES[-1]}"
+            )
+        first = next(iter(found.values()))
+        if found[name].shape != first.shape:
+            raise ValueError(
+                f"{file.name}: {height} x {width} pixels, the others have {first.shape[0]} x {first.shape[1]}; expected "
+                "one size"
+            )
+    names = sorted(found)
+    rows = pd.DataFrame([name.split("/") for name in names], columns=["part", "class", "file"])
+    rows = rows.drop(columns="file").assign(label=pd.factorize(rows["class"], sort=True)[0].astype(np.int64))
+    rows.insert(0, "id", names)
+    counts = rows["part"].value_counts()
+    for part in PARTS:
+        if counts.get(part, 0) < FEWEST:
+            raise ValueError(
+                f"{raw.name}: {counts.get(part, 0)} pictures in {part}; expected at least {FEWEST}, {LAYOUT}"
+            )
+    examples = Examples(rows, {"pixels": np.stack([found[name] for name in names])})
+    card = {
+        "source": raw.facts.get("source", "own data"),
+        "embedded_sample": raw.embedded_sample,
+        "fingerprint": hashlib.sha256(examples_fingerprint(examples).encode()).hexdigest()[:32],
+        "classes": sorted(set(rows["class"])),
+        "side": int(examples["pixels"].shape[1]),
+    }
+    return examples, card
+
+
+def split_photographs(
+    photographs: Examples, card: dict[str, Any], parameters: PhotographParameters
+) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
+    """Cut dev from train, class by class; a training picture that stands in test or a second time is dropped.
+
+    Raises:
+        ValueError: too few training pictures are left.
+    """
+    in_train = (photographs.rows["part"] == "train").to_numpy()
+    train, test = photographs.take(in_train), photographs.take(~in_train)
+    keys = pd.Series([picture.tobytes() for picture in train["pixels"]])
+    in_test = keys.isin({picture.tobytes() for picture in test["pixels"]}).to_numpy()
+    repeated = keys.duplicated().to_numpy() & ~in_test
+    kept = train.take(~in_test & ~repeated)
+    if len(kept) < FEWEST:
+        raise ValueError(
+            f"{len(kept)} training photographs are left without those that stand in test; expected {FEWEST} or more"
+        )
+    is_dev = stratified_dev(kept.rows["label"].to_numpy(), parameters.dev_fraction, parameters.seed)
+    parts = kept.take(~is_dev), kept.take(is_dev), test
+    counts = {f"{name}_rows": len(part) for name, part in zip(("train", "dev", "test"), parts, strict=True)}
+    dropped = {
+        "dropped_because_in_test": int(in_test.sum()),
+        "dropped_because_repeated": int(repeated.sum()),
+    }
+    return *parts, {**card, **counts, **dropped}
