@@ -31,6 +31,7 @@ PACKAGES = (
     "pandas",
     "numpy",
 )
+LONGEST = 4_000  # characters of one value of a card that a record keeps
 
 
 def record_study(project: Path, study: str, env: str, seeds: int, params: str = "") -> Path:
@@ -107,6 +108,11 @@ def _read_outputs(outputs: Path, env: str, study: str) -> dict[str, Any]:
     }
 
 
+def _short(card: dict[str, Any]) -> dict[str, Any]:
+    """A card without its long lists: a record says how data were split, the run's own card which rows went where."""
+    return {key: value for key, value in card.items() if len(json.dumps(value)) <= LONGEST}
+
+
 def summarise(study: str, env: str, params: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
     """One record from the runs of all seeds: mean, spread and interval over seeds of every metric.
 
@@ -134,7 +140,7 @@ def summarise(study: str, env: str, params: str, runs: list[dict[str, Any]]) -> 
         "recorded": datetime.now(UTC).strftime("%Y-%m-%d"),
         "seeds": [run["seed"] for run in runs],
         "data": runs[0]["data"],
-        "split": {key: value for key, value in runs[0]["split"].items() if key != "train_shares"},
+        "split": _short(runs[0]["split"]),
         "metrics": _rounded(metrics),
         "tables": _rounded(
             {
