@@ -321,7 +321,7 @@ def _photographs_lead(card: Mapping[str, Any]) -> str:
     return (
         f"The same bound with another likelihood: each byte has a logistic law, cut into 256 intervals. {card['source']}: "
         f"{card['train_rows']:,} training, {card['dev_rows']:,} dev and {card['test_rows']:,} test pictures of "
-        f"{card['side']} x {card['side']} pixels, {len(card['classes'])} classes, whose names nothing is told."
+        f"{card['side']} x {card['side']} pixels in {len(card['classes'])} classes, which the network is not told."
     )
 
 
