@@ -36,7 +36,7 @@ def _archived(archive: RawFile) -> Iterator[tuple[str, RawFile]]:
                     continue
                 if member.file_size > LARGEST:
                     raise ValueError(
-                        f"{archive.name}: {member.filename} unpacks to {member.file_size:,} bytes; expected a drawing "
+                        f"{archive.name}: {member.filename} unpacks to {member.file_size:,} bytes; expected a picture "
                         f"of at most {LARGEST:,}"
                     )
                 file = RawFile(f"{archive.name}: {member.filename}", bundle.read(member), archive.facts)
