@@ -164,6 +164,45 @@ def test_too_few_vectors_or_too_short_a_text_are_refused(parameters: Parameters)
         )
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"starts": 0.5, "dev": 0.02}, "give 0 to dev and .* expected at least one for each"),
+        ({"starts": 0.99}, "of which 8 would be held out; expected some for training"),
+    ],
+)
+def test_sequences_that_leave_a_part_empty_are_refused(
+    parameters: Parameters, changes: dict[str, float], message: str
+) -> None:
+    """Two vectors of modulus 2 with all four start tokens each, and one that is held out."""
+    rows = [
+        {"modulus": 2, "a": a, "b": b, "start_0": s, "start_1": u, "tokens": np.array([s, u, a, b, s])}
+        for a, b in ((0, 0), (0, 1), (1, 1))
+        for s in (0, 1)
+        for u in (0, 1)
+    ]
+    settings = SplitParameters(**{**parameters.split.model_dump(), "most": 3, **changes})
+    with pytest.raises(ValueError, match=message):
+        nodes.split_recurrences(pd.DataFrame(rows), settings)
+
+
+def test_held_out_coefficients_need_two_pairs_of_start_tokens(parameters: Parameters) -> None:
+    """One vector has all start tokens, the other one pair; which is held out is the seed's choice."""
+    rows = [
+        {"modulus": 2, "a": 0, "b": b, "start_0": s, "start_1": u, "tokens": np.array([s, u, 0, b, s])}
+        for b, starts in ((0, ((0, 0),)), (1, ((0, 0), (0, 1), (1, 0), (1, 1))))
+        for s, u in starts
+    ]
+    base = parameters.split.model_dump() | {"heldout": 0.5, "starts": 0.2}
+    messages = set()
+    for seed in range(8):
+        with pytest.raises(ValueError, match="modulus 2") as caught:
+            nodes.split_recurrences(pd.DataFrame(rows), SplitParameters(**{**base, "seed": seed}))
+        messages.add(str(caught.value))
+    assert any("come with one pair of start tokens" in message for message in messages), messages
+    assert any("the seen vectors have 1 different start tokens" in message for message in messages), messages
+
+
 def test_text_parts_follow_each_other_and_share_no_character(
     splits: dict[str, Any], raw_text: RawFile
 ) -> None:

@@ -89,6 +89,12 @@ def split_recurrences(
         dev_rows, test_rows = (
             min(parameters.most, round(share * len(rest))) for share in (parameters.dev, parameters.test)
         )
+        if min(dev_rows, test_rows) < 1 or dev_rows + test_rows >= len(rest):
+            raise ValueError(
+                f"modulus {modulus}: {len(rest)} sequences of seen coefficients and start tokens give {dev_rows} to dev and "
+                f"{test_rows} to test; expected at least one for each and one for train. Add sequences, or change "
+                "split.dev and split.test."
+            )
         part[drawn[:dev_rows]] = "dev"
         part[drawn[dev_rows : dev_rows + test_rows]] = "test"
     train, dev, test = (np.flatnonzero(part == name) for name in ("train", "dev", "test"))
