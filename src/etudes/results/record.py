@@ -113,6 +113,16 @@ def _short(card: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in card.items() if len(json.dumps(value)) <= LONGEST}
 
 
+def _split(cards: list[dict[str, Any]]) -> dict[str, Any]:
+    """The seeds' cards as one: what all agree on as it is; where a study holds out other data with each seed, their list."""
+    names = dict.fromkeys(name for card in cards for name in card)
+    found: dict[str, Any] = {}
+    for name in names:
+        values = [card.get(name) for card in cards]
+        found[name] = values[0] if all(value == values[0] for value in values) else values
+    return found
+
+
 def summarise(study: str, env: str, params: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
     """One record from the runs of all seeds: mean, spread and interval over seeds of every metric.
 
@@ -140,7 +150,7 @@ def summarise(study: str, env: str, params: str, runs: list[dict[str, Any]]) -> 
         "recorded": datetime.now(UTC).strftime("%Y-%m-%d"),
         "seeds": [run["seed"] for run in runs],
         "data": runs[0]["data"],
-        "split": _short(runs[0]["split"]),
+        "split": _short(_split([run["split"] for run in runs])),
         "metrics": _rounded(metrics),
         "tables": _rounded(
             {

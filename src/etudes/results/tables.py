@@ -161,6 +161,13 @@ def _cell(summary: dict[str, float] | None, metric: Metric) -> str:
     return f"{metric.format(summary['mean'])}{spread}"
 
 
+def count(rows: int | list[int]) -> str:
+    """A number of rows; where seeds hold out other data, the least and the largest."""
+    if isinstance(rows, list):
+        return f"{min(rows):,} to {max(rows):,}"
+    return f"{rows:,}"
+
+
 def _caption(record: dict[str, Any]) -> str:
     data, split = record["data"], record["split"]
     seeds = len(record["seeds"])
@@ -168,8 +175,8 @@ def _caption(record: dict[str, Any]) -> str:
     minutes = sum(record["wall_seconds"]) / seeds / 60
     given = f" with `--params={record['parameters']}`" if record.get("parameters") else ""
     return (
-        f"Recorded {record['recorded']} on {what}{given}: {split['train_rows']:,} training, {split['dev_rows']:,} dev and "
-        f"{split['test_rows']:,} test {split.get('unit', 'rows')}; mean ± standard deviation over {seeds} seed{'s' if seeds > 1 else ''}; "
+        f"Recorded {record['recorded']} on {what}{given}: {count(split['train_rows'])} training, {count(split['dev_rows'])} dev and "
+        f"{count(split['test_rows'])} test {split.get('unit', 'rows')}; mean ± standard deviation over {seeds} seed{'s' if seeds > 1 else ''}; "
         f"{record['device']}; {minutes:.1f} minutes a run."
     )
 
@@ -227,7 +234,7 @@ def _overview_cells(study: Study, record: dict[str, Any]) -> list[str]:
     reference = choose(references, key=lambda r: r.value) if references else None
     told = "-" if reference is None else f"{reference.value:g} ({reference.note or 'like for like'})"
     unit = record["split"].get("unit", "rows")
-    rows = f"{record['split']['train_rows']:,} + {record['split']['test_rows']:,} {unit}"
+    rows = f"{count(record['split']['train_rows'])} + {count(record['split']['test_rows'])} {unit}"
     metric = KNOWN[study.metric]
     source = "embedded sample" if record["data"]["embedded_sample"] else record["data"]["source"]
     return [

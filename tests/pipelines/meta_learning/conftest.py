@@ -45,4 +45,4 @@ def drawings(folder: RawFolder) -> Examples:
 @pytest.fixture(scope="session")
 def parts(drawings: Examples, settings: Settings) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
     """Train, dev, test and the card of the split."""
-    return split(drawings, settings("split"), settings("sinusoids"), settings("characters"))
+    return split(drawings, settings("split"), settings("sinusoids"), settings("characters"), run_parameters())

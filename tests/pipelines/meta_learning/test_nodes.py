@@ -11,7 +11,7 @@ import torch
 from etudes.examples import Examples
 from etudes.pipelines.meta_learning import nodes, report
 from etudes.pipelines.meta_learning.adaptation import Tasks
-from etudes.pipelines.meta_learning.evaluation import draw_test_tasks
+from etudes.pipelines.meta_learning.evaluation import draw_alphabet_tasks, draw_test_tasks
 from etudes.pipelines.meta_learning.families import as_they_are, character_tasks, intensities
 from etudes.pipelines.meta_learning.parameters import SplitParameters
 from etudes.pipelines.meta_learning.scores import (
@@ -23,24 +23,35 @@ from etudes.pipelines.meta_learning.scores import (
     steps_table,
 )
 from etudes.pipelines.meta_learning.shown import SHOWN_QUERIES
+from etudes.pipelines.meta_learning.tasks import Drawings
 from etudes.study import Skipped, load_study
 
 VARIANTS = load_study("meta_learning").variants
 
 
-def test_parts_share_no_alphabet_and_the_split_repeats(drawings: Examples, parts: Any, settings: Any) -> None:
+def test_parts_share_no_alphabet_and_the_split_repeats(
+    drawings: Examples, parts: Any, settings: Any, run_settings: Any
+) -> None:
     train, dev, test, card = parts
     alphabets = [set(part.rows["alphabet"]) for part in (train, dev, test)]
     assert alphabets == [{"alphabet01"}, {"alphabet02"}, {"alphabet03"}]
     assert len(train) + len(dev) + len(test) == len(drawings)
-    again = nodes.split(drawings, settings("split"), settings("sinusoids"), settings("characters"))
+    again = nodes.split(
+        drawings, settings("split"), settings("sinusoids"), settings("characters"), run_settings()
+    )
     assert again[3] == card and again[0].rows.equals(train.rows)
     assert card["training_classes"] == 20, "five characters, four rotations"
 
 
-def test_dev_fingerprint_knows_the_tasks(drawings: Examples, parts: Any, settings: Any) -> None:
+def test_dev_fingerprint_knows_the_tasks(
+    drawings: Examples, parts: Any, settings: Any, run_settings: Any
+) -> None:
     other = nodes.split(
-        drawings, settings("split"), settings("sinusoids", dev_tasks=21), settings("characters")
+        drawings,
+        settings("split"),
+        settings("sinusoids", dev_tasks=21),
+        settings("characters"),
+        run_settings(),
     )
     assert other[3]["dev_fingerprint"] != parts[3]["dev_fingerprint"]
 
@@ -57,23 +68,60 @@ def test_dev_fingerprint_knows_the_tasks(drawings: Examples, parts: Any, setting
     ],
 )
 def test_split_that_leaves_no_tasks_is_refused(
-    drawings: Examples, settings: Any, dev: list[str], test: list[str], message: str
+    drawings: Examples, settings: Any, run_settings: Any, dev: list[str], test: list[str], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         nodes.split(
-            drawings, SplitParameters(dev=dev, test=test), settings("sinusoids"), settings("characters")
+            drawings,
+            SplitParameters(dev=dev, test=test),
+            settings("sinusoids"),
+            settings("characters"),
+            run_settings(),
         )
 
 
-def test_part_with_fewer_characters_than_a_task_is_refused(drawings: Examples, settings: Any) -> None:
+def test_part_with_fewer_characters_than_a_task_is_refused(
+    drawings: Examples, settings: Any, run_settings: Any
+) -> None:
     few = drawings.take(~drawings.rows["id"].str.startswith("alphabet03/character04").to_numpy())
     with pytest.raises(ValueError, match="test has 4 characters in the alphabets alphabet03; a task needs 5"):
-        nodes.split(few, settings("split"), settings("sinusoids"), settings("characters"))
+        nodes.split(few, settings("split"), settings("sinusoids"), settings("characters"), run_settings())
 
 
-def test_alphabet_in_two_parts_is_refused() -> None:
-    with pytest.raises(ValueError, match="Greek stands in dev and in test"):
-        SplitParameters(dev=["Greek"], test=["Greek", "Latin"])
+@pytest.mark.parametrize(
+    ("dev", "test", "message"),
+    [
+        (["Greek"], [["Greek", "Latin"]], "Greek stands in dev and in test group 1"),
+        (["Korean"], [["Greek"], ["Latin", "Greek"]], "Greek stands in test group 1 and in test group 2"),
+        (["Korean"], [["Greek"], []], "test holds an empty group"),
+    ],
+)
+def test_alphabet_in_two_parts_and_an_empty_group_are_refused(
+    dev: list[str], test: list[list[str]], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        SplitParameters(dev=dev, test=test)
+
+
+def test_names_alone_are_one_group() -> None:
+    assert SplitParameters(dev=["Greek"], test=["Latin", "Korean"]).test == (("Latin", "Korean"),)
+
+
+def test_seeds_hold_out_one_group_after_the_other(
+    drawings: Examples, settings: Any, run_settings: Any
+) -> None:
+    groups = SplitParameters(dev=["alphabet02"], test=[["alphabet03"], ["alphabet01"]])
+    held_out, trained = [], []
+    for seed in range(3):
+        train, dev, test, card = nodes.split(
+            drawings, groups, settings("sinusoids"), settings("characters"), run_settings(seed=seed)
+        )
+        assert set(dev.rows["alphabet"]) == {"alphabet02"}
+        assert (card["test_group"], card["test_groups"]) == (seed % 2 + 1, 2)
+        held_out.append(set(test.rows["alphabet"]))
+        trained.append(set(train.rows["alphabet"]))
+    assert held_out == [{"alphabet03"}, {"alphabet01"}, {"alphabet03"}]
+    assert trained == [{"alphabet01"}, {"alphabet03"}, {"alphabet01"}]
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +153,39 @@ def test_metrics_have_intervals_and_skipped_variants_have_none(evaluated: tuple[
             assert low <= value <= high and np.isfinite(value)
 
 
+def test_tasks_inside_an_alphabet_hold_no_other_and_small_alphabets_have_none(
+    drawings: Examples, settings: Any
+) -> None:
+    few = ~drawings.rows["id"].str.startswith("alphabet03/character04")
+    test = drawings.take(few.to_numpy())
+    table = Drawings.of(test, rotations=False)
+    found = draw_alphabet_tasks(test, table, settings("characters"), tasks=12, seed=0)
+    assert sorted(found) == ["alphabet01", "alphabet02"], "alphabet03 has four characters, a task needs five"
+    for name, episodes in found.items():
+        assert episodes.rows.shape[0] == 12
+        assert set(test.rows["alphabet"].to_numpy()[episodes.rows.ravel()]) == {name}
+        assert (np.sort(episodes.characters, 1)[:, 1:] != np.sort(episodes.characters, 1)[:, :-1]).all()
+
+
+def test_accuracy_inside_an_alphabet_is_the_mean_over_its_tasks(
+    parts: Any, trained: dict[str, Any], settings: Any, evaluated: tuple[Any, ...]
+) -> None:
+    table, characters = evaluated[3], settings("characters")
+    drawings = Drawings.of(parts[2], rotations=False)
+    evaluation = settings("evaluation")
+    drawn = draw_alphabet_tasks(parts[2], drawings, characters, evaluation.alphabet_tasks, evaluation.seed)
+    pictures = as_they_are(intensities(drawings, torch.device("cpu")))
+    tasks = character_tasks(pictures, drawn["alphabet03"], 1, characters.queries)
+    assert table[["variant", "alphabet"]].to_numpy().tolist() == [
+        ["random", "alphabet03"],
+        ["maml", "alphabet03"],
+    ]
+    for row in table.to_dict("records"):
+        answers = trained[row["variant"]][0].characters.answers(tasks, (10,))[:, 0].argmax(-1)
+        assert row["value"] == pytest.approx((answers == tasks.query_y.numpy()).mean(), abs=1e-6)
+        assert row["low"] <= row["value"] <= row["high"]
+
+
 def test_all_variants_meet_the_same_test_tasks(
     parts: Any, trained: dict[str, Any], settings: Any, evaluated: tuple[Any, ...]
 ) -> None:
@@ -130,7 +211,7 @@ def test_test_tasks_are_not_the_dev_tasks(parts: Any, settings: Any) -> None:
 
 
 def test_shown_episodes_carry_pictures_and_answers(evaluated: tuple[Any, ...], settings: Any) -> None:
-    samples = evaluated[5]
+    samples = evaluated[6]
     shown = settings("evaluation").shown
     assert len(samples) == shown * (5 + 5 * SHOWN_QUERIES)
     queries = samples.rows[samples.rows["role"] == "query"]
@@ -148,7 +229,7 @@ def test_shown_answers_are_those_that_were_scored(
     evaluated: tuple[Any, ...], parts: Any, trained: dict[str, Any], settings: Any
 ) -> None:
     """With as many queries shown as there are, the share of right answers is the score in the predictions."""
-    predictions, samples = evaluated[1], evaluated[5]
+    predictions, samples = evaluated[1], evaluated[6]
     assert settings("characters").queries == SHOWN_QUERIES
     queries = samples.rows[samples.rows["role"] == "query"]
     right = (queries["answer_maml"] == queries["truth"]).groupby(queries["number"]).mean()

@@ -42,6 +42,21 @@ def draw_test_tasks(
     return points, drawings, episodes
 
 
+def draw_alphabet_tasks(
+    test: Examples, drawings: Drawings, characters: CharacterParameters, tasks: int, seed: int
+) -> dict[str, Episodes]:
+    """``tasks`` episodes inside each test alphabet that holds enough characters for one, by the alphabet's name."""
+    alphabets = test.rows["alphabet"].to_numpy()[drawings.table[:, 0]]
+    found = {}
+    for number, name in enumerate(sorted(set(alphabets))):
+        table = drawings.table[alphabets == name]
+        if len(table) >= characters.ways:
+            generator = np.random.default_rng([seed, 2, number])
+            examples = CHARACTER_SHOTS[0] + characters.queries
+            found[name] = draw_episodes(table, tasks, characters.ways, examples, generator)
+    return found
+
+
 def curves_of(
     name: str, model: Starts, points: Sinusoids, drawings: Drawings, episodes: Episodes
 ) -> list[Curve]:
@@ -63,4 +78,17 @@ def curves_of(
         if shots == CHARACTER_SHOTS[0] and model.characters.normalises_by_support:
             scores = model.characters.transductive().scores(tasks, STEPS)
             curves.append(Curve(name, TRANSDUCTIVE, shots, STEPS, scores))
+    return curves
+
+
+def alphabet_curves(
+    name: str, model: Starts, drawings: Drawings, episodes: dict[str, Episodes]
+) -> list[Curve]:
+    """Scores of a variant's start on the tasks inside each alphabet, from one drawing of each character."""
+    pictures = as_they_are(intensities(drawings, torch.device("cpu")))
+    curves = []
+    for alphabet, of_alphabet in episodes.items():
+        shots = CHARACTER_SHOTS[0]
+        tasks = character_tasks(pictures, of_alphabet, shots, of_alphabet.rows.shape[2] - shots)
+        curves.append(Curve(name, alphabet, shots, STEPS, model.characters.scores(tasks, STEPS)))
     return curves

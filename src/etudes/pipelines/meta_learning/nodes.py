@@ -26,6 +26,7 @@ from etudes.pipelines.meta_learning.parameters import (
 )
 from etudes.pipelines.meta_learning.scores import (
     Curve,
+    alphabets_table,
     differences_table,
     flat_metrics,
     predictions_table,
@@ -68,25 +69,29 @@ def split(
     parameters: SplitParameters,
     sinusoids: SinusoidParameters,
     characters: CharacterParameters,
+    run: RunParameters,
 ) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
     """Cut by whole alphabets, so that no character of dev or test resembles one that was trained on by its script.
 
-    Sinusoids need no split: every task is fresh.
+    Which group of test alphabets is held out depends on the run's seed; the other groups are trained on. Sinusoids need
+    no split: every task is fresh.
 
     Raises:
         ValueError: an alphabet that there is not, or a part with fewer characters than a task needs.
     """
     alphabet = drawings_images.rows["alphabet"]
     there = sorted(alphabet.unique())
-    unknown = sorted({*parameters.dev, *parameters.test} - set(there))
+    groups = parameters.test
+    unknown = sorted({*parameters.dev, *(name for group in groups for name in group)} - set(there))
     if unknown:
         raise ValueError(
             f"meta_learning.split: no alphabet {', '.join(unknown)}; expected some of {', '.join(there)}"
         )
-    masks = {"dev": alphabet.isin(parameters.dev), "test": alphabet.isin(parameters.test)}
+    group = parameters.group(run.seed)
+    masks = {"dev": alphabet.isin(parameters.dev), "test": alphabet.isin(groups[group])}
     masks = {"train": ~(masks["dev"] | masks["test"]), **masks}
     parts = {name: drawings_images.take(mask.to_numpy()) for name, mask in masks.items()}
-    card: dict[str, Any] = {}
+    card: dict[str, Any] = {"test_group": group + 1, "test_groups": len(groups)}
     for name, part in parts.items():
         names = part.rows[["alphabet", "character"]].drop_duplicates()
         if len(names) < characters.ways:
@@ -210,20 +215,34 @@ def evaluate(
     parameters: EvaluationParameters,
     **models: Any,
 ) -> tuple[
-    dict[str, float], pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, Examples, dict[str, Any]
+    dict[str, float],
+    pd.DataFrame,
+    pd.DataFrame,
+    pd.DataFrame,
+    pd.DataFrame,
+    pd.DataFrame,
+    Examples,
+    dict[str, Any],
 ]:
     """Adapt every variant to the same test tasks, which no other stage sees, and score the queries on the way.
 
     Returns:
         metrics (flat, with bootstrap intervals over tasks), predictions (one row per variant, task and step), the table
-        of means by step, the table of paired differences, answers to a few sinusoids, answers to a few episodes, and
+        of means by step, the accuracy inside each test alphabet, the table of paired differences, answers to a few sinusoids, answers to a few episodes, and
         what adapting costs.
     """
-    from etudes.pipelines.meta_learning.evaluation import curves_of, draw_test_tasks
+    from etudes.pipelines.meta_learning.evaluation import (
+        alphabet_curves,
+        curves_of,
+        draw_alphabet_tasks,
+        draw_test_tasks,
+    )
     from etudes.pipelines.meta_learning.shown import shown_episodes, shown_sinusoids
 
     points, drawings, episodes = draw_test_tasks(test_split, sinusoids, characters, parameters.seed)
+    inside = draw_alphabet_tasks(test_split, drawings, characters, parameters.alphabet_tasks, parameters.seed)
     curves: list[Curve] = []
+    inside_curves: list[Curve] = []
     costs: dict[str, Any] = {}
     starts: dict[str, Starts] = selected(models)
     for name, model in starts.items():
@@ -232,8 +251,19 @@ def evaluate(
         seconds = time.perf_counter() - started
         tasks = len(SINUSOID_SHOTS) * len(points.x) + len(CHARACTER_SHOTS) * len(episodes.rows)
         costs[name] = {"inference_seconds": round(seconds, 3), "tasks_per_second": round(tasks / seconds, 1)}
+        inside_curves += alphabet_curves(name, model, drawings, inside)
     table = steps_table(curves, parameters.resamples)
     differences = differences_table(curves, load_study("meta_learning").baseline, parameters.resamples)
     shown = shown_sinusoids(starts, points.take(slice(parameters.shown)), sinusoids)
     samples = shown_episodes(starts, test_split, drawings, episodes, characters, parameters.shown)
-    return flat_metrics(table), predictions_table(curves), table, differences, shown, samples, costs
+    alphabets = alphabets_table(inside_curves, parameters.resamples)
+    return (
+        flat_metrics(table),
+        predictions_table(curves),
+        table,
+        alphabets,
+        differences,
+        shown,
+        samples,
+        costs,
+    )

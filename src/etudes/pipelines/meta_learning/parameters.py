@@ -5,7 +5,7 @@ Every variant has two parts, one for each family of tasks: ``sinusoids`` and ``c
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -25,16 +25,39 @@ class SplitParameters(Strict):
     """Which alphabets are held out; the others are trained on."""
 
     dev: tuple[str, ...] = Field(min_length=1, description="alphabets of the dev tasks")
-    test: tuple[str, ...] = Field(min_length=1, description="alphabets of the test tasks")
+    test: tuple[tuple[str, ...], ...] = Field(
+        min_length=1,
+        description="groups of alphabets of the test tasks: the run with seed s holds out group s modulo their number "
+        "and trains on the others, so that as many seeds as groups are a cross-validation over alphabets; names alone "
+        "are one group",
+    )
+
+    @field_validator("test", mode="before")
+    @classmethod
+    def _one_group(cls, value: Any) -> Any:
+        names = isinstance(value, (list, tuple)) and bool(value) and all(isinstance(v, str) for v in value)
+        return [value] if names else value
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
-        both = sorted(set(self.dev) & set(self.test))
-        if both:
-            raise ValueError(
-                f"{', '.join(both)} stands in dev and in test; expected an alphabet in one of them"
-            )
+        if not all(self.test):
+            raise ValueError("test holds an empty group; expected one alphabet or more in each")
+        places = [("dev", name) for name in self.dev]
+        places += [
+            (f"test group {number}", name) for number, group in enumerate(self.test, 1) for name in group
+        ]
+        first: dict[str, str] = {}
+        for place, name in places:
+            if name in first:
+                raise ValueError(
+                    f"{name} stands in {first[name]} and in {place}; expected an alphabet in one of them"
+                )
+            first[name] = place
         return self
+
+    def group(self, seed: int) -> int:
+        """The place in ``test`` of the group that a run with this seed holds out."""
+        return seed % len(self.test)
 
 
 class SinusoidParameters(Strict):
@@ -186,6 +209,9 @@ class EvaluationParameters(Strict):
 
     seed: int = Field(
         ge=0, description="seed of the test tasks, apart from run.seed so that seeds share them"
+    )
+    alphabet_tasks: int = Field(
+        ge=2, description="further tasks whose characters come from one alphabet, for each test alphabet"
     )
     resamples: int = Field(ge=100, description="bootstrap resamples of tasks behind every interval")
     shown: int = Field(ge=1, le=6, description="test tasks that the report draws")

@@ -50,7 +50,7 @@ def create_pipeline() -> Pipeline:
             stage_node(
                 "preprocess",
                 nodes.split,
-                ["drawings_images", "params:split", *families],
+                ["drawings_images", "params:split", *families, "params:run"],
                 ["train_split", "dev_split", "test_split", "split_card"],
             ),
             train_node(
@@ -74,6 +74,7 @@ def create_pipeline() -> Pipeline:
                     "metrics",
                     "predictions",
                     "steps_table",
+                    "alphabets_table",
                     "differences_table",
                     "curves_table",
                     "episode_samples",
@@ -106,6 +107,7 @@ def create_pipeline() -> Pipeline:
                     "data_card": "data_card",
                     "split_card": "split_card",
                     "metrics": "metrics",
+                    "alphabets_table": "alphabets_table",
                     "differences_table": "differences_table",
                     "inference": "inference_resources",
                     "episode_image": "episode_image",

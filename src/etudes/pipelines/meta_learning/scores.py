@@ -69,6 +69,16 @@ def steps_table(curves: Sequence[Curve], resamples: int) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def alphabets_table(curves: Sequence[Curve], resamples: int) -> pd.DataFrame:
+    """Accuracy from one drawing of each character after the last step: one row for each variant and alphabet."""
+    table = steps_table(curves, resamples) if curves else pd.DataFrame(columns=COLUMNS)
+    return (
+        table[table["step"] == STEPS[-1]]
+        .rename(columns={"task": "alphabet"})[["variant", "alphabet", "value", "low", "high"]]
+        .reset_index(drop=True)
+    )
+
+
 def flat_metrics(table: pd.DataFrame) -> dict[str, float]:
     """``variant.mse_after_<step>`` (10 points); after 10 steps ``mse_5shot``, ``accuracy_<shots>shot``, and
     ``transductive_1shot``, the accuracy where the queries of a task are normalised together.
