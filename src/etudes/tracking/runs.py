@@ -8,13 +8,16 @@ import math
 import os
 import socket
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import mlflow
 import psutil
+from filelock import FileLock
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunStatus
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from etudes.tracking import live
@@ -52,10 +55,20 @@ def _client(uri: str) -> MlflowClient:
     collects = gc.isenabled()
     gc.disable()
     try:
-        return MlflowClient(uri)
+        with _lock(uri):
+            return MlflowClient(uri)
     finally:
         if collects:
             gc.enable()
+
+
+def _lock(uri: str) -> AbstractContextManager[Any]:
+    """One process at a time for a store in a file: two that find none would both lay out its tables, and one would fail."""
+    if not uri.startswith("sqlite:///"):
+        return nullcontext()
+    path = Path(uri.removeprefix("sqlite:///"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path.with_name(f".{path.name}.lock"))
 
 
 def flatten(values: Any, prefix: str = "") -> dict[str, str]:
@@ -179,7 +192,12 @@ def _experiment(store: Store, name: str) -> str:
         location = f"{store.artifact_location}/{name}" if store.artifact_location else None
         # Without its kind MLflow's interface takes an experiment for one of language-model traces.
         tags = {"mlflow.experimentKind": "custom_model_development"}
-        return str(store.client.create_experiment(name, artifact_location=location, tags=tags))
+        try:
+            return str(store.client.create_experiment(name, artifact_location=location, tags=tags))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return _experiment(store, name)  # another run of the study was a moment earlier
     if experiment.lifecycle_stage == "deleted":
         store.client.restore_experiment(experiment.experiment_id)
     return str(experiment.experiment_id)
