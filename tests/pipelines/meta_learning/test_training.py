@@ -188,3 +188,21 @@ def test_batches_of_reptile_hold_each_character_as_often(parts: Any, settings: A
     flat = inputs.reshape(3, 4, 5, 2, -1)
     assert not torch.equal(flat[:, :, :, 0], flat[:, :, :, 1]), "a batch holds different drawings"
     assert inputs.min() >= 0 and inputs.max() <= 1
+
+
+def test_starts_trained_with_the_queries_statistics_answer_them_alone(
+    parts: Any, settings: Any, run_settings: Any
+) -> None:
+    train_part, dev, _, card = parts
+    characters = settings("characters", normalisation="query")
+    groups = settings("sinusoids"), characters, settings("maml"), run_settings()
+    starts, history = nodes.train_maml(train_part, dev, card, *groups)
+    supported = settings("characters", normalisation="support")
+    assert starts.characters.parameters == supported
+    family = CharacterFamily(supported, train_part, dev, CPU)
+    scores = family.dev(starts.characters.weights, starts.characters.rate)
+    for name, value in scores.items():
+        assert history["dev"][name] == pytest.approx(value, abs=1e-6)
+    other = train("maml", parts, settings, run_settings())[1]
+    losses = [found["epochs"]["characters"][-1]["train_loss"] for found in (history, other)]
+    assert abs(losses[0] - losses[1]) > 1e-4, "the training was another"

@@ -177,6 +177,7 @@ class CharacterFamily:
     ) -> None:
         self.parameters, self.device = parameters, device
         self.learner = character_learner(parameters)
+        self._answering = character_learner(parameters.answering())
         self.drawings = Drawings.of(train, parameters.rotations)
         self._pictures = intensities(self.drawings, device)
         held_out = Drawings.of(dev, rotations=False)
@@ -242,5 +243,5 @@ class CharacterFamily:
         }
 
     def dev(self, weights: Weights, rate: float) -> dict[str, float]:
-        scores = dev_scores(self.learner, weights, rate, self._dev, (LAST_STEP,))
+        scores = dev_scores(self._answering, weights, rate, self._dev, (LAST_STEP,))
         return {name: value for name, _, value in scores}

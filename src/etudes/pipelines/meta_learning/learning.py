@@ -171,7 +171,7 @@ def train_starts(
         learned[family.name] = learn(family, weights, getattr(parameters, family.name))
     starts = Starts(
         Start(sinusoids, learned["sinusoids"].weights, learned["sinusoids"].rate),
-        Start(characters, learned["characters"].weights, learned["characters"].rate),
+        Start(characters.answering(), learned["characters"].weights, learned["characters"].rate),
     )
     history = {
         "dev": {**learned["sinusoids"].dev, **learned["characters"].dev},

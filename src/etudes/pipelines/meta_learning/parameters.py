@@ -103,12 +103,21 @@ class CharacterParameters(Strict):
     distortion: DistortionParameters
     filters: int = Field(ge=1, description="filters of each of the four convolutions")
     normalisation: Normalisation = Field(
-        description="whose statistics normalise the filters of a query: those of the support set, of all queries of "
-        "the task (transductive: queries are then not answered one by one), or of the picture alone"
+        description="whose statistics normalise the filters of a query in training: those of the support set, of all "
+        "queries of the task (as MAML's reference code has it), or of the picture alone"
     )
     queries: int = Field(ge=1, description="query drawings of each character in a dev or test task")
     dev_tasks: int = Field(ge=2)
     test_tasks: int = Field(ge=2)
+
+    def answering(self) -> Self:
+        """The settings under which dev and test queries are answered: each as if it came alone.
+
+        Statistics of all queries would let the queries of a task help each other; those of the support set take their place.
+        """
+        if self.normalisation != "query":
+            return self
+        return self.model_copy(update={"normalisation": "support"})
 
 
 class OuterParameters(Strict):

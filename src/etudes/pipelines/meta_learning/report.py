@@ -16,7 +16,8 @@ FIGURES = ("errors", "accuracies", "sinusoids", "training")
 SHOWN_EPISODES = 2
 NORMALISED = {
     "support": "with the statistics of the support set, so every query is answered as if it came alone",
-    "query": "with the statistics of all queries of the task: **transductive**, queries help each other",
+    "query": "in training with the statistics of all queries of the task, in test with those of the support set, so every "
+    "query is answered as if it came alone",
     "layer": "picture by picture, so every query is answered as if it came alone",
 }
 
@@ -168,7 +169,7 @@ def write_report(
 
 TOGETHER = (
     " Papers on few-shot learning often normalise the queries of a task together (transductive), so that each profits from "
-    "the others; where starts are trained with the support set's statistics, that score stands beside as *queries together*."
+    "the others; unless each picture is normalised by itself, that score stands beside as *queries together*."
 )
 ALPHABET_NOTE = (
     "One drawing of each character, ten steps, with 95 % bootstrap intervals over tasks whose characters all come from "
