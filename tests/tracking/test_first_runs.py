@@ -44,8 +44,8 @@ def test_two_processes_lay_out_one_store(tmp_path: Path) -> None:
 class Client:
     """A store in which another run makes the experiment between the look and the making."""
 
-    def __init__(self, code: int) -> None:
-        self.code, self.made = code, False
+    def __init__(self, code: int, visible: bool = True) -> None:
+        self.code, self.visible, self.made = code, visible, False
 
     def get_experiment_by_name(self, name: str) -> Any:
         if not self.made:
@@ -53,7 +53,7 @@ class Client:
         return SimpleNamespace(experiment_id=7, lifecycle_stage="active")
 
     def create_experiment(self, name: str, **details: Any) -> str:
-        self.made = True
+        self.made = self.visible
         raise MlflowException("no", error_code=self.code)
 
 
@@ -64,9 +64,10 @@ def test_an_experiment_made_by_another_run_is_used() -> None:
     assert _experiment(Store(client, "http://127.0.0.1:1", None), "study") == "7"
 
 
-def test_a_store_that_refuses_the_experiment_is_heard() -> None:
-    from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
+@pytest.mark.parametrize("visible", [True, False])
+def test_a_store_that_refuses_the_experiment_is_heard(visible: bool) -> None:
+    from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, RESOURCE_ALREADY_EXISTS
 
-    client: Any = Client(PERMISSION_DENIED)
+    client: Any = Client(PERMISSION_DENIED if visible else RESOURCE_ALREADY_EXISTS, visible)
     with pytest.raises(MlflowException, match="no"):
         _experiment(Store(client, "http://127.0.0.1:1", None), "study")

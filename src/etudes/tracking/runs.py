@@ -64,7 +64,7 @@ def _client(uri: str) -> MlflowClient:
 
 def _lock(uri: str) -> AbstractContextManager[Any]:
     """One process at a time for a store in a file: two that find none would both lay out its tables, and one would fail."""
-    if not uri.startswith("sqlite:///"):
+    if not uri.startswith("sqlite:///") or uri.endswith(":memory:"):
         return nullcontext()
     path = Path(uri.removeprefix("sqlite:///"))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -195,9 +195,10 @@ def _experiment(store: Store, name: str) -> str:
         try:
             return str(store.client.create_experiment(name, artifact_location=location, tags=tags))
         except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            # Another run of the study may have been a moment earlier.
+            experiment = store.client.get_experiment_by_name(name)
+            if error.error_code != "RESOURCE_ALREADY_EXISTS" or experiment is None:
                 raise
-            return _experiment(store, name)  # another run of the study was a moment earlier
     if experiment.lifecycle_stage == "deleted":
         store.client.restore_experiment(experiment.experiment_id)
     return str(experiment.experiment_id)

@@ -64,6 +64,7 @@ def test_own_drawings_give_metrics_a_page_and_answers(own: Path, predict: Callab
     for words in (
         "How fast each start learns",
         "What adapting looks like",
+        "Accuracy inside one alphabet",
         "First minus second, task by task",
     ):
         assert words in page

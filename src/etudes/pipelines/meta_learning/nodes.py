@@ -228,8 +228,8 @@ def evaluate(
 
     Returns:
         metrics (flat, with bootstrap intervals over tasks), predictions (one row per variant, task and step), the table
-        of means by step, the accuracy inside each test alphabet, the table of paired differences, answers to a few sinusoids, answers to a few episodes, and
-        what adapting costs.
+        of means by step, the accuracy inside each test alphabet, the table of paired differences, answers to a few
+        sinusoids, answers to a few episodes, and what adapting costs.
     """
     from etudes.pipelines.meta_learning.evaluation import (
         alphabet_curves,

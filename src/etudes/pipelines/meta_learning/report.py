@@ -173,7 +173,7 @@ TOGETHER = (
 )
 ALPHABET_NOTE = (
     "One drawing of each character, ten steps, with 95 % bootstrap intervals over tasks whose characters all come from "
-    "the named test alphabet. Characters of one hand and one style are harder to tell apart than those of several."
+    "the named test alphabet."
 )
 DIFFERENCE_NOTE = (
     "Both variants adapt to the same tasks, so what makes a task hard cancels. A difference whose interval holds 0 is "
