@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -88,8 +89,13 @@ def mean_query_loss(learner: Learner, start: Weights, tasks: Tasks, steps: int) 
     return sum(losses) / len(losses)
 
 
+@pytest.mark.parametrize("adapts", ["", "second."])
 @pytest.mark.parametrize("steps", [1, 3])
-def test_second_order_gradient_equals_finite_differences(toy: Learner, tasks: Tasks, steps: int) -> None:
+def test_second_order_gradient_equals_finite_differences(
+    toy: Learner, tasks: Tasks, steps: int, adapts: str
+) -> None:
+    """Of MAML, and of ANIL, whose start has a gradient in the layers that no task changes too."""
+    toy = replace(toy, adapts=adapts)
     start = toy.initial()
     gradient, loss = meta_gradient(toy, start, tasks, steps, RATE, first_order=False)
     assert float(loss) == pytest.approx(mean_query_loss(toy, start, tasks, steps))
@@ -103,6 +109,22 @@ def test_second_order_gradient_equals_finite_differences(toy: Learner, tasks: Ta
                 ends.append(mean_query_loss(toy, moved, tasks, steps))
             expected = (ends[0] - ends[1]) / (2 * size)
             assert float(gradient[name].view(-1)[place]) == pytest.approx(expected, rel=1e-5, abs=1e-8)
+    assert all(bool(value.any()) for value in gradient.values())
+
+
+def test_tasks_change_the_weights_that_they_may_change(toy: Learner, tasks: Tasks) -> None:
+    """A step in the last layer is that of least squares on the features, written by hand."""
+    start, x, y = toy.initial(), tasks.support_x[0], tasks.support_y[0]
+    moved = adapt(replace(toy, adapts="second."), start, x, y, 1, RATE)
+    features = torch.tanh(x @ start["first.weight"].T + start["first.bias"])
+    error = features @ start["second.weight"].T + start["second.bias"] - y
+    torch.testing.assert_close(
+        moved["second.weight"], start["second.weight"] - RATE * 2 * (error * features).mean(0, keepdim=True)
+    )
+    torch.testing.assert_close(moved["second.bias"], start["second.bias"] - RATE * 2 * error.mean(0))
+    for name in ("first.weight", "first.bias"):
+        assert torch.equal(moved[name], start[name])
+        assert not torch.equal(adapt(toy, start, x, y, 1, RATE)[name], start[name]), "MAML's tasks change it"
 
 
 @pytest.mark.parametrize("first_order", [False, True])

@@ -11,7 +11,12 @@ import torch
 from etudes.examples import Examples
 from etudes.pipelines.meta_learning import nodes, report
 from etudes.pipelines.meta_learning.adaptation import Tasks
-from etudes.pipelines.meta_learning.evaluation import draw_alphabet_tasks, draw_test_tasks
+from etudes.pipelines.meta_learning.characters import read_characters
+from etudes.pipelines.meta_learning.evaluation import (
+    draw_alphabet_tasks,
+    draw_many_ways_tasks,
+    draw_test_tasks,
+)
 from etudes.pipelines.meta_learning.families import as_they_are, character_tasks, intensities
 from etudes.pipelines.meta_learning.parameters import SplitParameters
 from etudes.pipelines.meta_learning.scores import (
@@ -20,10 +25,12 @@ from etudes.pipelines.meta_learning.scores import (
     differences_table,
     flat_metrics,
     intervals,
+    many_ways,
     steps_table,
 )
 from etudes.pipelines.meta_learning.shown import SHOWN_QUERIES
 from etudes.pipelines.meta_learning.tasks import Drawings
+from etudes.samples.strokes import raw_file
 from etudes.study import Skipped, load_study
 
 VARIANTS = load_study("meta_learning").variants
@@ -139,9 +146,9 @@ def trained(parts: Any, settings: Any, run_settings: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def evaluated(parts: Any, trained: dict[str, Any], settings: Any) -> tuple[Any, ...]:
     models = {name: model for name, (model, _) in trained.items()}
-    return nodes.evaluate(
-        parts[2], settings("sinusoids"), settings("characters"), settings("evaluation"), **models
-    )
+    groups = settings("sinusoids"), settings("characters"), settings("evaluation")
+    card = nodes.choose_rates(parts[1], parts[3], *groups[1:], **models)
+    return nodes.evaluate(parts[2], card, *groups, **models)
 
 
 def test_metrics_have_intervals_and_skipped_variants_have_none(evaluated: tuple[Any, ...]) -> None:
@@ -192,7 +199,8 @@ def test_all_variants_meet_the_same_test_tasks(
     """The same start under two names gets the same score on every task; the tasks repeat from their seed."""
     model = trained["random"][0]
     groups = settings("sinusoids"), settings("characters"), settings("evaluation")
-    twice = nodes.evaluate(parts[2], *groups, random=model, maml=model)[1]
+    card = nodes.choose_rates(parts[1], parts[3], *groups[1:], random=model, maml=model)
+    twice = nodes.evaluate(parts[2], card, *groups, random=model, maml=model)[1]
     one, other = (
         twice[twice["variant"] == name].drop(columns="variant").reset_index(drop=True)
         for name in ("random", "maml")
@@ -208,6 +216,68 @@ def test_test_tasks_are_not_the_dev_tasks(parts: Any, settings: Any) -> None:
     other = draw_test_tasks(parts[2], settings("sinusoids"), settings("characters"), seed=1)
     assert not np.isin(points.phase, other[0].phase).any()
     assert not np.array_equal(episodes.rows, other[2].rows)
+
+
+@pytest.fixture(scope="module")
+def many(settings: Any, run_settings: Any) -> dict[str, Any]:
+    """Three alphabets of eight characters: enough for tasks of eight where five are trained on."""
+    drawings = read_characters(raw_file("characters", 3, 8, drawers=8, size=28, seed=7), 28)[0]
+    groups = settings("sinusoids"), settings("characters")
+    train, dev, test, card = nodes.split(drawings, settings("split"), *groups, run_settings())
+    random, _ = nodes.train_random(train, dev, *groups, settings("random"), run_settings())
+    return {"dev": dev, "test": test, "card": card, "models": {"random": random, "maml": Skipped("maml")}}
+
+
+def test_step_size_of_harder_tasks_is_the_best_on_dev(many: dict[str, Any], settings: Any) -> None:
+    characters, evaluation = settings("characters"), settings("evaluation")
+    card = nodes.choose_rates(many["dev"], many["card"], characters, evaluation, **many["models"])
+    assert card["ways"] == 8 and set(card["rates"]) == {"random"}
+    tried = {row["rate"]: row["accuracy"] for row in card["dev"]["random"]}
+    own = many["models"]["random"].characters.rate
+    assert list(tried) == [own, 2 * own, 4 * own]
+    assert tried[card["rates"]["random"]] == max(tried.values())
+
+
+def test_harder_tasks_are_scored_with_all_their_characters(many: dict[str, Any], settings: Any) -> None:
+    groups = settings("sinusoids"), settings("characters"), settings("evaluation")
+    card = nodes.choose_rates(many["dev"], many["card"], *groups[1:], **many["models"])
+    metrics, _, steps, *_ = nodes.evaluate(many["test"], card, *groups, **many["models"])
+    drawings = Drawings.of(many["test"], rotations=False)
+    episodes = draw_many_ways_tasks(drawings, groups[1], 8, groups[2].many_ways_tasks, groups[2].seed)
+    assert (np.sort(episodes.characters, 1) == np.arange(8)).all(), "eight different characters in each"
+    pictures = as_they_are(intensities(drawings, torch.device("cpu")))
+    tasks = character_tasks(pictures, episodes, 1, groups[1].queries)
+    start = many["models"]["random"].characters.for_ways(8, card["rates"]["random"])
+    found = start.answers(tasks, (0, 10))
+    assert found.shape[-1] == 8 and (found[:, 0] == found[:, 0, :, :1]).all(), "all outputs begin alike"
+    right = (found[:, 1].argmax(-1) == tasks.query_y.numpy()).mean()
+    assert metrics["random.many_ways_1shot"] == pytest.approx(right, abs=1e-6)
+    assert steps[steps["task"] == "characters, 8 ways"]["step"].tolist() == [0, 1, 5, 10]
+
+
+def test_places_of_the_characters_do_not_matter_where_all_outputs_begin_alike(
+    many: dict[str, Any], settings: Any
+) -> None:
+    drawings = Drawings.of(many["test"], rotations=False)
+    episodes = draw_many_ways_tasks(drawings, settings("characters"), 8, 4, seed=3)
+    pictures = as_they_are(intensities(drawings, torch.device("cpu")))
+    tasks = character_tasks(pictures, episodes, 1, 2)
+    order = torch.tensor([3, 1, 7, 0, 2, 6, 5, 4])
+    renamed = Tasks(tasks.support_x, order[tasks.support_y], tasks.query_x, order[tasks.query_y])
+    start = many["models"]["random"].characters.for_ways(8, 0.1)
+    one, other = start.answers(tasks, (3,)), start.answers(renamed, (3,))
+    np.testing.assert_allclose(other[..., order.numpy()], one, atol=1e-5)
+    with pytest.raises(ValueError, match="has one output"):
+        many["models"]["random"].sinusoids.for_ways(8, 0.1)
+
+
+def test_parts_with_too_few_characters_have_no_harder_tasks(
+    parts: Any, trained: dict[str, Any], settings: Any, evaluated: tuple[Any, ...]
+) -> None:
+    models = {name: model for name, (model, _) in trained.items()}
+    card = nodes.choose_rates(parts[1], parts[3], settings("characters"), settings("evaluation"), **models)
+    assert card["ways"] == 0, "five characters in each part, five in every task"
+    assert not any("many_ways" in name for name in evaluated[0])
 
 
 def test_shown_episodes_carry_pictures_and_answers(evaluated: tuple[Any, ...], settings: Any) -> None:
@@ -275,10 +345,11 @@ def test_flat_metrics_take_the_right_rows() -> None:
         Curve("maml", "characters", 1, (0, 1, 5, 10), values[:, :4]),
         Curve("maml", "characters", 5, (0, 1, 5, 10), 10 + values[:, :4]),
         Curve("maml", TRANSDUCTIVE, 1, (0, 1, 5, 10), 20 + values[:, :4]),
+        Curve("maml", many_ways(20), 1, (0, 1, 5, 10), 30 + values[:, :4]),
     ]
     metrics = flat_metrics(steps_table(curves, 100))
     expected = {"mse_after_0": 0, "mse_after_1": 1, "mse_after_5": 5, "mse_after_10": 10, "mse_5shot": 110}
-    expected |= {"accuracy_1shot": 3, "accuracy_5shot": 13, "transductive_1shot": 23}
+    expected |= {"accuracy_1shot": 3, "accuracy_5shot": 13, "transductive_1shot": 23, "many_ways_1shot": 33}
     assert {name: metrics[f"maml.{name}"] for name in expected} == expected
 
 

@@ -13,6 +13,8 @@ import torch
 
 from etudes.pipelines.meta_learning import learning, nodes
 from etudes.pipelines.meta_learning.families import CharacterFamily, SinusoidFamily
+from etudes.pipelines.meta_learning.networks import OUTPUT
+from etudes.pipelines.meta_learning.starts import Start
 from etudes.training.session import training_session
 
 CPU = torch.device("cpu")
@@ -53,6 +55,33 @@ def test_maml_learns_sinusoids(family: SinusoidFamily, settings: Any, run_settin
     learned = learning.learn_maml(family, start, part, run_settings(), "key", first_order=False)
     assert learned.dev["mse_after_1"] < 0.75 * before["mse_after_1"]
     assert learned.dev["mse_after_1"] < 0.75 * learned.dev["mse_after_0"]
+
+
+def test_anil_learns_features_that_its_last_layer_can_use(settings: Any, run_settings: Any) -> None:
+    """Gradient steps in the last layer alone do more after the training of the start than before."""
+    torch.manual_seed(0)
+    family = SinusoidFamily(settings("sinusoids", hidden=[40, 40], dev_tasks=100), CPU, OUTPUT)
+    changes = {"steps": 200, "watch_steps": 200, "inner_steps": 3, "inner_rate": 0.02, "rates": [0.02]}
+    part = settings("anil", sinusoids={**changes, "learning_rate": 0.01}).sinusoids
+    start = family.learner.initial()
+    before = family.dev(start, 0.02)
+    learned = learning.learn_maml(family, start, part, run_settings(), "key", first_order=False)
+    assert learned.dev["mse_after_10"] < 0.75 * before["mse_after_10"]
+    assert not torch.equal(learned.weights["hidden.0.weight"], start["hidden.0.weight"])
+
+
+def test_starts_of_anil_keep_their_features_in_new_tasks(parts: Any, whole: Any) -> None:
+    starts = whole("anil")[0]
+    for start in (starts.sinusoids, starts.characters):
+        assert start.adapts == OUTPUT
+        again = type(start).from_state(start.state())
+        assert again.adapts == OUTPUT and again.learner.adapts == OUTPUT
+    assert starts.characters.transductive().adapts == OUTPUT
+    state = whole("maml")[0].characters.state()
+    del state.config["adapts"]
+    assert Start.from_state(state).adapts == "", (
+        "a start stored before there was a choice changes all its weights"
+    )
 
 
 def test_reptile_learns_sinusoids(family: SinusoidFamily, settings: Any, run_settings: Any) -> None:
@@ -127,6 +156,7 @@ class Killed(Exception):
     [
         ("maml", "sinusoids"),
         ("maml_first_order", "characters"),
+        ("anil", "characters"),
         ("reptile", "characters"),
         ("pretrained", "characters"),
     ],

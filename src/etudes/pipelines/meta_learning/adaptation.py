@@ -41,11 +41,16 @@ class Tasks:
 
 @dataclass(frozen=True)
 class Learner:
-    """A network, the loss it descends and the score it is judged by."""
+    """A network, the loss it descends and the score it is judged by.
+
+    ``adapts`` begins the names of the weights that a task changes; all names begin with "". ANIL changes the output layer
+    alone (Raghu et al. 2020, section 4).
+    """
 
     network: nn.Module
     loss: Loss
     score: Loss
+    adapts: str = ""
 
     def initial(self) -> Weights:
         """A copy of the network's own weights."""
@@ -64,9 +69,14 @@ class Learner:
 
 
 def step(learner: Learner, weights: Weights, inputs: Tensor, targets: Tensor, rate: float) -> Weights:
-    """One gradient step on one task: phi - alpha grad L_S(phi)."""
-    gradient = grad(learner.support_loss)(weights, inputs, targets)
-    return {name: value - rate * gradient[name] for name, value in weights.items()}
+    """One gradient step on one task, phi - alpha grad L_S(phi), in the weights that the learner adapts."""
+    moving = {name: value for name, value in weights.items() if name.startswith(learner.adapts)}
+
+    def loss(moved: Weights) -> Tensor:
+        return learner.support_loss({**weights, **moved}, inputs, targets)
+
+    gradient = grad(loss)(moving)
+    return {**weights, **{name: value - rate * gradient[name] for name, value in moving.items()}}
 
 
 def adapt(

@@ -1,4 +1,4 @@
-"""The test tasks, and the scores of a variant's starts on them."""
+"""The test tasks, and the scores of a variant's starts on them; the step sizes of the harder ones, chosen on dev tasks."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ import numpy as np
 import torch
 
 from etudes.examples import Examples
-from etudes.pipelines.meta_learning.families import as_they_are, character_tasks, intensities, sinusoid_tasks
+from etudes.pipelines.meta_learning.families import (
+    DEV_SEED,
+    as_they_are,
+    character_tasks,
+    intensities,
+    sinusoid_tasks,
+)
 from etudes.pipelines.meta_learning.parameters import CharacterParameters, SinusoidParameters
-from etudes.pipelines.meta_learning.scores import STEPS, TRANSDUCTIVE, Curve
-from etudes.pipelines.meta_learning.starts import Starts
+from etudes.pipelines.meta_learning.scores import STEPS, TRANSDUCTIVE, Curve, many_ways
+from etudes.pipelines.meta_learning.starts import Start, Starts
 from etudes.pipelines.meta_learning.tasks import (
     CHARACTER_SHOTS,
     SINUSOID_SHOTS,
@@ -19,6 +25,8 @@ from etudes.pipelines.meta_learning.tasks import (
     draw_episodes,
     draw_sinusoids,
 )
+
+MULTIPLES = (1.0, 2.0, 4.0)  # of a start's own step size, tried on harder dev tasks
 
 
 def draw_test_tasks(
@@ -55,6 +63,37 @@ def draw_alphabet_tasks(
             examples = CHARACTER_SHOTS[0] + characters.queries
             found[name] = draw_episodes(table, tasks, characters.ways, examples, generator)
     return found
+
+
+def draw_many_ways_tasks(
+    drawings: Drawings, characters: CharacterParameters, ways: int, tasks: int, seed: int
+) -> Episodes:
+    """``tasks`` episodes of ``ways`` characters, one drawing of each to learn from."""
+    examples = CHARACTER_SHOTS[0] + characters.queries
+    return draw_episodes(drawings.table, tasks, ways, examples, np.random.default_rng([seed, 3]))
+
+
+def many_ways_scores(
+    start: Start, dev: Examples, characters: CharacterParameters, ways: int, tasks: int
+) -> list[dict[str, float]]:
+    """Accuracy on harder dev tasks, after the last step, with each of a few step sizes: rows of ``rate``, ``accuracy``."""
+    drawings = Drawings.of(dev, rotations=False)
+    episodes = draw_many_ways_tasks(drawings, characters, ways, tasks, DEV_SEED)
+    found = []
+    for multiple in MULTIPLES:
+        rate = multiple * start.rate
+        curve = many_ways_curve("", start, drawings, episodes, rate)
+        found.append({"rate": rate, "accuracy": float(curve.after(STEPS[-1]).mean())})
+    return found
+
+
+def many_ways_curve(name: str, start: Start, drawings: Drawings, episodes: Episodes, rate: float) -> Curve:
+    """Scores of a variant's start on harder tasks, from one drawing of each character."""
+    _, ways, examples = episodes.rows.shape
+    shots = CHARACTER_SHOTS[0]
+    pictures = as_they_are(intensities(drawings, torch.device("cpu")))
+    tasks = character_tasks(pictures, episodes, shots, examples - shots)
+    return Curve(name, many_ways(ways), shots, STEPS, start.for_ways(ways, rate).scores(tasks, STEPS))
 
 
 def curves_of(

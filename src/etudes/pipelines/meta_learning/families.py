@@ -12,7 +12,14 @@ from torch import Tensor
 from etudes.examples import Examples
 from etudes.pipelines.meta_learning.adaptation import Learner, Tasks, Weights, adaptation_curve
 from etudes.pipelines.meta_learning.distortion import distorted
-from etudes.pipelines.meta_learning.networks import Classifier, Regressor, cross_entropy, hits, squared_error
+from etudes.pipelines.meta_learning.networks import (
+    OUTPUT,
+    Classifier,
+    Regressor,
+    cross_entropy,
+    hits,
+    squared_error,
+)
 from etudes.pipelines.meta_learning.outer import Goal
 from etudes.pipelines.meta_learning.parameters import CharacterParameters, SinusoidParameters
 from etudes.pipelines.meta_learning.tasks import (
@@ -65,12 +72,14 @@ class Family(Protocol):
         ...
 
 
-def sinusoid_learner(parameters: SinusoidParameters) -> Learner:
-    return Learner(Regressor(parameters), squared_error, squared_error)
+def sinusoid_learner(parameters: SinusoidParameters, adapts: str = "") -> Learner:
+    return Learner(Regressor(parameters), squared_error, squared_error, adapts)
 
 
-def character_learner(parameters: CharacterParameters, outputs: int | None = None) -> Learner:
-    return Learner(Classifier(parameters, outputs or parameters.ways), cross_entropy, hits)
+def character_learner(
+    parameters: CharacterParameters, adapts: str = "", outputs: int | None = None
+) -> Learner:
+    return Learner(Classifier(parameters, outputs or parameters.ways), cross_entropy, hits, adapts)
 
 
 def sinusoid_tasks(drawn: Sinusoids, shots: int, queries: int) -> Tasks:
@@ -84,7 +93,7 @@ def sinusoid_tasks(drawn: Sinusoids, shots: int, queries: int) -> Tasks:
 
 def intensities(drawings: Drawings, device: torch.device) -> Tensor:
     """Pixels as the network takes them: (N, 1, S, S), 0..1."""
-    return torch.from_numpy(drawings.pixels).to(device)[:, None].to(torch.float32).div_(255)
+    return torch.tensor(drawings.pixels, device=device)[:, None].to(torch.float32).div_(255)
 
 
 def character_tasks(pictures: Pictures, episodes: Episodes, shots: int, queries: int) -> Tasks:
@@ -126,9 +135,9 @@ class SinusoidFamily:
     name = "sinusoids"
     goal = Goal("mse_after_10", maximise=False)
 
-    def __init__(self, parameters: SinusoidParameters, device: torch.device) -> None:
+    def __init__(self, parameters: SinusoidParameters, device: torch.device, adapts: str = "") -> None:
         self.parameters, self.device = parameters, device
-        self.learner = sinusoid_learner(parameters)
+        self.learner = sinusoid_learner(parameters, adapts)
         shots = SINUSOID_SHOTS[-1]
         drawn = draw_sinusoids(
             parameters, parameters.dev_tasks, shots + parameters.queries, np.random.default_rng(DEV_SEED)
@@ -173,11 +182,16 @@ class CharacterFamily:
     goal = Goal("accuracy_1shot", maximise=True)
 
     def __init__(
-        self, parameters: CharacterParameters, train: Examples, dev: Examples, device: torch.device
+        self,
+        parameters: CharacterParameters,
+        train: Examples,
+        dev: Examples,
+        device: torch.device,
+        adapts: str = "",
     ) -> None:
         self.parameters, self.device = parameters, device
-        self.learner = character_learner(parameters)
-        self._answering = character_learner(parameters.answering())
+        self.learner = character_learner(parameters, adapts)
+        self._answering = character_learner(parameters.answering(), adapts)
         self.drawings = Drawings.of(train, parameters.rotations)
         self._pictures = intensities(self.drawings, device)
         held_out = Drawings.of(dev, rotations=False)
@@ -227,7 +241,7 @@ class CharacterFamily:
         return self._met(taken, generator), labels
 
     def joint(self) -> Learner:
-        return character_learner(self.parameters, len(self.drawings))
+        return character_learner(self.parameters, outputs=len(self.drawings))
 
     def pooled(self, generator: np.random.Generator, tasks: int, examples: int) -> tuple[Tensor, Tensor]:
         chosen = draw_episodes(self.drawings.table, 1, min(tasks, len(self.drawings)), examples, generator)
@@ -238,7 +252,7 @@ class CharacterFamily:
         """The features of the joint network; the output layer of a new task begins at zero: all answers alike."""
         fresh = self.learner.initial()
         return {
-            name: torch.zeros_like(fresh[name], device=value.device) if name.startswith("output.") else value
+            name: torch.zeros_like(fresh[name], device=value.device) if name.startswith(OUTPUT) else value
             for name, value in joint.items()
         }
 

@@ -1,4 +1,4 @@
-"""The five variants: what each subtracts from the start, and how each chooses the step size of new tasks."""
+"""The variants: what each subtracts from the start, and how each chooses the step size of new tasks."""
 
 from __future__ import annotations
 
@@ -147,6 +147,7 @@ def train_starts(
     characters: CharacterParameters,
     parameters: Any,
     run: RunParameters,
+    adapts: str = "",
 ) -> tuple[Starts, dict[str, Any]]:
     """Learn a start for each family of tasks, beginning with the same weights in all variants of a seed.
 
@@ -158,20 +159,26 @@ def train_starts(
         characters: the family of characters.
         parameters: of the variant, one part for each family.
         run: seed, device.
+        adapts: begins the names of the weights that a task changes (`Learner`).
 
     Returns:
         The starts, and the history: dev scores, step sizes, and one row for each look at dev.
     """
     seed_everything(derive_seed(run.seed, "start"))
     device = resolve_device(run.device)
-    families = (SinusoidFamily(sinusoids, device), CharacterFamily(characters, train, dev, device))
+    families = (
+        SinusoidFamily(sinusoids, device, adapts),
+        CharacterFamily(characters, train, dev, device, adapts),
+    )
     learned: dict[str, Learned] = {}
     for family in families:
         weights = {name: value.to(device) for name, value in family.learner.initial().items()}
         learned[family.name] = learn(family, weights, getattr(parameters, family.name))
     starts = Starts(
-        Start(sinusoids, learned["sinusoids"].weights, learned["sinusoids"].rate),
-        Start(characters.answering(), learned["characters"].weights, learned["characters"].rate),
+        *(
+            Start(parameters_of, learned[name].weights, learned[name].rate, adapts)
+            for name, parameters_of in (("sinusoids", sinusoids), ("characters", characters.answering()))
+        )
     )
     history = {
         "dev": {**learned["sinusoids"].dev, **learned["characters"].dev},

@@ -16,6 +16,7 @@ from torch.nn import functional
 from etudes.pipelines.meta_learning.parameters import CharacterParameters, Normalisation, SinusoidParameters
 
 LAYERS = 4
+OUTPUT = "output."  # begins the names of the weights of the last layer, in both networks
 EPSILON = 1e-5
 
 

@@ -183,6 +183,24 @@ def train_maml_first_order(
     return train_starts(learn, train_split, dev_split, sinusoids, characters, parameters, run)
 
 
+def train_anil(
+    train_split: Examples,
+    dev_split: Examples,
+    split_card: dict[str, Any],
+    sinusoids: SinusoidParameters,
+    characters: CharacterParameters,
+    parameters: MamlParameters,
+    run: RunParameters,
+) -> Trained:
+    """ANIL: MAML whose tasks change the output layer alone."""
+    from etudes.pipelines.meta_learning.learning import learn_maml, train_starts
+    from etudes.pipelines.meta_learning.networks import OUTPUT
+
+    key = _key(split_card, "anil", sinusoids, characters)
+    learn = partial(learn_maml, run=run, fingerprint=key, first_order=False)
+    return train_starts(learn, train_split, dev_split, sinusoids, characters, parameters, run, OUTPUT)
+
+
 def train_maml(
     train_split: Examples,
     dev_split: Examples,
@@ -208,8 +226,38 @@ def _key(
     return json.dumps([*parts, *(part.model_dump(mode="json") for part in parameters)], sort_keys=True)
 
 
+def choose_rates(
+    dev_split: Examples,
+    split_card: dict[str, Any],
+    characters: CharacterParameters,
+    parameters: EvaluationParameters,
+    **models: Any,
+) -> dict[str, Any]:
+    """The number of characters in the harder tasks, and the step size of each variant that does best there on dev.
+
+    A mean loss over more characters has smaller gradients for each, so the step size of the trained tasks may be too small.
+    """
+    from etudes.pipelines.meta_learning.evaluation import many_ways_scores
+
+    ways = min(parameters.many_ways, split_card["dev_characters"], split_card["test_characters"])
+    if ways <= characters.ways:
+        return {"ways": 0, "rates": {}, "dev": {}}
+    scores = {
+        name: many_ways_scores(model.characters, dev_split, characters, ways, parameters.many_ways_tasks)
+        for name, model in selected(models).items()
+    }
+    return {
+        "ways": ways,
+        "rates": {
+            name: max(of_name, key=lambda row: row["accuracy"])["rate"] for name, of_name in scores.items()
+        },
+        "dev": scores,
+    }
+
+
 def evaluate(
     test_split: Examples,
+    many_ways_history: dict[str, Any],
     sinusoids: SinusoidParameters,
     characters: CharacterParameters,
     parameters: EvaluationParameters,
@@ -235,12 +283,20 @@ def evaluate(
         alphabet_curves,
         curves_of,
         draw_alphabet_tasks,
+        draw_many_ways_tasks,
         draw_test_tasks,
+        many_ways_curve,
     )
     from etudes.pipelines.meta_learning.shown import shown_episodes, shown_sinusoids
 
     points, drawings, episodes = draw_test_tasks(test_split, sinusoids, characters, parameters.seed)
     inside = draw_alphabet_tasks(test_split, drawings, characters, parameters.alphabet_tasks, parameters.seed)
+    ways = many_ways_history["ways"]
+    harder = (
+        draw_many_ways_tasks(drawings, characters, ways, parameters.many_ways_tasks, parameters.seed)
+        if ways
+        else None
+    )
     curves: list[Curve] = []
     inside_curves: list[Curve] = []
     costs: dict[str, Any] = {}
@@ -251,6 +307,10 @@ def evaluate(
         seconds = time.perf_counter() - started
         tasks = len(SINUSOID_SHOTS) * len(points.x) + len(CHARACTER_SHOTS) * len(episodes.rows)
         costs[name] = {"inference_seconds": round(seconds, 3), "tasks_per_second": round(tasks / seconds, 1)}
+        if harder is not None:
+            curves.append(
+                many_ways_curve(name, model.characters, drawings, harder, many_ways_history["rates"][name])
+            )
         inside_curves += alphabet_curves(name, model, drawings, inside)
     table = steps_table(curves, parameters.resamples)
     differences = differences_table(curves, load_study("meta_learning").baseline, parameters.resamples)

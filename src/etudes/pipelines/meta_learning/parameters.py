@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from etudes.training.parameters import Strict
 
-Variant = Literal["random", "pretrained", "reptile", "maml_first_order", "maml"]
+Variant = Literal["random", "pretrained", "reptile", "maml_first_order", "anil", "maml"]
 Normalisation = Literal["support", "query", "layer"]
 
 
@@ -222,6 +222,12 @@ class EvaluationParameters(Strict):
     alphabet_tasks: int = Field(
         ge=2, description="further tasks whose characters come from one alphabet, for each test alphabet"
     )
+    many_ways: int = Field(
+        ge=2,
+        description="characters of the harder tasks, or as many as dev and test hold; no more than `characters.ways`: no "
+        "harder tasks",
+    )
+    many_ways_tasks: int = Field(ge=2, description="harder tasks in dev, and in test")
     resamples: int = Field(ge=100, description="bootstrap resamples of tasks behind every interval")
     shown: int = Field(ge=1, le=6, description="test tasks that the report draws")
 
@@ -237,5 +243,6 @@ class Parameters(Strict):
     pretrained: PretrainedParameters
     reptile: ReptileParameters
     maml_first_order: MamlParameters
+    anil: MamlParameters
     maml: MamlParameters
     evaluation: EvaluationParameters

@@ -17,8 +17,10 @@ def create_pipeline() -> Pipeline:
                             │
                           split (by alphabet) ─ train_split, dev_split, test_split, split_card
                             │
-        random   pretrained   reptile   maml_first_order   maml        train_<variant>
-           └─────────┴───────────┼───────────┴──────────────┘          (sinusoids: drawn where they are needed)
+        random   pretrained   reptile   maml_first_order   anil   maml   train_<variant>
+           └─────────┴───────────┼───────────┴────────────┴──────┘    (sinusoids: drawn where they are needed)
+                       choose_rates (dev) ─ many_ways_history
+                                 │
                               evaluate ─ metrics, predictions, tables, episode_samples
                                  │
                                report ─ figures, episode_image, report, predictor
@@ -62,9 +64,22 @@ def create_pipeline() -> Pipeline:
             *trained,
             stage_node(
                 "evaluate",
+                nodes.choose_rates,
+                {
+                    "dev_split": "dev_split",
+                    "split_card": "split_card",
+                    "characters": "params:characters",
+                    "parameters": "params:evaluation",
+                    **models,
+                },
+                "many_ways_history",
+            ),
+            stage_node(
+                "evaluate",
                 nodes.evaluate,
                 {
                     "test_split": "test_split",
+                    "many_ways_history": "many_ways_history",
                     "sinusoids": "params:sinusoids",
                     "characters": "params:characters",
                     "parameters": "params:evaluation",
@@ -107,6 +122,7 @@ def create_pipeline() -> Pipeline:
                     "data_card": "data_card",
                     "split_card": "split_card",
                     "metrics": "metrics",
+                    "many_ways_history": "many_ways_history",
                     "alphabets_table": "alphabets_table",
                     "differences_table": "differences_table",
                     "inference": "inference_resources",

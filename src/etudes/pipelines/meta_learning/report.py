@@ -104,6 +104,7 @@ def write_report(
     data_card: dict[str, Any],
     split_card: dict[str, Any],
     metrics: dict[str, float],
+    many_ways_history: dict[str, Any],
     alphabets_table: pd.DataFrame,
     differences_table: pd.DataFrame,
     inference: dict[str, Any],
@@ -147,6 +148,14 @@ def write_report(
     )
     if len(alphabets_table):
         page.table(_alphabets(alphabets_table, variants), "Accuracy inside one alphabet", note=ALPHABET_NOTE)
+    if many_ways_history["ways"]:
+        ways = many_ways_history["ways"]
+        page.table(
+            _many_ways(metrics, many_ways_history, variants),
+            f"Accuracy among {ways} characters",
+            note=f"One drawing of each character, ten steps, from starts trained on {characters.ways}; guessing gives "
+            f"{1 / ways:.2f}. {MANY_WAYS_NOTE}",
+        )
     page.table(_differences(differences_table), "First minus second, task by task", note=DIFFERENCE_NOTE)
     page.section("What adapting looks like", "The first tasks of the test set, not chosen.")
     page.figure(
@@ -174,6 +183,10 @@ TOGETHER = (
 ALPHABET_NOTE = (
     "One drawing of each character, ten steps, with 95 % bootstrap intervals over tasks whose characters all come from "
     "the named test alphabet."
+)
+MANY_WAYS_NOTE = (
+    "The outputs of a task begin alike, at the mean of those that were learned; the step size is the best of three "
+    "multiples of the start's own on dev tasks as hard. 95 % bootstrap intervals over tasks."
 )
 DIFFERENCE_NOTE = (
     "Both variants adapt to the same tasks, so what makes a task hard cancels. A difference whose interval holds 0 is "
@@ -255,6 +268,22 @@ def _alphabets(table: pd.DataFrame, variants: list[str]) -> list[dict[str, Any]]
             for row in of_variant
         }
         rows.append({"variant": variant, **cells})
+    return rows
+
+
+def _many_ways(
+    metrics: Mapping[str, float], card: Mapping[str, Any], variants: list[str]
+) -> list[dict[str, Any]]:
+    rows = []
+    for variant in variants:
+        value, low, high = (metrics[f"{variant}.many_ways_1shot{end}"] for end in ("", ".low", ".high"))
+        rows.append(
+            {
+                "variant": variant,
+                "accuracy": f"{value:.3f} ({low:.3f} to {high:.3f})",
+                "step size": f"{card['rates'][variant]:g}",
+            }
+        )
     return rows
 
 

@@ -18,6 +18,11 @@ COLUMNS = ["variant", "task", "shots", "step", "value", "low", "high"]
 COMPARED = (("sinusoids", 10, 1), ("sinusoids", 10, 10), ("characters", 1, 10), ("characters", 5, 10))
 
 
+def many_ways(ways: int) -> str:
+    """The name of the tasks with so many characters."""
+    return f"characters, {ways} ways"
+
+
 @dataclass(frozen=True)
 class Curve:
     """Scores of one variant on all test tasks of one kind: ``values`` (T, len(steps))."""
@@ -81,7 +86,8 @@ def alphabets_table(curves: Sequence[Curve], resamples: int) -> pd.DataFrame:
 
 def flat_metrics(table: pd.DataFrame) -> dict[str, float]:
     """``variant.mse_after_<step>`` (10 points); after 10 steps ``mse_5shot``, ``accuracy_<shots>shot``, and
-    ``transductive_1shot``, the accuracy where the queries of a task are normalised together.
+    ``transductive_1shot``, the accuracy where the queries of a task are normalised together, and ``many_ways_1shot``, the
+    accuracy in the harder tasks.
     """
     metrics: dict[str, float] = {}
     for row in table.to_dict("records"):
@@ -94,6 +100,8 @@ def flat_metrics(table: pd.DataFrame) -> dict[str, float]:
             names.append(f"accuracy_{row['shots']}shot")
         if row["task"] == TRANSDUCTIVE and row["step"] == STEPS[-1]:
             names.append(f"transductive_{row['shots']}shot")
+        if row["task"].endswith(" ways") and row["step"] == STEPS[-1]:
+            names.append(f"many_ways_{row['shots']}shot")
         for name in names:
             key = f"{row['variant']}.{name}"
             metrics[key], metrics[f"{key}.low"], metrics[f"{key}.high"] = (
@@ -105,12 +113,12 @@ def flat_metrics(table: pd.DataFrame) -> dict[str, float]:
 
 
 def differences_table(curves: Sequence[Curve], baseline: str, resamples: int) -> pd.DataFrame:
-    """Each variant minus the baseline, and second minus first order, task by task, with intervals of the mean."""
+    """Each variant minus the baseline, and MAML minus its two cheaper forms, task by task, with intervals of the mean."""
     found: Mapping[tuple[str, str, int], Curve] = {(c.variant, c.task, c.shots): c for c in curves}
     variants = list(dict.fromkeys(curve.variant for curve in curves))
     pairs = [(variant, baseline) for variant in variants if variant != baseline and baseline in variants]
-    if {"maml", "maml_first_order"} <= set(variants):
-        pairs.append(("maml", "maml_first_order"))
+    others = [name for name in ("maml_first_order", "anil") if {"maml", name} <= set(variants)]
+    pairs += [("maml", name) for name in others]
     rows = []
     for first, second in pairs:
         for task, shots, step in COMPARED:

@@ -11,6 +11,7 @@ import torch
 from etudes.models import ModelState, register_model
 from etudes.pipelines.meta_learning.adaptation import Learner, Tasks, Weights, adaptation_curve, answers
 from etudes.pipelines.meta_learning.families import character_learner, sinusoid_learner
+from etudes.pipelines.meta_learning.networks import OUTPUT
 from etudes.pipelines.meta_learning.parameters import CharacterParameters, SinusoidParameters
 
 Kind = Literal["sinusoids", "characters"]
@@ -18,14 +19,18 @@ Kind = Literal["sinusoids", "characters"]
 
 @register_model("meta_learning.start")
 class Start:
-    """Weights to begin a task with, and the size of the gradient steps from there."""
+    """Weights to begin a task with, the size of the gradient steps from there, and which weights they change (`Learner`)."""
 
     registered_name: str
 
     def __init__(
-        self, parameters: SinusoidParameters | CharacterParameters, weights: Weights, rate: float
+        self,
+        parameters: SinusoidParameters | CharacterParameters,
+        weights: Weights,
+        rate: float,
+        adapts: str = "",
     ) -> None:
-        self.parameters, self.weights, self.rate = parameters, weights, rate
+        self.parameters, self.weights, self.rate, self.adapts = parameters, weights, rate, adapts
 
     @property
     def kind(self) -> Kind:
@@ -38,8 +43,8 @@ class Start:
     @property
     def learner(self) -> Learner:
         if isinstance(self.parameters, SinusoidParameters):
-            return sinusoid_learner(self.parameters)
-        return character_learner(self.parameters)
+            return sinusoid_learner(self.parameters, self.adapts)
+        return character_learner(self.parameters, self.adapts)
 
     def transductive(self) -> Start:
         """The same start, with the queries of a task normalised by their own common statistics (MAML's reference code).
@@ -51,7 +56,31 @@ class Start:
             raise ValueError(
                 "the network of the sinusoids normalises nothing; expected a start of characters"
             )
-        return Start(self.parameters.model_copy(update={"normalisation": "query"}), self.weights, self.rate)
+        return Start(
+            self.parameters.model_copy(update={"normalisation": "query"}),
+            self.weights,
+            self.rate,
+            self.adapts,
+        )
+
+    def for_ways(self, ways: int, rate: float) -> Start:
+        """The same start for tasks of another number of characters.
+
+        Every output begins at the mean of the outputs that were learned. In training a character gets its place in the task
+        by chance, so no output has a meaning of its own, and one for all serves as well (Ye and Chao 2022).
+
+        Raises:
+            ValueError: a start of sinusoids, whose network has one output.
+        """
+        if isinstance(self.parameters, SinusoidParameters):
+            raise ValueError("the network of the sinusoids has one output; expected a start of characters")
+        weights = {
+            name: value.mean(0, keepdim=True).expand(ways, *value.shape[1:]).contiguous()
+            if name.startswith(OUTPUT)
+            else value
+            for name, value in self.weights.items()
+        }
+        return Start(self.parameters.model_copy(update={"ways": ways}), weights, rate, self.adapts)
 
     def scores(self, tasks: Tasks, steps: Sequence[int]) -> np.ndarray:
         """Score of each task's queries after the given numbers of steps: (T, len(steps)), float64."""
@@ -62,14 +91,21 @@ class Start:
         return answers(self.learner, self.weights, tasks, steps, self.rate).numpy()
 
     def state(self) -> ModelState:
-        config = {"kind": self.kind, "parameters": self.parameters.model_dump(mode="json"), "rate": self.rate}
+        config = {
+            "kind": self.kind,
+            "parameters": self.parameters.model_dump(mode="json"),
+            "rate": self.rate,
+            "adapts": self.adapts,
+        }
         return ModelState(config, {name: value.cpu().numpy() for name, value in self.weights.items()})
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
         shapes = SinusoidParameters if state.config["kind"] == "sinusoids" else CharacterParameters
         weights = {name: torch.from_numpy(value) for name, value in state.arrays.items()}
-        return cls(shapes.model_validate(state.config["parameters"]), weights, state.config["rate"])
+        parameters = shapes.model_validate(state.config["parameters"])
+        # Starts stored before there was ANIL adapt all their weights.
+        return cls(parameters, weights, state.config["rate"], state.config.get("adapts", ""))
 
 
 @register_model("meta_learning.starts")
