@@ -23,7 +23,7 @@ from etudes.reporting import (
     term_weights,
     variant_colours,
 )
-from etudes.reporting.style import PALETTE
+from etudes.reporting.style import PALETTE, add_band, new_figure
 
 
 def test_every_axis_of_every_figure_has_a_name_and_a_unit_and_every_figure_a_title(figures) -> None:
@@ -53,6 +53,16 @@ def test_colours_follow_the_position_in_the_list_alone(metrics, histories, bins)
     points = reliability_diagram(bins, variants=VARIANTS)
     for figure in (curves, points):
         assert {t.line.color for t in figure.data if t.name == "encoder"} == {PALETTE[3]}
+
+
+def test_band_outlines_low_and_high_without_marks() -> None:
+    """Marks at the corners would read as points that were measured."""
+    figure = new_figure("A band", 300)
+    add_band(figure, [0, 1, 5], [1.0, 2.0, 3.0], [4.0, 5.0, 6.0], PALETTE[0], "maml", yaxis="y2")
+    (band,) = figure.data
+    assert list(zip(band.x, band.y, strict=True)) == [(0, 4), (1, 5), (5, 6), (5, 3), (1, 2), (0, 1)]
+    assert (band.mode, band.fill, band.legendgroup, band.yaxis) == ("lines", "toself", "maml", "y2")
+    assert not band.showlegend
 
 
 def test_plotlys_default_template_is_left_alone(figures) -> None:

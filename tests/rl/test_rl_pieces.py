@@ -100,7 +100,7 @@ def test_figures_name_their_axes_and_hold_what_was_given() -> None:
     curves = return_curves(
         {"bbf": ([1, 2], [[0.0, 5.0], [2.0, 9.0]])}, variants=variants, levels={"solved": 200.0}, resamples=50
     )
-    line = next(trace for trace in curves.data if trace.mode)
+    line = next(trace for trace in curves.data if trace.showlegend is not False)
     assert list(line.y) == [1, 7] and line.name == "bbf (2)"
     assert "steps" in curves.layout.xaxis.title.text and "points" in curves.layout.yaxis.title.text
     profile = profile_curves(

@@ -17,10 +17,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from etudes.reporting.metric import check_variants
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+    from numpy.typing import ArrayLike
 
 TEMPLATE = "etudes"
 PALETTE = ("#1845fb", "#ff5e02", "#c91f16", "#c849a9", "#adad7d", "#86c8dd", "#578dff", "#656364")
@@ -137,6 +140,42 @@ def translucent(colour: str, opacity: float) -> str:
     """A colour ``#rrggbb`` as plotly's rgba, so that whiskers and grid lines show through a bar."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"
+
+
+def add_band(
+    figure: go.Figure,
+    x: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    colour: str,
+    group: str,
+    **axes: str,
+) -> None:
+    """Shade what lies between ``low`` and ``high`` over ``x``; the legend entry ``group`` hides and shows it.
+
+    Args:
+        figure: to draw into.
+        x, low, high: (n,).
+        colour: ``#rrggbb``.
+        group: the ``legendgroup`` of the line that the band belongs to.
+        axes: ``xaxis`` and ``yaxis`` where they are not the first ones.
+    """
+    import plotly.graph_objects as go
+
+    figure.add_trace(
+        go.Scatter(
+            x=np.concatenate([x, np.flip(x)]),
+            y=np.concatenate([high, np.flip(low)]),
+            mode="lines",  # by itself plotly marks the corners of a short outline
+            fill="toself",
+            fillcolor=translucent(colour, 0.18),
+            line={"width": 0},
+            hoverinfo="skip",
+            legendgroup=group,
+            showlegend=False,
+            **axes,
+        )
+    )
 
 
 def plain(text: object) -> str:

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from etudes.reporting.style import (
     HEAT,
     NEUTRAL,
     TOP_MARGIN,
+    add_band,
     colour_order,
     new_figure,
     plain,
     say_empty,
-    translucent,
     variant_colours,
     variant_symbols,
 )
@@ -68,7 +68,7 @@ def return_curves(
         middle = interquartile_mean(returns.T[..., None])
         if len(returns) > 1:
             low, high = mean_band(returns, resamples, statistic="iqm")
-            _add_band(figure, name, steps, low, high, colours[name])
+            add_band(figure, steps, low, high, colours[name], name)
         figure.add_trace(
             go.Scatter(
                 x=steps,
@@ -123,7 +123,7 @@ def profile_curves(
             continue
         profile = performance_profile(returns[name], thresholds, resamples)
         if len(np.asarray(returns[name])) > 1:
-            _add_band(figure, name, thresholds, profile["low"], profile["high"], colours[name])
+            add_band(figure, thresholds, profile["low"], profile["high"], colours[name], name)
         figure.add_trace(
             go.Scatter(
                 x=thresholds,
@@ -189,23 +189,6 @@ def _told(cell: Mapping[str, Any] | None) -> str:
     text = f"{plain(cell['variant'])} beats {plain(cell['other'])}: {cell['probability']:.3f}"
     low, high = cell["low"], cell["high"]
     return text if np.isnan(low) else f"{text} [{low:.3f}, {high:.3f}]"
-
-
-def _add_band(figure: go.Figure, name: str, x: NDArray, low: NDArray, high: NDArray, colour: str) -> None:
-    import plotly.graph_objects as go
-
-    figure.add_trace(
-        go.Scatter(
-            x=np.concatenate([x, x[::-1]]),
-            y=np.concatenate([high, low[::-1]]),
-            fill="toself",
-            fillcolor=translucent(colour, 0.15),
-            line={"width": 0},
-            hoverinfo="skip",
-            legendgroup=name,
-            showlegend=False,
-        )
-    )
 
 
 def _add_level(figure: go.Figure, text: str, level: float) -> None:

@@ -22,7 +22,7 @@ STUDY = "meta_learning"
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a user's own drawings, in which two variants ran once to their end."""
     folder = make_project(tmp_path_factory.mktemp("meta") / "project")
-    drawings = raw_file("characters", alphabets=3, characters=5, drawers=8, size=28, seed=3)
+    drawings = raw_file("characters", alphabets=3, characters=8, drawers=8, size=28, seed=3)
     for name in drawings:
         path = folder / "raw" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,6 +65,7 @@ def test_own_drawings_give_metrics_a_page_and_answers(own: Path, predict: Callab
         "How fast each start learns",
         "What adapting looks like",
         "Accuracy inside one alphabet",
+        "Accuracy among 8 characters",
         "First minus second, task by task",
     ):
         assert words in page

@@ -9,7 +9,16 @@ import numpy as np
 import pandas as pd
 
 from etudes.reporting import new_figure, variant_colours, variant_symbols
-from etudes.reporting.style import NEUTRAL, PALETTE, TOP_MARGIN, plain, say_empty, translucent, wrapped
+from etudes.reporting.style import (
+    NEUTRAL,
+    PALETTE,
+    TOP_MARGIN,
+    add_band,
+    plain,
+    say_empty,
+    translucent,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -72,20 +81,7 @@ def _add_bands(figure: go.Figure, table: pd.DataFrame, variants: Sequence[str]) 
         name = str(method)
         yaxis, colour = "y" if metric == "accuracy" else "y2", colours[name]
         band = part.dropna(subset=["low", "high"])
-        figure.add_trace(
-            go.Scatter(
-                x=[*band["size"], *band["size"][::-1]],
-                y=[*band["high"], *band["low"][::-1]],
-                yaxis=yaxis,
-                mode="lines",
-                fill="toself",
-                fillcolor=translucent(colour, 0.18),
-                line={"width": 0},
-                legendgroup=name,
-                showlegend=False,
-                hoverinfo="skip",
-            )
-        )
+        add_band(figure, band["size"], band["low"], band["high"], colour, name, yaxis=yaxis)
         figure.add_trace(
             go.Scatter(
                 x=part["size"],

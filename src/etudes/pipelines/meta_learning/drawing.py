@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from etudes.reporting import new_figure, variant_colours, variant_symbols
-from etudes.reporting.style import NEUTRAL, TOP_MARGIN, plain, say_empty, translucent
+from etudes.reporting.style import NEUTRAL, TOP_MARGIN, add_band, plain, say_empty
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -63,31 +63,20 @@ def adaptation(
             found = rows[(rows["variant"] == name) & (rows["shots"] == count)].sort_values("step")
             if found.empty:
                 continue
-            look = {"xaxis": f"x{number}", "yaxis": f"y{number}", "legendgroup": name}
-            steps = found["step"].tolist()
+            axes = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+            add_band(figure, found["step"], found["low"], found["high"], colours[name], name, **axes)
             figure.add_trace(
                 go.Scatter(
-                    x=steps + steps[::-1],
-                    y=found["high"].tolist() + found["low"].tolist()[::-1],
-                    fill="toself",
-                    fillcolor=translucent(colours[name], 0.18),
-                    line={"width": 0},
-                    hoverinfo="skip",
-                    showlegend=False,
-                    **look,
-                )
-            )
-            figure.add_trace(
-                go.Scatter(
-                    x=steps,
+                    x=found["step"].tolist(),
                     y=found["value"].tolist(),
                     mode="lines+markers",
                     name=plain(name),
+                    legendgroup=name,
                     showlegend=panel == 0,
                     line={"color": colours[name], "width": 2},
                     marker={"symbol": symbols[name], "size": 7},
                     hovertemplate="%{x} steps: %{y:.3f}",
-                    **look,
+                    **axes,
                 )
             )
     return figure

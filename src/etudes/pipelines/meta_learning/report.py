@@ -154,7 +154,7 @@ def write_report(
             _many_ways(metrics, many_ways_history, variants),
             f"Accuracy among {ways} characters",
             note=f"One drawing of each character, ten steps, from starts trained on {characters.ways}; guessing gives "
-            f"{1 / ways:.2f}. {MANY_WAYS_NOTE}",
+            f"{1 / ways:.3g}. {MANY_WAYS_NOTE}",
         )
     page.table(_differences(differences_table), "First minus second, task by task", note=DIFFERENCE_NOTE)
     page.section("What adapting looks like", "The first tasks of the test set, not chosen.")
@@ -178,7 +178,7 @@ def write_report(
 
 TOGETHER = (
     " Papers on few-shot learning often normalise the queries of a task together (transductive), so that each profits from "
-    "the others; unless each picture is normalised by itself, that score stands beside as *queries together*."
+    "the others; unless each picture is normalised by itself, that score stands beside as `queries together`."
 )
 ALPHABET_NOTE = (
     "One drawing of each character, ten steps, with 95 % bootstrap intervals over tasks whose characters all come from "
