@@ -46,9 +46,9 @@ def learner(
 
 
 @pytest.mark.parametrize("layer_norm", [False, True])
-@pytest.mark.parametrize("gradient_clip", [0.1, 10.0])
+@pytest.mark.parametrize(("gradient_clip", "double_q"), [(0.1, True), (10.0, True), (10.0, False)])
 def test_an_update_equals_a_plain_implementation(
-    settings: Callable[..., Any], layer_norm: bool, gradient_clip: float
+    settings: Callable[..., Any], layer_norm: bool, gradient_clip: float, double_q: bool
 ) -> None:
     """Five updates with separate tensors, autograd, one loss and one optimiser step after the other."""
     ours = learner(
@@ -62,8 +62,11 @@ def test_an_update_equals_a_plain_implementation(
         learning_rate_end=0.0005,
         layer_norm=layer_norm,
         gradient_clip=gradient_clip,
+        double_q=double_q,
         huber=0.7,
     )
+    # A target network that is another from the start, so that the two often choose different actions.
+    ours._target.data.add_(0.1 * torch.randn(ours._target.shape, generator=torch.Generator().manual_seed(1)))
     online, target, buffer = copy.deepcopy(ours.online), copy.deepcopy(ours.target), some_buffer()
     for network in (online, target):
         for parameter in network.parameters():
@@ -79,7 +82,8 @@ def test_an_update_equals_a_plain_implementation(
         with torch.no_grad():
             following = torch.from_numpy(batch.next_observations)
             best = online(following).argmax(1)
-            worth = target(following)[torch.arange(len(batch)), best]
+            judged = target(following)
+            worth = judged[torch.arange(len(batch)), best] if double_q else judged.max(1).values
             wanted = torch.from_numpy(batch.returns) + torch.from_numpy(batch.discounts) * worth
         values = online(torch.from_numpy(batch.observations))[
             torch.arange(len(batch)), torch.from_numpy(batch.actions)

@@ -123,7 +123,9 @@ class Learner:
         both = torch.cat([part.unflatten(0, (count, size)) for part in (observations, following)], 1)
         for part in range(count):
             values, online_next = self._passes.forward(both[part]).split(size)
-            targets = double_q_targets(returns[part], discounts[part], online_next, target_next[part])
+            # Chosen and judged by the target network alone, the value is its largest: plain Q-learning.
+            chooser = online_next if settings.double_q else target_next[part]
+            targets = double_q_targets(returns[part], discounts[part], chooser, target_next[part])
             action = actions[part][:, None]
             error = values.gather(1, action).squeeze(1) - targets
             # The derivative of the mean Huber loss by the values of the actions taken is the clipped error over B.

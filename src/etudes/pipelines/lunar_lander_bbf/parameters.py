@@ -36,7 +36,7 @@ class RunsParameters(Strict):
 
 
 class TrainingParameters(Strict):
-    """Double DQN; every learning variant starts from these."""
+    """DQN; every learning variant starts from these."""
 
     steps: int = Field(ge=1, description="environment steps of one agent")
     warmup_steps: int = Field(ge=1, description="steps before the first update")
@@ -56,6 +56,10 @@ class TrainingParameters(Strict):
     epsilon_start: float = Field(ge=0, le=1, description="share of random actions at the start")
     epsilon_end: float = Field(ge=0, le=1)
     epsilon_share: float = Field(gt=0, le=1, description="share of the steps over which it falls")
+    double_q: bool = Field(
+        description="the online network chooses the action of a target and the target network says what it is worth; "
+        "else the target network does both"
+    )
     n_step: int = Field(ge=1, description="rewards of a target")
     discount: float = Field(gt=0, lt=1)
     evaluate_every: int = Field(ge=1, description="environment steps between two points of the curve")
