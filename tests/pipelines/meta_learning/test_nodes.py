@@ -228,7 +228,7 @@ def many(settings: Any, run_settings: Any) -> dict[str, Any]:
     return {"dev": dev, "test": test, "card": card, "models": {"random": random, "maml": Skipped("maml")}}
 
 
-def test_step_size_of_harder_tasks_is_the_best_on_dev(many: dict[str, Any], settings: Any) -> None:
+def test_step_size_among_more_characters_is_the_best_on_dev(many: dict[str, Any], settings: Any) -> None:
     characters, evaluation = settings("characters"), settings("evaluation")
     card = nodes.choose_rates(many["dev"], many["card"], characters, evaluation, **many["models"])
     assert card["ways"] == 8 and set(card["rates"]) == {"random"}
@@ -236,9 +236,18 @@ def test_step_size_of_harder_tasks_is_the_best_on_dev(many: dict[str, Any], sett
     own = many["models"]["random"].characters.rate
     assert list(tried) == [own, 2 * own, 4 * own]
     assert tried[card["rates"]["random"]] == max(tried.values())
+    for wanted, smallest, ways in ((20, 6, 6), (6, 8, 6), (20, 40, 8)):
+        limited = nodes.choose_rates(
+            many["dev"],
+            {**many["card"], "smallest_test_characters": smallest},
+            characters,
+            settings("evaluation", many_ways=wanted),
+            **many["models"],
+        )
+        assert limited["ways"] == ways, "as many as are wanted, and as dev and every test group hold"
 
 
-def test_harder_tasks_are_scored_with_all_their_characters(many: dict[str, Any], settings: Any) -> None:
+def test_tasks_of_more_characters_are_scored_with_all_of_them(many: dict[str, Any], settings: Any) -> None:
     groups = settings("sinusoids"), settings("characters"), settings("evaluation")
     card = nodes.choose_rates(many["dev"], many["card"], *groups[1:], **many["models"])
     metrics, _, steps, *_ = nodes.evaluate(many["test"], card, *groups, **many["models"])
@@ -250,6 +259,10 @@ def test_harder_tasks_are_scored_with_all_their_characters(many: dict[str, Any],
     start = many["models"]["random"].characters.for_ways(8, card["rates"]["random"])
     found = start.answers(tasks, (0, 10))
     assert found.shape[-1] == 8 and (found[:, 0] == found[:, 0, :, :1]).all(), "all outputs begin alike"
+    learned = many["models"]["random"].characters.weights
+    for name in ("output.weight", "output.bias"):
+        mean = learned[name].double().mean(0).expand_as(start.weights[name])
+        torch.testing.assert_close(start.weights[name].double(), mean, atol=1e-6, rtol=1e-5)
     right = (found[:, 1].argmax(-1) == tasks.query_y.numpy()).mean()
     assert metrics["random.many_ways_1shot"] == pytest.approx(right, abs=1e-6)
     assert steps[steps["task"] == "characters, 8 ways"]["step"].tolist() == [0, 1, 5, 10]
@@ -271,13 +284,29 @@ def test_places_of_the_characters_do_not_matter_where_all_outputs_begin_alike(
         many["models"]["random"].sinusoids.for_ways(8, 0.1)
 
 
-def test_parts_with_too_few_characters_have_no_harder_tasks(
+def test_parts_with_too_few_characters_have_no_tasks_of_more(
     parts: Any, trained: dict[str, Any], settings: Any, evaluated: tuple[Any, ...]
 ) -> None:
     models = {name: model for name, (model, _) in trained.items()}
     card = nodes.choose_rates(parts[1], parts[3], settings("characters"), settings("evaluation"), **models)
     assert card["ways"] == 0, "five characters in each part, five in every task"
     assert not any("many_ways" in name for name in evaluated[0])
+
+
+def test_every_test_group_must_hold_enough_and_the_smallest_is_known(
+    settings: Any, run_settings: Any
+) -> None:
+    """Group 2 is held out by the next seed; that run should not end after this one's hours of training."""
+    drawings = read_characters(raw_file("characters", 4, 5, drawers=8, size=28, seed=7), 28)[0]
+    few = drawings.take(~drawings.rows["id"].str.startswith("alphabet03/character04").to_numpy())
+    groups = SplitParameters(dev=["alphabet02"], test=[["alphabet01"], ["alphabet03"]])
+    sinusoids, seed = settings("sinusoids"), run_settings(seed=0)
+    card = nodes.split(few, groups, sinusoids, settings("characters", ways=4), seed)[3]
+    assert card["test_characters"] == 5 and card["smallest_test_characters"] == 4
+    with pytest.raises(
+        ValueError, match="test group 2 has 4 characters in the alphabets alphabet03; a task needs 5"
+    ):
+        nodes.split(few, groups, sinusoids, settings("characters"), seed)
 
 
 def test_shown_episodes_carry_pictures_and_answers(evaluated: tuple[Any, ...], settings: Any) -> None:
@@ -327,11 +356,12 @@ def test_differences_are_paired() -> None:
     steps = tuple(range(11))
     curves = [
         Curve(variant, task, shots, steps, noise - gap)
-        for variant, gap in (("random", 0.0), ("maml_first_order", 0.5), ("maml", 0.75))
+        for variant, gap in (("random", 0.0), ("maml_first_order", 0.5), ("anil", 0.25), ("maml", 0.75))
         for task, shots in (("sinusoids", 10), ("characters", 1), ("characters", 5))
     ]
     table = differences_table(curves, "random", 200)
-    for pair, gap in ((("maml", "random"), -0.75), (("maml", "maml_first_order"), -0.25)):
+    gaps = {("maml", "random"): -0.75, ("maml", "maml_first_order"): -0.25, ("maml", "anil"): -0.5}
+    for pair, gap in gaps.items():
         rows = table[(table["first"] == pair[0]) & (table["second"] == pair[1])]
         assert len(rows) == 4
         np.testing.assert_allclose(rows[["difference", "low", "high"]].to_numpy(), gap, atol=1e-12)

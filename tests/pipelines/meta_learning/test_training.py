@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from etudes.pipelines.meta_learning import learning, nodes
+from etudes.pipelines.meta_learning.adaptation import adapt
 from etudes.pipelines.meta_learning.families import CharacterFamily, SinusoidFamily
 from etudes.pipelines.meta_learning.networks import OUTPUT
 from etudes.pipelines.meta_learning.starts import Start
@@ -61,6 +62,7 @@ def test_anil_learns_features_that_its_last_layer_can_use(settings: Any, run_set
     """Gradient steps in the last layer alone do more after the training of the start than before."""
     torch.manual_seed(0)
     family = SinusoidFamily(settings("sinusoids", hidden=[40, 40], dev_tasks=100), CPU, OUTPUT)
+    assert family.learner.adapts == OUTPUT
     changes = {"steps": 200, "watch_steps": 200, "inner_steps": 3, "inner_rate": 0.02, "rates": [0.02]}
     part = settings("anil", sinusoids={**changes, "learning_rate": 0.01}).sinusoids
     start = family.learner.initial()
@@ -76,12 +78,34 @@ def test_starts_of_anil_keep_their_features_in_new_tasks(parts: Any, whole: Any)
         assert start.adapts == OUTPUT
         again = type(start).from_state(start.state())
         assert again.adapts == OUTPUT and again.learner.adapts == OUTPUT
-    assert starts.characters.transductive().adapts == OUTPUT
+    wider = starts.characters.for_ways(7, 0.1)
+    assert starts.characters.transductive().adapts == wider.adapts == OUTPUT
+    moved = adapt(wider.learner, wider.weights, torch.rand(7, 1, 28, 28), torch.arange(7), 3, 0.1)
+    changed = {name for name, value in moved.items() if not torch.equal(value, wider.weights[name])}
+    assert changed == {"output.weight", "output.bias"}
     state = whole("maml")[0].characters.state()
     del state.config["adapts"]
     assert Start.from_state(state).adapts == "", (
         "a start stored before there was a choice changes all its weights"
     )
+
+
+def test_tasks_of_anil_are_trained_and_judged_with_the_last_layer_alone(
+    parts: Any, settings: Any, whole: Any
+) -> None:
+    starts, history = whole("anil")
+    for adapts, same in ((OUTPUT, True), ("", False)):
+        families = (
+            SinusoidFamily(settings("sinusoids"), CPU, adapts),
+            CharacterFamily(settings("characters"), *parts[:2], CPU, adapts),
+        )
+        for family in families:
+            start = getattr(starts, family.name)
+            scores = family.dev(start.weights, start.rate)
+            assert all(abs(history["dev"][name] - value) < 1e-6 for name, value in scores.items()) is same
+    for name in ("sinusoids", "characters"):
+        losses = [found["epochs"][name][-1]["train_loss"] for _, found in (whole("anil"), whole("maml"))]
+        assert abs(losses[0] - losses[1]) > 1e-5, "MAML's training is another"
 
 
 def test_reptile_learns_sinusoids(family: SinusoidFamily, settings: Any, run_settings: Any) -> None:

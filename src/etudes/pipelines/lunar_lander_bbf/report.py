@@ -199,6 +199,7 @@ def _facts(
         "environment": f"{data_card['environment']['id']} (gymnasium {data_card['gymnasium']})",
         "steps of an agent": training.steps,
         "updates a step": training.replay_ratio,
+        "targets": "double Q-learning" if training.double_q else "Q-learning",
         "episodes": f"{split_card['dev_rows']:,} dev, {split_card['test_rows']:,} test, no seed in two of them",
         "fingerprint of the environment": data_card["fingerprint"],
     }
@@ -251,7 +252,7 @@ def _reading(metrics: Mapping[str, float], improvement: pd.DataFrame) -> str:
         band = "" if pd.isna(row["low"]) else f" [{row['low']:.2f}, {row['high']:.2f}]"
         told.append(f"`{row['variant']}` {row['probability']:.2f}{band}")
     if told:
-        parts.append(f"**Against plain double DQN**, the chance that an agent is better: {', '.join(told)}.")
+        parts.append(f"**Against `dqn`**, the chance that an agent is better: {', '.join(told)}.")
     parts.append(
         "Intervals resample agents, each trained from a seed of its own; they say what other seeds would change. Episodes "
         "of one agent are not independent and are never counted as if they were. A single agent has no interval."

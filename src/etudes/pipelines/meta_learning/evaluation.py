@@ -1,4 +1,4 @@
-"""The test tasks, and the scores of a variant's starts on them; the step sizes of the harder ones, chosen on dev tasks."""
+"""The test tasks, and the scores of a variant's starts on them; step sizes for more characters, chosen on dev tasks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from etudes.examples import Examples
+from etudes.pipelines.meta_learning.adaptation import Tasks
 from etudes.pipelines.meta_learning.families import (
     DEV_SEED,
     as_they_are,
@@ -26,7 +27,7 @@ from etudes.pipelines.meta_learning.tasks import (
     draw_sinusoids,
 )
 
-MULTIPLES = (1.0, 2.0, 4.0)  # of a start's own step size, tried on harder dev tasks
+MULTIPLES = (1.0, 2.0, 4.0)  # of a start's own step size, tried on dev tasks of more characters
 
 
 def draw_test_tasks(
@@ -73,27 +74,34 @@ def draw_many_ways_tasks(
     return draw_episodes(drawings.table, tasks, ways, examples, np.random.default_rng([seed, 3]))
 
 
-def many_ways_scores(
+def many_ways_tasks(drawings: Drawings, episodes: Episodes) -> Tasks:
+    """The pictures of these episodes, one drawing of each character to learn from."""
+    shots = CHARACTER_SHOTS[0]
+    pictures = as_they_are(intensities(drawings, torch.device("cpu")))
+    return character_tasks(pictures, episodes, shots, episodes.rows.shape[2] - shots)
+
+
+def many_ways_rates(
     start: Start, dev: Examples, characters: CharacterParameters, ways: int, tasks: int
 ) -> list[dict[str, float]]:
-    """Accuracy on harder dev tasks, after the last step, with each of a few step sizes: rows of ``rate``, ``accuracy``."""
+    """Accuracy after the last step on dev tasks of ``ways`` characters: rows of ``rate`` and ``accuracy``.
+
+    The rates are multiples of the start's own: a mean loss over more characters has smaller gradients for each.
+    """
     drawings = Drawings.of(dev, rotations=False)
-    episodes = draw_many_ways_tasks(drawings, characters, ways, tasks, DEV_SEED)
+    drawn = many_ways_tasks(drawings, draw_many_ways_tasks(drawings, characters, ways, tasks, DEV_SEED))
     found = []
-    for multiple in MULTIPLES:
-        rate = multiple * start.rate
-        curve = many_ways_curve("", start, drawings, episodes, rate)
-        found.append({"rate": rate, "accuracy": float(curve.after(STEPS[-1]).mean())})
+    for rate in (multiple * start.rate for multiple in MULTIPLES):
+        scores = start.for_ways(ways, rate).scores(drawn, (STEPS[-1],))
+        found.append({"rate": rate, "accuracy": float(scores.mean())})
     return found
 
 
 def many_ways_curve(name: str, start: Start, drawings: Drawings, episodes: Episodes, rate: float) -> Curve:
-    """Scores of a variant's start on harder tasks, from one drawing of each character."""
-    _, ways, examples = episodes.rows.shape
-    shots = CHARACTER_SHOTS[0]
-    pictures = as_they_are(intensities(drawings, torch.device("cpu")))
-    tasks = character_tasks(pictures, episodes, shots, examples - shots)
-    return Curve(name, many_ways(ways), shots, STEPS, start.for_ways(ways, rate).scores(tasks, STEPS))
+    """Scores of a variant's start on tasks of more characters than it was trained on."""
+    ways, shots = episodes.rows.shape[1], CHARACTER_SHOTS[0]
+    scores = start.for_ways(ways, rate).scores(many_ways_tasks(drawings, episodes), STEPS)
+    return Curve(name, many_ways(ways), shots, STEPS, scores)
 
 
 def curves_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -191,7 +192,7 @@ class CharacterFamily:
     ) -> None:
         self.parameters, self.device = parameters, device
         self.learner = character_learner(parameters, adapts)
-        self._answering = character_learner(parameters.answering(), adapts)
+        self._answering = replace(self.learner, network=Classifier(parameters.answering(), parameters.ways))
         self.drawings = Drawings.of(train, parameters.rotations)
         self._pictures = intensities(self.drawings, device)
         held_out = Drawings.of(dev, rotations=False)

@@ -166,19 +166,17 @@ def train_starts(
     """
     seed_everything(derive_seed(run.seed, "start"))
     device = resolve_device(run.device)
-    families = (
-        SinusoidFamily(sinusoids, device, adapts),
-        CharacterFamily(characters, train, dev, device, adapts),
-    )
+    points = SinusoidFamily(sinusoids, device, adapts)
+    drawn = CharacterFamily(characters, train, dev, device, adapts)
+    families: tuple[Family, ...] = (points, drawn)
     learned: dict[str, Learned] = {}
     for family in families:
         weights = {name: value.to(device) for name, value in family.learner.initial().items()}
         learned[family.name] = learn(family, weights, getattr(parameters, family.name))
+    of_points, of_drawn = learned[points.name], learned[drawn.name]
     starts = Starts(
-        *(
-            Start(parameters_of, learned[name].weights, learned[name].rate, adapts)
-            for name, parameters_of in (("sinusoids", sinusoids), ("characters", characters.answering()))
-        )
+        Start(sinusoids, of_points.weights, of_points.rate, points.learner.adapts),
+        Start(characters.answering(), of_drawn.weights, of_drawn.rate, drawn.learner.adapts),
     )
     history = {
         "dev": {**learned["sinusoids"].dev, **learned["characters"].dev},

@@ -93,16 +93,16 @@ def split(
     parts = {name: drawings_images.take(mask.to_numpy()) for name, mask in masks.items()}
     card: dict[str, Any] = {"test_group": group + 1, "test_groups": len(groups)}
     for name, part in parts.items():
-        names = part.rows[["alphabet", "character"]].drop_duplicates()
-        if len(names) < characters.ways:
-            raise ValueError(
-                f"{name} has {len(names)} characters in the alphabets {', '.join(sorted(set(names['alphabet']))) or 'none'}; "
-                f"a task needs {characters.ways}. Give it more alphabets in meta_learning.split, or lower "
-                "meta_learning.characters.ways"
-            )
-        card[f"{name}_alphabets"] = sorted(set(names["alphabet"]))
-        card[f"{name}_characters"] = len(names)
+        card[f"{name}_alphabets"] = sorted(set(part.rows["alphabet"]))
+        card[f"{name}_characters"] = _enough_characters(name, part.rows, characters.ways)
         card[f"{name}_rows"] = len(part)
+    # All groups, so that the run of another seed does not end where this one's training is done.
+    card["smallest_test_characters"] = min(
+        _enough_characters(
+            f"test group {number}", drawings_images.rows[alphabet.isin(names)], characters.ways
+        )
+        for number, names in enumerate(groups, 1)
+    )
     card["training_classes"] = card["train_characters"] * (4 if characters.rotations else 1)
     card["train_fingerprint"] = _fingerprint(parts["train"])
     settings = [sinusoids.model_dump(mode="json"), characters.model_dump(mode="json")]
@@ -110,6 +110,17 @@ def split(
         (_fingerprint(parts["dev"]) + json.dumps(settings, sort_keys=True)).encode()
     ).hexdigest()[:32]
     return parts["train"], parts["dev"], parts["test"], card
+
+
+def _enough_characters(part: str, rows: pd.DataFrame, ways: int) -> int:
+    """How many characters a part holds, at least as many as a task needs."""
+    count = len(rows[["alphabet", "character"]].drop_duplicates())
+    if count < ways:
+        raise ValueError(
+            f"{part} has {count} characters in the alphabets {', '.join(sorted(set(rows['alphabet']))) or 'none'}; a task "
+            f"needs {ways}. Give it more alphabets in meta_learning.split, or lower meta_learning.characters.ways"
+        )
+    return count
 
 
 def _fingerprint(drawings: Examples) -> str:
@@ -233,26 +244,23 @@ def choose_rates(
     parameters: EvaluationParameters,
     **models: Any,
 ) -> dict[str, Any]:
-    """The number of characters in the harder tasks, and the step size of each variant that does best there on dev.
+    """The step size of each variant that does best on dev tasks of more characters than it was trained on.
 
-    A mean loss over more characters has smaller gradients for each, so the step size of the trained tasks may be too small.
+    Returns:
+        ``ways``, the characters in each of these tasks (0: there are none), ``rates`` by variant, and ``dev``, what was tried.
     """
-    from etudes.pipelines.meta_learning.evaluation import many_ways_scores
+    from etudes.pipelines.meta_learning.evaluation import many_ways_rates
 
-    ways = min(parameters.many_ways, split_card["dev_characters"], split_card["test_characters"])
+    # The smallest test group, not this run's: the runs of a cross-validation score the same tasks.
+    ways = min(parameters.many_ways, split_card["dev_characters"], split_card["smallest_test_characters"])
     if ways <= characters.ways:
         return {"ways": 0, "rates": {}, "dev": {}}
-    scores = {
-        name: many_ways_scores(model.characters, dev_split, characters, ways, parameters.many_ways_tasks)
+    tried = {
+        name: many_ways_rates(model.characters, dev_split, characters, ways, parameters.many_ways_tasks)
         for name, model in selected(models).items()
     }
-    return {
-        "ways": ways,
-        "rates": {
-            name: max(of_name, key=lambda row: row["accuracy"])["rate"] for name, of_name in scores.items()
-        },
-        "dev": scores,
-    }
+    best = {name: max(rows, key=lambda row: row["accuracy"])["rate"] for name, rows in tried.items()}
+    return {"ways": ways, "rates": best, "dev": tried}
 
 
 def evaluate(
@@ -292,7 +300,7 @@ def evaluate(
     points, drawings, episodes = draw_test_tasks(test_split, sinusoids, characters, parameters.seed)
     inside = draw_alphabet_tasks(test_split, drawings, characters, parameters.alphabet_tasks, parameters.seed)
     ways = many_ways_history["ways"]
-    harder = (
+    many = (
         draw_many_ways_tasks(drawings, characters, ways, parameters.many_ways_tasks, parameters.seed)
         if ways
         else None
@@ -307,9 +315,9 @@ def evaluate(
         seconds = time.perf_counter() - started
         tasks = len(SINUSOID_SHOTS) * len(points.x) + len(CHARACTER_SHOTS) * len(episodes.rows)
         costs[name] = {"inference_seconds": round(seconds, 3), "tasks_per_second": round(tasks / seconds, 1)}
-        if harder is not None:
+        if many is not None:
             curves.append(
-                many_ways_curve(name, model.characters, drawings, harder, many_ways_history["rates"][name])
+                many_ways_curve(name, model.characters, drawings, many, many_ways_history["rates"][name])
             )
         inside_curves += alphabet_curves(name, model, drawings, inside)
     table = steps_table(curves, parameters.resamples)

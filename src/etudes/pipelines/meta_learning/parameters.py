@@ -133,7 +133,7 @@ class OuterParameters(Strict):
 
 
 class MamlPart(OuterParameters):
-    """MAML in one family of tasks; first or second order."""
+    """MAML or ANIL in one family of tasks. Order, and which weights a task changes, belong to the variant."""
 
     inner_steps: int = Field(ge=1, description="gradient steps inside a training task")
     inner_rate: float = Field(gt=0, description="their size")
@@ -207,7 +207,7 @@ class ReptileParameters(Strict):
 
 
 class MamlParameters(Strict):
-    """MAML (Finn et al. 2017)."""
+    """MAML (Finn et al. 2017) or ANIL (Raghu et al. 2020)."""
 
     sinusoids: MamlPart
     characters: MamlPart
@@ -224,10 +224,10 @@ class EvaluationParameters(Strict):
     )
     many_ways: int = Field(
         ge=2,
-        description="characters of the harder tasks, or as many as dev and test hold; no more than `characters.ways`: no "
-        "harder tasks",
+        description="characters in each of some further tasks, or as many as dev and every test group hold; where that is "
+        "no more than `characters.ways` there are no such tasks",
     )
-    many_ways_tasks: int = Field(ge=2, description="harder tasks in dev, and in test")
+    many_ways_tasks: int = Field(ge=2, description="such tasks in dev, and in test")
     resamples: int = Field(ge=100, description="bootstrap resamples of tasks behind every interval")
     shown: int = Field(ge=1, le=6, description="test tasks that the report draws")
 

@@ -136,7 +136,7 @@ def write_report(
             interval="95 % bootstrap interval over tasks",
         )
     )
-    page.text(_reading(characters))
+    page.text(_reading(characters, "anil" in variants))
     page.section("How fast each start learns")
     page.figure(
         inputs["errors_figure"], "Mean over test tasks, with 95 % bootstrap bands; logarithmic scale."
@@ -185,8 +185,9 @@ ALPHABET_NOTE = (
     "the named test alphabet."
 )
 MANY_WAYS_NOTE = (
-    "The outputs of a task begin alike, at the mean of those that were learned; the step size is the best of three "
-    "multiples of the start's own on dev tasks as hard. 95 % bootstrap intervals over tasks."
+    "The outputs of a task begin alike, at the mean of those that were learned, which the training did not ask for; the "
+    "step size is the best of a few multiples of the start's own on dev tasks of as many characters. 95 % bootstrap "
+    "intervals over tasks."
 )
 DIFFERENCE_NOTE = (
     "Both variants adapt to the same tasks, so what makes a task hard cancels. A difference whose interval holds 0 is "
@@ -195,7 +196,7 @@ DIFFERENCE_NOTE = (
 )
 COST_NOTE = (
     "Training is of both families of tasks together, on this machine. Step sizes are those of the gradient steps in dev "
-    "and test tasks: the best of a list on dev."
+    "and test tasks, the best of a list on dev; tasks of more characters have their own."
 )
 
 
@@ -249,12 +250,18 @@ def _summary(data_card: dict[str, Any], metrics: dict[str, float], characters: C
     return text
 
 
-def _reading(characters: CharacterParameters) -> str:
+def _reading(characters: CharacterParameters, anil: bool) -> str:
+    outputs = (
+        " A task of `anil` changes the output layer alone; in the others it changes all weights."
+        if anil
+        else ""
+    )
     return (
         f"**What a query may see.** The filters are normalised {NORMALISED[characters.normalisation]}.{TOGETHER}\n\n"
         "**What is compared.** All variants have the same networks and initial weights, adapt by plain gradient steps on "
         "the support set, and are scored on queries that it does not hold. `pretrained` fits all training tasks at "
-        "once: with phases all around the circle their mean is zero everywhere, so its best sinusoid is a flat line. "
+        "once: with phases all around the circle their mean is zero everywhere, so its best sinusoid is a flat line."
+        f"{outputs} "
         "Intervals come from resampling test tasks; they do not show what another seed would change."
     )
 

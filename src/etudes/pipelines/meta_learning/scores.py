@@ -14,13 +14,14 @@ from etudes.evaluation.bootstrap import resample_weights
 Floats = NDArray[np.float64]
 STEPS = (0, 1, 5, 10)
 TRANSDUCTIVE = "characters, queries together"
+MANY_WAYS = " ways"
 COLUMNS = ["variant", "task", "shots", "step", "value", "low", "high"]
 COMPARED = (("sinusoids", 10, 1), ("sinusoids", 10, 10), ("characters", 1, 10), ("characters", 5, 10))
 
 
 def many_ways(ways: int) -> str:
-    """The name of the tasks with so many characters."""
-    return f"characters, {ways} ways"
+    """The name of the tasks with more characters than in training."""
+    return f"characters, {ways}{MANY_WAYS}"
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def alphabets_table(curves: Sequence[Curve], resamples: int) -> pd.DataFrame:
 def flat_metrics(table: pd.DataFrame) -> dict[str, float]:
     """``variant.mse_after_<step>`` (10 points); after 10 steps ``mse_5shot``, ``accuracy_<shots>shot``, and
     ``transductive_1shot``, the accuracy where the queries of a task are normalised together, and ``many_ways_1shot``, the
-    accuracy in the harder tasks.
+    accuracy among more characters than in training.
     """
     metrics: dict[str, float] = {}
     for row in table.to_dict("records"):
@@ -100,7 +101,7 @@ def flat_metrics(table: pd.DataFrame) -> dict[str, float]:
             names.append(f"accuracy_{row['shots']}shot")
         if row["task"] == TRANSDUCTIVE and row["step"] == STEPS[-1]:
             names.append(f"transductive_{row['shots']}shot")
-        if row["task"].endswith(" ways") and row["step"] == STEPS[-1]:
+        if row["task"].endswith(MANY_WAYS) and row["step"] == STEPS[-1]:
             names.append(f"many_ways_{row['shots']}shot")
         for name in names:
             key = f"{row['variant']}.{name}"

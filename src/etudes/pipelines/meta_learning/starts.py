@@ -66,8 +66,9 @@ class Start:
     def for_ways(self, ways: int, rate: float) -> Start:
         """The same start for tasks of another number of characters.
 
-        Every output begins at the mean of the outputs that were learned. In training a character gets its place in the task
-        by chance, so no output has a meaning of its own, and one for all serves as well (Ye and Chao 2022).
+        Every output begins at the mean of the outputs that were learned: a character gets its place in a task by chance, so
+        no place should count. Ye and Chao 2022 train one vector for all outputs; here training did not ask for that. The
+        first step changes the outputs alone, because equal outputs send no gradient to the features.
 
         Raises:
             ValueError: a start of sinusoids, whose network has one output.
