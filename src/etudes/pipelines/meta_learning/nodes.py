@@ -256,7 +256,7 @@ def choose_rates(
     if ways <= characters.ways:
         return {"ways": 0, "rates": {}, "dev": {}}
     tried = {
-        name: many_ways_rates(model.characters, dev_split, characters, ways, parameters.many_ways_tasks)
+        name: many_ways_rates(model.characters, dev_split, characters, ways, parameters.many_ways_dev_tasks)
         for name, model in selected(models).items()
     }
     best = {name: max(rows, key=lambda row: row["accuracy"])["rate"] for name, rows in tried.items()}

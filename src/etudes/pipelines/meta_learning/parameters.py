@@ -227,7 +227,8 @@ class EvaluationParameters(Strict):
         description="characters in each of some further tasks, or as many as dev and every test group hold; where that is "
         "no more than `characters.ways` there are no such tasks",
     )
-    many_ways_tasks: int = Field(ge=2, description="such tasks in dev, and in test")
+    many_ways_dev_tasks: int = Field(ge=2, description="such tasks that choose step sizes")
+    many_ways_tasks: int = Field(ge=2, description="such test tasks")
     resamples: int = Field(ge=100, description="bootstrap resamples of tasks behind every interval")
     shown: int = Field(ge=1, le=6, description="test tasks that the report draws")
 
