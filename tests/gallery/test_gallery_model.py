@@ -112,6 +112,17 @@ def test_intervals_are_those_of_the_test_split_or_else_over_seeds() -> None:
     assert found.seconds == 60.0 and found.seeds == 3 and found.rows == "1,200 + 200 + 600 rows"
 
 
+def test_parts_that_change_with_the_seed_give_the_least_and_the_largest() -> None:
+    split = {
+        "train_rows": [3140, 3400, 2900],
+        "dev_rows": 520,
+        "test_rows": [1180, 920, 1420],
+        "unit": "drawings",
+    }
+    found = read_recorded(record({"guess": 0.5}, split=split), study("a"))
+    assert found.rows == "2,900 to 3,400 + 520 + 920 to 1,420 drawings"
+
+
 def test_one_seed_has_no_spread() -> None:
     raw = record({"guess": 0.5}, seeds=[0])
     raw["metrics"] = {"guess.accuracy": {"mean": 0.5, "n": 1.0}, "line.accuracy": {"mean": 0.6, "n": 1.0}}

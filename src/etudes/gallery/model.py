@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etudes.reporting.metric import KNOWN, Metric
+from etudes.results.tables import count
 from etudes.study import Reference, Study
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def read_recorded(raw: Any, study: Study) -> Recorded:
             environment=str(raw["environment"]),
             data="embedded sample" if data["embedded_sample"] else str(data["source"]),
             embedded_sample=bool(data["embedded_sample"]),
-            rows=f"{split['train_rows']:,} + {split['dev_rows']:,} + {split['test_rows']:,} {unit}",
+            rows=" + ".join(count(split[f"{part}_rows"]) for part in ("train", "dev", "test")) + f" {unit}",
         )
     except KeyError as error:
         raise ValueError(f"it has no {error}") from error
