@@ -401,10 +401,10 @@ def test_queries_help_each_other_only_where_they_may(
 def test_best_dev_start_is_registered(parts: Any, trained: dict[str, Any]) -> None:
     inputs: dict[str, Any] = {name: model for name, (model, _) in trained.items()}
     inputs |= {f"{name}_history": history for name, (_, history) in trained.items()}
-    inputs["maml_history"] = {"dev": {"mse_after_10": 0.1}}
-    inputs["random_history"] = {"dev": {"mse_after_10": 0.2}}
+    inputs["maml_history"] = {"dev": {"mse_5shot": 0.1}}
+    inputs["random_history"] = {"dev": {"mse_5shot": 0.2}}
     card = {"embedded_sample": True}
     assert report.choose_predictor(card, parts[3], **inputs).card["variant"] == "maml"
-    inputs["random_history"] = {"dev": {"mse_after_10": 0.05}}
+    inputs["random_history"] = {"dev": {"mse_5shot": 0.05}}
     predictor = report.choose_predictor(card, parts[3], **inputs)
     assert predictor.card["variant"] == "random" and predictor.card["maximise"] is False

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from etudes.models import load_model, save_model
-from etudes.pipelines.meta_learning.adaptation import adapt
+from etudes.pipelines.meta_learning.adaptation import Tasks, adapt
 from etudes.pipelines.meta_learning.families import sinusoid_learner
 from etudes.pipelines.meta_learning.model import SinusoidPredictor
 from etudes.pipelines.meta_learning.starts import Start, Starts
@@ -97,6 +97,16 @@ def test_wrong_input_is_refused_with_what_was_expected(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         predictor.predict(predictor.parse(text))
+
+
+def test_steps_that_lead_away_from_the_points_are_refused(start: Start) -> None:
+    """The answers are still numbers: it is the error on the given points that has grown."""
+    wild = SinusoidPredictor(Start(start.parameters, start.weights, 0.6), CARD)
+    example = wild.example()
+    x, y = (torch.tensor(json.loads(example[name][0]))[None, :, None] for name in ("support_x", "support_y"))
+    assert np.isfinite(wild.start.answers(Tasks(x, y, x, y), (10,))).all()
+    with pytest.raises(ValueError, match="ten gradient steps from these points diverge"):
+        wild.predict(example)
 
 
 def test_missing_column_and_unequal_lengths_are_refused(predictor: SinusoidPredictor) -> None:

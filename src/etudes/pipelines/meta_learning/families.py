@@ -143,7 +143,10 @@ class SinusoidFamily:
         drawn = draw_sinusoids(
             parameters, parameters.dev_tasks, shots + parameters.queries, np.random.default_rng(DEV_SEED)
         )
-        self._dev = sinusoid_tasks(drawn, shots, parameters.queries).to(device)
+        self._dev = {
+            "mse_after": sinusoid_tasks(drawn, shots, parameters.queries).to(device),
+            "mse_5shot": sinusoid_tasks(drawn, SINUSOID_SHOTS[0], parameters.queries).to(device),
+        }
 
     def tasks(self, generator: np.random.Generator, count: int, shots: int, queries: int) -> Tasks:
         drawn = draw_sinusoids(self.parameters, count, shots + queries, generator)
@@ -172,8 +175,11 @@ class SinusoidFamily:
         return joint
 
     def dev(self, weights: Weights, rate: float) -> dict[str, float]:
-        scores = dev_scores(self.learner, weights, rate, {"": self._dev}, (0, 1, 5, LAST_STEP))
-        return {f"mse_after_{step}": value for _, step, value in scores}
+        scores = dev_scores(self.learner, weights, rate, self._dev, (0, 1, 5, LAST_STEP))
+        found = {f"{name}_{step}": value for name, step, value in scores if name == "mse_after"}
+        return found | {
+            name: value for name, step, value in scores if name != "mse_after" and step == LAST_STEP
+        }
 
 
 class CharacterFamily:

@@ -64,8 +64,15 @@ class SinusoidPredictor:
 
     def _adapted(self, support_x: list[float], support_y: list[float], query_x: list[float]) -> list[float]:
         x, y, query = (torch.tensor(values).view(1, -1, 1) for values in (support_x, support_y, query_x))
-        found = self.start.answers(Tasks(x, y, query, torch.zeros_like(query)), (LAST_STEP,))[0, 0, :, 0]
-        if not np.isfinite(found).all():
+        places = torch.cat([query, x], dim=1)
+        answers = self.start.answers(Tasks(x, y, places, torch.zeros_like(places)), (0, LAST_STEP))[
+            0, :, :, 0
+        ]
+        count = len(query_x)
+        # An error that steps make larger on the very points they learn from is no answer, finite or not.
+        errors = np.square(answers[:, count:] - np.asarray(support_y)).mean(axis=1)
+        found = answers[1, :count]
+        if not np.isfinite(answers).all() or errors[1] > errors[0]:
             raise ValueError(
                 "ten gradient steps from these points diverge; expected y within a few times the amplitudes "
                 f"{list(self._parameters.amplitude)} that the start was made for"

@@ -89,7 +89,7 @@ def draw_episodes(episode_samples: Examples, metrics: dict[str, float]) -> bytes
 
 
 def choose_predictor(data_card: dict[str, Any], split_card: dict[str, Any], **inputs: Any) -> Any:
-    """The start that is best on the dev sinusoids, behind a user's points."""
+    """The start that is best on the dev sinusoids with five points, because a user may have few."""
     from etudes.pipelines.meta_learning.model import SinusoidPredictor
 
     study = load_study(STUDY)
