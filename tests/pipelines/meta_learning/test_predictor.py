@@ -109,6 +109,22 @@ def test_steps_that_lead_away_from_the_points_are_refused(start: Start) -> None:
         wild.predict(example)
 
 
+def test_points_at_which_the_start_is_nearly_right_are_answered(start: Start) -> None:
+    """Steps a little too long raise the error there, to no harm."""
+    x = torch.tensor([[[1.0]]])
+    near = start.answers(Tasks(x, x, x, x), (0,)) + 0.01
+    for rate in np.linspace(0.01, 0.5, 50):
+        long = Start(start.parameters, start.weights, float(rate))
+        after = long.answers(Tasks(x, torch.from_numpy(near[:, 0]), x, x), (10,))
+        if 0.01 < abs(float((after - near).item())) < 1:
+            break
+    else:
+        pytest.fail("no step size raises the error a little")
+    frame = pd.DataFrame({"support_x": [[1.0]], "support_y": [[float(near.item())]], "query_x": [[1.0]]})
+    answer = json.loads(SinusoidPredictor(long, CARD).predict(frame)["query_y"][0])
+    assert answer == pytest.approx([float(after.item())], abs=1e-5)
+
+
 def test_missing_column_and_unequal_lengths_are_refused(predictor: SinusoidPredictor) -> None:
     with pytest.raises(ValueError, match="query_x missing"):
         predictor.predict(pd.DataFrame({"support_x": [[1.0]], "support_y": [[1.0]]}))
