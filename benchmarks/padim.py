@@ -111,7 +111,8 @@ def prepare(folder: Path) -> str:
     Returns:
         What the pictures and the network are.
     """
-    from etudes.datasets.raw import RawFolder, RawFolderDataset
+    from etudes.datasets.raw import RawFolderDataset
+    from etudes.forms.raw import RawFolder
     from etudes.models import save_model
     from etudes.pipelines.anomaly_padim import nodes
     from etudes.pipelines.anomaly_padim.backbone import Backbone
@@ -240,7 +241,7 @@ class Anomalib:
     def _pictures(self, batch: np.ndarray) -> Any:
         import torch
 
-        from etudes.vision.pictures import normalised
+        from etudes.vision.imagenet import normalised
 
         return normalised(batch).contiguous(memory_format=torch.channels_last)
 

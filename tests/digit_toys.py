@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etudes.datasets import RawFile
+from etudes.digits.files import ingest_digits, split_digits
+from etudes.digits.parameters import DigitSplitParameters
 from etudes.examples import Examples
+from etudes.forms.raw import RawFile
 from etudes.samples.digit_files import raw_file
 from etudes.study import parameters_model
 from etudes.training.parameters import FitParameters
-from etudes.vision.digits import ingest_digits, split_digits
-from etudes.vision.parameters import DigitSplitParameters
 from study_settings import run_parameters, settings_of
 
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")

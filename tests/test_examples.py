@@ -11,7 +11,7 @@ from kedro.io import DatasetError
 
 from etudes.datasets import ExamplesDataset, PictureDataset
 from etudes.examples import Examples
-from etudes.vision.pictures import png_bytes
+from etudes.forms.pictures import png_bytes
 
 
 def made(n: int = 5) -> Examples:

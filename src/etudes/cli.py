@@ -18,7 +18,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError, env_option
 from kedro.utils import find_kedro_project
 
-from etudes.data.commands import data
+from etudes.sources.commands import data
 from etudes.study import PIPELINES_FOLDER
 from etudes.threads import wait_briefly
 

@@ -43,7 +43,7 @@ class EtudesConfigLoader(OmegaConfigLoader):
             return (outputs / layer / str(name)).as_posix()
 
         def raw_folder() -> str:
-            from etudes.data.sources import raw_folder as find
+            from etudes.sources.table import raw_folder as find
 
             return find(project).as_posix()
 

@@ -21,7 +21,7 @@ from etudes.datasets import (
     PictureDataset,
     PlotlyDataset,
 )
-from etudes.vision.pictures import png_bytes
+from etudes.forms.pictures import png_bytes
 
 PNG = png_bytes(np.zeros((2, 3), dtype=np.uint8))
 FRAME = pd.DataFrame(

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from kedro.io import DatasetError
 
-from etudes.datasets import RawFileDataset, RawFolder, RawFolderDataset, SampleDataset, WordVectorsDataset
+from etudes.datasets import RawFileDataset, RawFolderDataset, SampleDataset, WordVectorsDataset
+from etudes.forms.raw import RawFolder
 from etudes.samples.imdb_files import raw_file
 
 
@@ -44,7 +45,7 @@ def test_an_unknown_source_or_file_is_refused(tmp_path: Path, source: str, file:
 
 
 def test_a_file_that_is_there_comes_as_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from etudes.data import sources
+    from etudes.sources import table as sources
 
     small = sources.RawFile(name="a.txt", url="https://example.org/a.txt")
     table = {

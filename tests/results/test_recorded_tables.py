@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from etudes.data.sources import load_sources
 from etudes.results import record, tables
+from etudes.sources.table import load_sources
 from etudes.study import RecordedTable, load_study, study_names
 from projects import ROOT, STUDY
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from digit_toys import PARTS, raw_files
+from etudes.forms.idx import read_idx
 from etudes.samples.digit_files import raw_file
-from etudes.vision.idx import read_idx
 
 
 def test_the_seed_decides_the_parts() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from etudes.datasets import SampleDataset
+from etudes.forms.pictures import read_picture
 from etudes.samples.digits import NAMES, digits, raw_file
-from etudes.vision.pictures import read_picture
 
 
 def test_all_of_scikit_learns_digits_are_there_and_different() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from etudes.forms.pictures import read_picture
 from etudes.samples.scenes import KINDS, raw_file, scene
-from etudes.vision.pictures import read_picture
 
 
 def test_same_seed_same_pictures_and_a_part_of_a_larger_sample() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from etudes.datasets import RawFolder
+from etudes.forms.raw import RawFolder
 from etudes.samples.strokes import SHORTEST, draw_character, raw_file
 
 

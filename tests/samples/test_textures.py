@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from etudes.datasets.raw import RawFolder
+from etudes.forms.pictures import read_mask, read_picture
+from etudes.forms.raw import RawFolder
 from etudes.samples.textures import CATEGORIES, VISIBLE, draw, raw_file
 from etudes.samples.textures_pretext import FAMILIES, texture_crops
-from etudes.vision.pictures import read_mask, read_picture
 
 SIZES = {"size": 64, "train": 3, "good": 2, "defective": 2}
 KINDS = [(category, kind) for category, (_, defects) in CATEGORIES.items() for kind in defects]

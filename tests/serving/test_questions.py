@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from etudes.datasets.raw import RawFile
+from etudes.forms.pictures import png_bytes
+from etudes.forms.raw import RawFile
 from etudes.serving.ask import short_name
 from etudes.serving.pictures import picture_frame, pictures_of
 from etudes.serving.questions import (
@@ -19,7 +20,6 @@ from etudes.serving.questions import (
     seed_of,
     text_or_file,
 )
-from etudes.vision.pictures import png_bytes
 
 
 def test_json_is_told_from_a_text() -> None:

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torchvision import models
 
-from etudes.data.sources import MissingDataError, load_sources
 from etudes.datasets import PretrainedDataset
+from etudes.sources.table import MissingDataError, load_sources
 from etudes.vision.pretrained import NETWORKS, Pretrained, WeightsError
 
 
@@ -104,7 +104,8 @@ def test_a_pickle_that_would_run_code_is_refused(raw: Path, tmp_path: Path) -> N
 @pytest.mark.real_data
 def test_the_real_weights_know_photographs(raw_data: Path) -> None:
     from etudes.datasets import RawFolderDataset
-    from etudes.vision.pictures import normalised, read_picture
+    from etudes.forms.pictures import read_picture
+    from etudes.vision.imagenet import normalised
 
     if not (raw_data / "weights" / "squeezenet1_1").is_dir() or not (raw_data / "imagenet_samples").is_dir():
         pytest.skip("needs weights/squeezenet1_1 and imagenet_samples")

@@ -1,6 +1,6 @@
 """Kedro datasets of this project: every write is whole or not at all.
 
-The classes are imported when they are first named: nodes need `RawFile` alone, and the others bring pandas' database
+The classes are imported when they are first named: some bring pandas' database
 layer and plotly with them.
 """
 
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from etudes.datasets.model import ModelDataset
     from etudes.datasets.raw import (
         PretrainedDataset,
-        RawFile,
         RawFileDataset,
-        RawFolder,
         RawFolderDataset,
         SampleDataset,
         WordVectorsDataset,
@@ -40,9 +38,7 @@ _MODULES = {
     "PictureDataset": "atomic",
     "PlotlyDataset": "atomic",
     "PretrainedDataset": "raw",
-    "RawFile": "raw",
     "RawFileDataset": "raw",
-    "RawFolder": "raw",
     "RawFolderDataset": "raw",
     "SampleDataset": "raw",
     "WordVectorsDataset": "raw",
@@ -58,9 +54,7 @@ __all__ = [
     "PictureDataset",
     "PlotlyDataset",
     "PretrainedDataset",
-    "RawFile",
     "RawFileDataset",
-    "RawFolder",
     "RawFolderDataset",
     "SampleDataset",
     "WordVectorsDataset",

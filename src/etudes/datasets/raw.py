@@ -6,77 +6,12 @@ Both give a `RawFile`, so the ingest stage of a study is the same code for the s
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
-
-@dataclass(frozen=True)
-class RawFile:
-    """The bytes of one raw file and where they come from.
-
-    ``facts`` says what is known of the data beforehand: ``embedded_sample`` and, for generated data, its ceiling.
-    """
-
-    name: str
-    content: bytes
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def short_name(self) -> str:
-        """The name without its folder: what may be published."""
-        return self.name if self.embedded_sample else Path(self.name).name
-
-    @property
-    def embedded_sample(self) -> bool:
-        return bool(self.facts.get("embedded_sample", False))
-
-
-@dataclass(frozen=True)
-class RawFolder:
-    """Many raw files under one name, each read when it is asked for.
-
-    ``entries`` maps the relative name of each file (``/`` between parts) to its path, or to its bytes where a sample
-    was made in memory. Iterating gives the names, sorted.
-    """
-
-    name: str
-    entries: Mapping[str, Path | bytes]
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self.entries))
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.entries
-
-    def read(self, name: str) -> RawFile:
-        """One file.
-
-        Raises:
-            ValueError: there is no such file, or it cannot be read.
-        """
-        if name not in self.entries:
-            raise ValueError(f"{self.name}: there is no file {name}")
-        entry = self.entries[name]
-        if isinstance(entry, bytes):
-            return RawFile(f"{self.name}: {name}", entry, self.facts)
-        try:
-            return RawFile(str(entry), entry.read_bytes(), self.facts)
-        except OSError as error:
-            raise ValueError(
-                f"{entry}: cannot be read ({error.strerror}); expected a readable file"
-            ) from error
-
-    @property
-    def embedded_sample(self) -> bool:
-        return bool(self.facts.get("embedded_sample", False))
+from etudes.forms.raw import RawFile, RawFolder
 
 
 class RawFolderDataset(AbstractDataset[None, RawFolder]):
@@ -106,7 +41,7 @@ class RawFolderDataset(AbstractDataset[None, RawFolder]):
         self.metadata = metadata
 
     def load(self) -> RawFolder:
-        from etudes.data.sources import MissingDataError, require
+        from etudes.sources.table import MissingDataError, require
 
         try:
             if self._source is not None:
@@ -155,7 +90,7 @@ class RawFileDataset(AbstractDataset[None, RawFile]):
         self.metadata = metadata
 
     def load(self) -> RawFile:
-        from etudes.data.sources import MissingDataError, require
+        from etudes.sources.table import MissingDataError, require
 
         try:
             if self._source is not None:

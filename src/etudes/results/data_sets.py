@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 
-from etudes.data.commands import size_text
-from etudes.data.sources import Source, load_sources
+from etudes.sources.commands import size_text
+from etudes.sources.table import Source, load_sources
 from etudes.study import load_studies
 
 

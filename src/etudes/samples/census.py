@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from etudes.datasets.raw import RawFile
+from etudes.forms.raw import RawFile
 from etudes.samples.census_people import COLUMNS, FloatArray, draw_people, probability_above
 
 PARTS = ("train", "test")

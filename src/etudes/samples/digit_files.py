@@ -12,8 +12,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from etudes.datasets.raw import RawFile
-from etudes.vision.idx import idx_bytes
+from etudes.forms.idx import idx_bytes
+from etudes.forms.raw import RawFile
 
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")
 BRIGHTEST = 16  # grey value of scikit-learn's pictures

@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from etudes.datasets.raw import RawFolder
+from etudes.forms.raw import RawFolder
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 PARTS = ("pictures",)
@@ -41,7 +41,7 @@ def raw_file(part: str, n: int | None = None) -> RawFolder:
     Raises:
         ValueError: an unknown part, or more digits than there are.
     """
-    from etudes.vision.pictures import png_bytes
+    from etudes.forms.pictures import png_bytes
 
     if part not in PARTS:
         raise ValueError(f"part = '{part}', expected one of {', '.join(PARTS)}")

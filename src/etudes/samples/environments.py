@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from etudes.datasets.raw import RawFile
+from etudes.forms.raw import RawFile
 
 
 def raw_file(part: str, embedded_sample: bool, **specification: Any) -> RawFile:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from etudes.datasets.raw import RawFile
+from etudes.forms.raw import RawFile
 from etudes.samples.plots import bayes_ceiling, train_and_test
 
 PARTS = ("train", "test")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 
-from etudes.datasets.raw import RawFile
+from etudes.forms.raw import RawFile
 
 SHORTEST = 80  # characters of a paragraph
 # What prose does not have: grammar, prompts, rules of tables, references to footnotes at the start.

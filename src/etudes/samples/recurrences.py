@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from etudes.datasets.raw import RawFile
+from etudes.forms.raw import RawFile
 
 IntArray = NDArray[np.int64]
 HEADER = "next_probability"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from etudes.datasets.raw import RawFolder
+from etudes.forms.raw import RawFolder
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ def raw_file(part: str, alphabets: int, characters: int, drawers: int, size: int
     Raises:
         ValueError: an unknown part, or a number out of its range.
     """
-    from etudes.vision.pictures import png_bytes
+    from etudes.forms.pictures import png_bytes
 
     if part not in PARTS:
         raise ValueError(f"part = '{part}', expected {PARTS[0]}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from etudes.datasets.raw import RawFile
+from etudes.forms.raw import RawFile
 
 PARTS = ("wine", "breast_cancer", "iris")
 

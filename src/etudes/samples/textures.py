@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from etudes.datasets.raw import RawFolder
+from etudes.forms.raw import RawFolder
 from etudes.samples.textures_categories import CATEGORIES, Floats, Grid, each
 
 Pixels = NDArray[np.uint8]
@@ -48,7 +48,7 @@ def raw_file(part: str, size: int, train: int, good: int, defective: int, seed: 
     Raises:
         ValueError: an unknown part, or a number out of its range.
     """
-    from etudes.vision.pictures import png_bytes
+    from etudes.forms.pictures import png_bytes
 
     if part not in PARTS:
         raise ValueError(f"part = '{part}', expected {PARTS[0]}")

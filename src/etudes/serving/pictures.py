@@ -7,9 +7,9 @@ import binascii
 
 import pandas as pd
 
-from etudes.datasets.raw import RawFile
+from etudes.forms.pictures import read_picture
+from etudes.forms.raw import RawFile
 from etudes.serving.questions import LARGEST_FILE, read_file
-from etudes.vision.pictures import read_picture
 
 COLUMN = "image"
 

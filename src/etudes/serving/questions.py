@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from etudes.datasets.raw import RawFile
+from etudes.forms.raw import RawFile
 
 LARGEST_FILE = 50_000_000  # bytes
 LARGEST_SEED = 2**32 - 1

@@ -75,7 +75,7 @@ class Pretrained:
         return NETWORKS[name]
 
     def _read(self, entry: WeightFile) -> bytes:
-        from etudes.data.sources import require
+        from etudes.sources.table import require
 
         return (require(entry.source, self.raw, files=[entry.file]) / entry.file).read_bytes()
 

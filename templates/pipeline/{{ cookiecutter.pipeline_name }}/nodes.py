@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etudes.datasets import RawFile
+from etudes.forms.raw import RawFile
 from etudes.evaluation import classification_metrics, with_intervals
 from etudes.pipelines.{{ cookiecutter.pipeline_name }}.methods import (
     MostFrequent,

@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from etudes.datasets import RawFile
+from etudes.forms.raw import RawFile
 
 LABEL = "label"
 # Columns that the study adds: the number of a row, and its class as a number.

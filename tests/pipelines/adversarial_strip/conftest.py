@@ -12,13 +12,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from etudes.datasets import RawFolder
 from etudes.examples import Examples
+from etudes.forms.pictures import png_bytes
+from etudes.forms.raw import RawFolder
 from etudes.models import load_model, save_model
 from etudes.pipelines.adversarial_strip.networks import Networks, View, small_network
 from etudes.pipelines.adversarial_strip.parameters import Parameters
 from etudes.training.parameters import RunParameters
-from etudes.vision.pictures import png_bytes
 from study_settings import run_parameters, settings_of
 
 SIDE = 16

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etudes.datasets.raw import RawFile
+from etudes.forms.pictures import png_bytes, read_picture
+from etudes.forms.raw import RawFile
 from etudes.models import save_model
 from etudes.pipelines.adversarial_strip.model import StripPredictor
 from etudes.pipelines.adversarial_strip.networks import Networks
 from etudes.pipelines.adversarial_strip.strip import Strip
 from etudes.serving.predictor import Predictor
-from etudes.vision.pictures import png_bytes, read_picture
 
 NAMES = {"0": "cat", "1": "dog", "2": "fish"}
 CARD = {"variant": "margin", "dev_score": 0.5, "embedded_sample": True}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from etudes.datasets.raw import RawFolder
+from etudes.forms.raw import RawFolder
 from etudes.models import load_model, save_model
 from etudes.pipelines.anomaly_padim import nodes
 from etudes.pipelines.anomaly_padim.parameters import Parameters

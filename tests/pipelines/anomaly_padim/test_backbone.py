@@ -12,10 +12,10 @@ import pytest
 import torch
 from torchvision import models
 
-from etudes.data.sources import MissingDataError
 from etudes.pipelines.anomaly_padim import nodes
 from etudes.pipelines.anomaly_padim.backbone import Backbone, PretextNetwork, PretextProblem, texture_stages
 from etudes.samples.textures_pretext import FAMILIES, texture_crops
+from etudes.sources.table import MissingDataError
 from etudes.training.parameters import RunParameters
 from etudes.vision.pretrained import NETWORKS, Pretrained, WeightsError
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from etudes.datasets.raw import RawFolder
 from etudes.examples import Examples
+from etudes.forms.pictures import png_bytes
+from etudes.forms.raw import RawFolder
 from etudes.pipelines.anomaly_padim import nodes
-from etudes.vision.pictures import png_bytes
 
 Entries = dict[str, Any]
 Settings = Callable[..., Any]

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from etudes.datasets.raw import RawFolder
+from etudes.forms.raw import RawFolder
 from etudes.models import save_model
 from etudes.pipelines.anomaly_padim import report
 from etudes.pipelines.anomaly_padim.model import AnomalyPredictor

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
-from etudes.datasets.raw import RawFolder
+from etudes.forms.raw import RawFolder
 from etudes.serving.predictor import load_predictor
 from projects import kedro, make_project
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from etudes.datasets import RawFile
 from etudes.examples import Examples
+from etudes.forms.raw import RawFile
 from etudes.pipelines.decoder_transformer import nodes
 from etudes.pipelines.decoder_transformer.decoder import DecoderTransformer
 from etudes.pipelines.decoder_transformer.parameters import NetworkParameters, Parameters

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import torch
 
-from etudes.datasets import RawFile, RawFileDataset
+from etudes.datasets import RawFileDataset
+from etudes.forms.raw import RawFile
 from etudes.pipelines.decoder_transformer import figures, nodes
 from etudes.pipelines.decoder_transformer.evaluation import GROUPS, evaluate, mean_with_interval, readers_of
 from etudes.pipelines.decoder_transformer.generation import sample_grid

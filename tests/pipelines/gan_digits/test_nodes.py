@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from digit_toys import run_settings, settings, splits
+from etudes.digits.panels import through_training
 from etudes.models import load_model, save_model
 from etudes.pipelines.gan_digits import nodes, report
 from etudes.pipelines.gan_digits.evaluation import (
@@ -19,7 +20,6 @@ from etudes.pipelines.gan_digits.evaluation import (
     paths,
 )
 from etudes.study import Skipped, load_study
-from etudes.vision.panels import through_training
 
 RUN = run_settings()
 STUDY = load_study("gan_digits")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from etudes.datasets import RawFile
+from etudes.forms.raw import RawFile
 from etudes.pipelines.genre_classification.films import (
     Title,
     describe_film,

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etudes.datasets import RawFile
 from etudes.evaluation.classification import METRICS, classification_metrics
+from etudes.forms.raw import RawFile
 from etudes.pipelines.genre_classification import nodes
 from etudes.pipelines.genre_classification.films import normalised_plot
 from etudes.samples.imdb_files import raw_file

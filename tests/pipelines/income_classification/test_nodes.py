@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etudes.datasets import RawFile
+from etudes.forms.raw import RawFile
 from etudes.pipelines.income_classification import logistic, nodes, report
 from etudes.pipelines.income_classification.classifiers import Majority
 from etudes.pipelines.income_classification.people import COLUMNS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from etudes.datasets import RawFile
+from etudes.forms.raw import RawFile
 from etudes.pipelines.income_classification.people import COLUMNS, parse_people, parse_questions
 from etudes.samples.census import raw_file
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from etudes.datasets import RawFile
+from etudes.forms.raw import RawFile
 from etudes.pipelines.lunar_lander_bbf.parameters import Parameters
 from etudes.rl.environments import EnvironmentSpec
 from etudes.samples.environments import raw_file

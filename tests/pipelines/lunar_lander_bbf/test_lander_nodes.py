@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etudes.datasets import RawFile
+from etudes.forms.raw import RawFile
 from etudes.pipelines.lunar_lander_bbf import nodes, report, scoring
 from etudes.pipelines.lunar_lander_bbf.model import Heuristic, RandomAgents
 from etudes.rl.environments import EnvironmentSpec

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from etudes.datasets import RawFolder
 from etudes.examples import Examples
+from etudes.forms.raw import RawFolder
 from etudes.pipelines.meta_learning.characters import read_characters
 from etudes.pipelines.meta_learning.nodes import split
 from etudes.pipelines.meta_learning.parameters import Parameters

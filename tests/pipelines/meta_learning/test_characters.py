@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from etudes.datasets import RawFolder, RawFolderDataset
+from etudes.datasets import RawFolderDataset
+from etudes.forms.raw import RawFolder
 from etudes.pipelines.meta_learning.characters import read_characters
 from etudes.pipelines.meta_learning.nodes import ingest
 from etudes.samples.strokes import raw_file

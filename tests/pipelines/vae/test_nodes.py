@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from digit_toys import run_settings, settings, splits
+from etudes.digits.variational import Bounds
 from etudes.models import load_model, save_model
 from etudes.pipelines.vae import nodes, report
 from etudes.pipelines.vae.evaluation import bound_metrics, latent_table, reconstruction_table, unit_table
@@ -17,7 +18,6 @@ from etudes.pipelines.vae.mlp import MLPVAE, dense
 from etudes.pipelines.vae.panels import GRID, STEPS, all_panels
 from etudes.study import Skipped, load_study
 from etudes.training.session import current_session, training_session
-from etudes.vision.variational import Bounds
 
 RUN = run_settings()
 VARIANTS = load_study("vae").variants

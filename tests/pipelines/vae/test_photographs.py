@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from etudes.datasets import RawFolder, RawFolderDataset
+from etudes.datasets import RawFolderDataset
+from etudes.digits.variational import bounds
 from etudes.examples import Examples
+from etudes.forms.pictures import png_bytes
+from etudes.forms.raw import RawFolder
 from etudes.models import load_model, save_model
 from etudes.pipelines.vae import nodes
 from etudes.pipelines.vae.colour import (
@@ -28,8 +31,6 @@ from etudes.pipelines.vae.colour import (
 from etudes.pipelines.vae.parameters import Parameters
 from etudes.pipelines.vae.photographs import read_photographs
 from etudes.samples.scenes import raw_file
-from etudes.vision.pictures import png_bytes
-from etudes.vision.variational import bounds
 from study_settings import run_parameters, settings_of
 
 PILE = {np.zeros((32, 32, 3), np.uint8).tobytes(), np.full((32, 32, 3), 255, np.uint8).tobytes()}

@@ -8,12 +8,12 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from etudes.forms.pictures import png_bytes, read_picture
 from etudes.models import ModelState, register_model
 from etudes.pipelines.adversarial_strip.networks import Networks
 from etudes.pipelines.adversarial_strip.scoring import answers
 from etudes.pipelines.adversarial_strip.strip import Strip, Strips, paste
 from etudes.serving.pictures import COLUMN, picture_frame, pictures_of
-from etudes.vision.pictures import png_bytes, read_picture
 
 __all__ = ["Networks", "Strip", "StripPredictor", "Strips"]
 BATCH = 16

@@ -20,7 +20,7 @@ from etudes.training.checkpoint import checkpoint_key
 from etudes.training.fit import fit
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed, seed_everything
-from etudes.vision.pictures import standardised
+from etudes.vision.imagenet import standardised
 from etudes.vision.pretrained import NETWORKS as PRETRAINED
 from etudes.vision.pretrained import Pretrained
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etudes.datasets import RawFolder
 from etudes.examples import Examples
+from etudes.forms.raw import RawFolder
 from etudes.pipelines.adversarial_strip.parameters import (
     AttackParameters,
     EvaluationParameters,

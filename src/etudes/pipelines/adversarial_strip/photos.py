@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etudes.datasets import RawFolder
 from etudes.examples import Examples
+from etudes.forms.raw import RawFolder
 from etudes.pipelines.adversarial_strip.parameters import SplitParameters
 
 IMAGENET_CLASSES = 1000
@@ -116,7 +116,7 @@ def read_photos(raw: RawFolder, size: int, crop: int) -> Examples:
     Raises:
         ValueError: as `parse_names`, or a file that is no picture or too small.
     """
-    from etudes.vision.pictures import read_picture
+    from etudes.forms.pictures import read_picture
 
     rows = parse_names(raw)
     pixels = np.empty((len(rows), crop, crop, 3), dtype=np.uint8)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from etudes.pipelines.adversarial_strip.networks import SmallNetwork, View, intensities
-from etudes.vision.pictures import standardised
+from etudes.vision.imagenet import standardised
 
 logger = logging.getLogger(__name__)
 LARGEST_CACHE = 2**30  # bytes of features kept of the untouched photos

@@ -14,7 +14,7 @@ from etudes.models import ModelState, register_model
 from etudes.pipelines.anomaly_padim.detector import Rows
 from etudes.pipelines.anomaly_padim.parameters import BackboneParameters
 from etudes.training.parameters import RunParameters
-from etudes.vision.pictures import normalised
+from etudes.vision.imagenet import normalised
 from etudes.vision.taps import Taps, channel_counts, empty_taps, side_by_side, tapped
 
 TEXTURES = "textures"

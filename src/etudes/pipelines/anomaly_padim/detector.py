@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from etudes.models import ModelState, register_model
 from etudes.pipelines.anomaly_padim.gaussian import PatchGaussian, PatchStatistics
-from etudes.vision.pictures import normalised
+from etudes.vision.imagenet import normalised
 
 Source = Literal["network", "colour"]
 COLOURS, COLOUR_PATCH = 3, 4

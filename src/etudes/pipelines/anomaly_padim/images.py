@@ -12,10 +12,10 @@ from pathlib import PurePosixPath
 import numpy as np
 import pandas as pd
 
-from etudes.datasets import RawFile, RawFolder
 from etudes.examples import Examples
+from etudes.forms.pictures import read_mask, read_picture
+from etudes.forms.raw import RawFile, RawFolder
 from etudes.pipelines.anomaly_padim.parameters import ImagesParameters
-from etudes.vision.pictures import read_mask, read_picture
 
 GOOD = "good"
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from etudes.forms.pictures import png_bytes, read_picture
 from etudes.models import ModelState, register_model
 from etudes.pipelines.anomaly_padim.backbone import Backbone
 from etudes.pipelines.anomaly_padim.detector import Detector, Statistics, colour_vectors, image_scores
@@ -20,7 +21,6 @@ from etudes.pipelines.anomaly_padim.parameters import ImagesParameters
 from etudes.pipelines.anomaly_padim.pictures import overlay
 from etudes.serving.pictures import picture_frame, pictures_of
 from etudes.serving.questions import json_fields
-from etudes.vision.pictures import png_bytes, read_picture
 
 __all__ = ["AnomalyPredictor", "Backbone", "Detector", "Importance", "Statistics"]
 

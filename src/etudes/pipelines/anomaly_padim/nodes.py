@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etudes.datasets import RawFolder
 from etudes.examples import Examples
+from etudes.forms.raw import RawFolder
 from etudes.pipelines.anomaly_padim.parameters import (
     BackboneParameters,
     EvaluationParameters,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from etudes.datasets import RawFile
 from etudes.examples import Examples
+from etudes.forms.raw import RawFile
 from etudes.pipelines.decoder_transformer.parameters import (
     RelabelledParameters,
     SplitParameters,

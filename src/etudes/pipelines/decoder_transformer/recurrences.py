@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from etudes.datasets import RawFile
+from etudes.forms.raw import RawFile
 
 HEADER = "next_probability"
 FORM = "modulus;a b;x x;x0 x1 x2 ... with whole numbers from 0 to modulus - 1"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from etudes.datasets import RawFile
+from etudes.forms.raw import RawFile
 
 UNKNOWN = "\ufffd"  # stands for every character that training did not see; it is never written
 

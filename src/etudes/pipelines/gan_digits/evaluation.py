@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etudes.digits.files import DIGITS
+from etudes.digits.panels import spherical, through_training
+from etudes.digits.scoring import SCORES
 from etudes.examples import Examples
-from etudes.vision.digits import DIGITS
-from etudes.vision.panels import spherical, through_training
-from etudes.vision.scoring import SCORES
 
 STEPS = 11  # pictures of a path, both ends included
 HANDS = 6  # noises that draw all ten digits

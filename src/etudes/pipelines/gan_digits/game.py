@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from etudes.digits.files import DIGITS, examples_fingerprint
 from etudes.examples import Examples
 from etudes.pipelines.gan_digits.networks import (
     Discriminator,
@@ -24,7 +25,6 @@ from etudes.training.fit import resolve_device
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed, seed_everything
 from etudes.training.session import current_session, progress, record
-from etudes.vision.digits import DIGITS, examples_fingerprint
 
 BETAS = (0.5, 0.999)  # Adam's, as in Radford et al. 2016
 FEATURES = 128  # of the discriminator

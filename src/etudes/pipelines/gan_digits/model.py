@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from etudes.digits.judge import DigitJudge, load_arrays, network_arrays
+from etudes.digits.predictor import DigitPredictor
+from etudes.digits.vae import BernoulliPixels, ConvolutionalDigitVAE, as_pixels
+from etudes.evaluation.generative import frechet_distance
 from etudes.examples import Examples
 from etudes.models import ModelState, register_model
 from etudes.pipelines.gan_digits.game import Game, as_bytes
 from etudes.pipelines.gan_digits.networks import Generator
 from etudes.pipelines.gan_digits.parameters import GANParameters
 from etudes.training.parameters import RunParameters
-from etudes.vision.digit_predictor import DigitPredictor
-from etudes.vision.digit_vae import BernoulliPixels, ConvolutionalDigitVAE, as_pixels
-from etudes.vision.generative import frechet_distance
-from etudes.vision.judge import DigitJudge, load_arrays, network_arrays
 
 BATCH = 1_000
 

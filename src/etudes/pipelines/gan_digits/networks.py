@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from etudes.vision.digits import DIGITS
+from etudes.digits.files import DIGITS
 
 SLOPE = 0.2  # of the discriminator's leaky ReLU
 

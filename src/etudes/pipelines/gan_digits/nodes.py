@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etudes.datasets import RawFile
+from etudes.digits.files import ingest_digits, split_digits
+from etudes.digits.parameters import ConvolutionalVAEParameters, DigitSplitParameters, JudgeParameters
 from etudes.examples import Examples
+from etudes.forms.raw import RawFile
 from etudes.pipelines.gan_digits.parameters import EvaluationParameters, GANParameters
 from etudes.study import selected
 from etudes.training.parameters import RunParameters
-from etudes.vision.digits import ingest_digits, split_digits
-from etudes.vision.parameters import ConvolutionalVAEParameters, DigitSplitParameters, JudgeParameters
 
 Frame = pd.DataFrame
 Trained = tuple[Any, dict[str, Any]]
@@ -100,8 +100,8 @@ def evaluate(
         panels (columns ``panel``, ``row``, ``column``, ``caption``), the same scores of pictures that no variant drew,
         and the GAN beside the VAE, measure by measure.
     """
+    from etudes.digits.scoring import GeneratorScores, joined
     from etudes.pipelines.gan_digits.evaluation import all_panels, claim_table
-    from etudes.vision.scoring import GeneratorScores, joined
 
     scores = GeneratorScores(judge_model, train_split, test_split, parameters.scores, run.seed)
     trained = selected(models)

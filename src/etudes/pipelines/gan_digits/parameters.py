@@ -6,13 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from etudes.training.parameters import Strict
-from etudes.vision.parameters import (
+from etudes.digits.parameters import (
     ConvolutionalVAEParameters,
     DigitSplitParameters,
     GeneratorScoresParameters,
     JudgeParameters,
 )
+from etudes.training.parameters import Strict
 
 Variant = Literal["class_pixels", "gan", "vae"]
 

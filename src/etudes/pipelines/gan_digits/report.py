@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etudes.examples import Examples
-from etudes.study import Skipped, load_study, selected
-from etudes.vision.panels import (
+from etudes.digits.panels import (
     absent_png,
     drawn_png,
     failures_png,
@@ -18,7 +16,9 @@ from etudes.vision.panels import (
     per_class_png,
     stored_panel_png,
 )
-from etudes.vision.scoring import SCORES
+from etudes.digits.scoring import SCORES
+from etudes.examples import Examples
+from etudes.study import Skipped, load_study, selected
 
 STUDY = "gan_digits"
 FIGURES = ("scores", "labels", "distance", "losses", "answers")
@@ -132,8 +132,8 @@ def write_report(
     **inputs: Any,
 ) -> str:
     """The study's page."""
+    from etudes.digits.page import cost_table, digit_facts, misread, references_rows
     from etudes.reporting import Report, lead_table
-    from etudes.vision.page import cost_table, digit_facts, misread, references_rows
 
     study, variants = load_study(STUDY), scored_variants(metrics)
     page = Report(

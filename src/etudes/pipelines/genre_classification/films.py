@@ -8,7 +8,7 @@ from functools import cache
 
 import pandas as pd
 
-from etudes.datasets import RawFile
+from etudes.forms.raw import RawFile
 from etudes.text.tokens import tokenize
 
 SEPARATOR = " ::: "

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etudes.datasets import RawFile
 from etudes.evaluation import classification_metrics, paired_comparison, per_class_table, with_intervals
+from etudes.forms.raw import RawFile
 from etudes.pipelines.genre_classification.films import normalised_plot, parse_films
 from etudes.pipelines.genre_classification.parameters import (
     BiLSTMParameters,

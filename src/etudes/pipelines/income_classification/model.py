@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from etudes.datasets import RawFile
+from etudes.forms.raw import RawFile
 from etudes.models import ModelState, register_model, registered_class
 from etudes.pipelines.income_classification.boosting import Boosting
 from etudes.pipelines.income_classification.classifiers import Gaussian, Logistic, Majority, NaiveBayes

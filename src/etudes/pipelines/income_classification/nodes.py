@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etudes.datasets import RawFile
 from etudes.evaluation import (
     classification_metrics,
     paired_comparison,
@@ -18,6 +17,7 @@ from etudes.evaluation import (
     with_intervals,
 )
 from etudes.evaluation.bootstrap import quantile_interval, resample_weights
+from etudes.forms.raw import RawFile
 from etudes.pipelines.income_classification.parameters import (
     BoostingParameters,
     EvaluationParameters,

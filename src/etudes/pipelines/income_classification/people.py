@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from etudes.datasets import RawFile
+from etudes.forms.raw import RawFile
 
 COLUMNS = (
     "age",

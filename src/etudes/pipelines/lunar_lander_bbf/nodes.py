@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etudes.datasets import RawFile
+from etudes.forms.raw import RawFile
 from etudes.pipelines.lunar_lander_bbf import scoring
 from etudes.pipelines.lunar_lander_bbf.parameters import (
     AnnealingParameters,

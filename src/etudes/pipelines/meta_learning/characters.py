@@ -12,9 +12,9 @@ from pathlib import PurePosixPath
 import numpy as np
 import pandas as pd
 
-from etudes.datasets import RawFolder
 from etudes.examples import Examples
-from etudes.vision.archives import png_files
+from etudes.forms.archives import png_files
+from etudes.forms.raw import RawFolder
 
 LAYOUT = "<alphabet>/<character>/<drawing>.png"
 
@@ -35,7 +35,7 @@ def read_characters(raw: RawFolder, side: int) -> tuple[Examples, int]:
     Raises:
         ValueError: a name outside the layout, a damaged archive or picture, one drawing with two contents.
     """
-    from etudes.vision.pictures import read_picture
+    from etudes.forms.pictures import read_picture
 
     rows: dict[str, tuple[str, str, str]] = {}
     pixels: dict[str, np.ndarray] = {}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from etudes.datasets import RawFolder
 from etudes.examples import Examples
+from etudes.forms.raw import RawFolder
 from etudes.pipelines.meta_learning.characters import check_counts, read_characters
 from etudes.pipelines.meta_learning.parameters import (
     CharacterParameters,

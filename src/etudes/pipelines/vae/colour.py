@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
+from etudes.digits.files import examples_fingerprint
+from etudes.digits.judge import load_arrays, network_arrays, shuffled_batches
+from etudes.digits.variational import VAE, Bounds, bounds
 from etudes.examples import Examples
 from etudes.models import ModelState, register_model
 from etudes.pipelines.vae.parameters import PhotographParameters
@@ -25,9 +28,6 @@ from etudes.training.checkpoint import checkpoint_key
 from etudes.training.fit import fit
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed, seed_everything
-from etudes.vision.digits import examples_fingerprint
-from etudes.vision.judge import load_arrays, network_arrays, shuffled_batches
-from etudes.vision.variational import VAE, Bounds, bounds
 
 COLOURS = 3
 HALF = 0.5 / 255  # of a byte's interval; intensities are bytes / 255

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etudes.digits.files import with_bits
+from etudes.digits.variational import Bounds
 from etudes.evaluation import mean_interval
 from etudes.examples import Examples
 from etudes.pipelines.vae.mlp import BetaSweep
 from etudes.pipelines.vae.parameters import EvaluationParameters
-from etudes.vision.digits import with_bits
-from etudes.vision.variational import Bounds
 
 ACTIVE = 0.01  # variance of a unit's posterior mean over pictures, above which it is used (Burda et al. 2016)
 SHOWN_CODES = 2_000  # test pictures in the scatter of codes
@@ -184,8 +184,8 @@ def photograph_table(model: Any, train: Examples, test: Examples, draws: int, se
 
     A lossless file is a code as well, so its size stands in the same unit; that of a PNG holds its header.
     """
+    from etudes.forms.pictures import png_bytes
     from etudes.pipelines.vae.colour import independent_bytes
-    from etudes.vision.pictures import png_bytes
 
     pixels = np.asarray(test["pixels"])
     found = model.bounds(test, draws, seed)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from etudes.digits.files import DIGITS
 from etudes.reporting import new_figure, variant_colours, variant_symbols
 from etudes.reporting.style import NEUTRAL, TOP_MARGIN, say_empty
-from etudes.vision.digits import DIGITS
 
 HEIGHT = TOP_MARGIN + 400
 

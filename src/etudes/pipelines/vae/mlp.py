@@ -10,13 +10,13 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from etudes.digits.vae import DigitVAE
+from etudes.digits.variational import VAE
 from etudes.examples import Examples
 from etudes.models import ModelState, register_model
 from etudes.pipelines.vae.parameters import SweepParameters
 from etudes.training.parameters import FitParameters, RunParameters
 from etudes.training.session import current_session, training_session
-from etudes.vision.digit_vae import DigitVAE
-from etudes.vision.variational import VAE
 
 
 class MLPVAE(VAE):

@@ -5,12 +5,12 @@ Importing this module registers every class that a model file may name.
 
 from __future__ import annotations
 
+from etudes.digits.judge import DigitJudge
+from etudes.digits.predictor import DigitPredictor
+from etudes.digits.vae import BernoulliPixels, ConvolutionalDigitVAE
 from etudes.models import register_model
 from etudes.pipelines.vae.colour import PhotographVAE
 from etudes.pipelines.vae.mlp import BetaSweep, MLPDigitVAE
-from etudes.vision.digit_predictor import DigitPredictor
-from etudes.vision.digit_vae import BernoulliPixels, ConvolutionalDigitVAE
-from etudes.vision.judge import DigitJudge
 
 __all__ = ["BetaSweep", "Convolutional", "Judge", "MLPDigitVAE", "PhotographVAE", "Pixels", "VAEPredictor"]
 

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etudes.datasets import RawFile, RawFolder
+from etudes.digits.files import ingest_digits, split_digits
+from etudes.digits.parameters import ConvolutionalVAEParameters, DigitSplitParameters, JudgeParameters
 from etudes.examples import Examples
+from etudes.forms.raw import RawFile, RawFolder
 from etudes.pipelines.vae.parameters import (
     EvaluationParameters,
     ManifoldParameters,
@@ -18,8 +20,6 @@ from etudes.pipelines.vae.parameters import (
 )
 from etudes.study import selected
 from etudes.training.parameters import RunParameters
-from etudes.vision.digits import ingest_digits, split_digits
-from etudes.vision.parameters import ConvolutionalVAEParameters, DigitSplitParameters, JudgeParameters
 
 Frame = pd.DataFrame
 Trained = tuple[Any, dict[str, Any]]
@@ -146,8 +146,8 @@ def evaluate(
         metrics (flat), pictures that each variant drew with what was found of them (column ``variant``), the same
         scores of pictures that no variant drew, and the KL of each latent dimension.
     """
+    from etudes.digits.scoring import GeneratorScores, joined
     from etudes.pipelines.vae.evaluation import bound_metrics
-    from etudes.vision.scoring import GeneratorScores, joined
 
     scores = GeneratorScores(judge_model, train_split, test_split, parameters.scores, run.seed)
     metrics: dict[str, float] = {}

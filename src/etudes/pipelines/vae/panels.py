@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etudes.digits.files import DIGITS
+from etudes.digits.panels import first_of_each, spherical, through_training
+from etudes.digits.vae import as_pixels
 from etudes.examples import Examples
 from etudes.pipelines.vae.evaluation import pca_rebuilt
 from etudes.pipelines.vae.parameters import EvaluationParameters
-from etudes.vision.digit_vae import as_pixels
-from etudes.vision.digits import DIGITS
-from etudes.vision.panels import first_of_each, spherical, through_training
 
 STEPS = 11  # pictures of a path, both ends included
 PATHS = 6

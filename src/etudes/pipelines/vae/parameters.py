@@ -6,13 +6,13 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from etudes.training.parameters import FitParameters, Strict
-from etudes.vision.parameters import (
+from etudes.digits.parameters import (
     ConvolutionalVAEParameters,
     DigitSplitParameters,
     GeneratorScoresParameters,
     JudgeParameters,
 )
+from etudes.training.parameters import FitParameters, Strict
 
 Variant = Literal["pixels", "mlp", "convolutional", "conditional", "manifold"]
 

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etudes.datasets import RawFolder
+from etudes.digits.files import examples_fingerprint, stratified_dev
 from etudes.examples import Examples
+from etudes.forms.archives import png_files
+from etudes.forms.pictures import read_picture
+from etudes.forms.raw import RawFolder
 from etudes.pipelines.vae.parameters import PhotographParameters
-from etudes.vision.archives import png_files
-from etudes.vision.digits import examples_fingerprint, stratified_dev
-from etudes.vision.pictures import read_picture
 
 LAYOUT = "<train or test>/<class>/<picture>.png"
 PARTS = ("train", "test")

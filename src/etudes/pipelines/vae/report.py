@@ -8,10 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etudes.examples import Examples
-from etudes.pipelines.vae.parameters import EvaluationParameters
-from etudes.study import load_study, selected
-from etudes.vision.panels import (
+from etudes.digits.panels import (
     absent_png,
     drawn_png,
     failures_png,
@@ -19,7 +16,10 @@ from etudes.vision.panels import (
     per_class_png,
     stored_panel_png,
 )
-from etudes.vision.scoring import SCORES
+from etudes.digits.scoring import SCORES
+from etudes.examples import Examples
+from etudes.pipelines.vae.parameters import EvaluationParameters
+from etudes.study import load_study, selected
 
 STUDY = "vae"
 FIGURES = ("scores", "curves", "rate_distortion", "units", "latent", "codes")
@@ -124,8 +124,8 @@ def write_report(
     **inputs: Any,
 ) -> str:
     """The study's page."""
+    from etudes.digits.page import cost_table, digit_facts, misread, references_rows
     from etudes.reporting import Report, lead_table
-    from etudes.vision.page import cost_table, digit_facts, misread, references_rows
 
     study, variants = load_study(STUDY), scored_variants(metrics)
     page = Report(

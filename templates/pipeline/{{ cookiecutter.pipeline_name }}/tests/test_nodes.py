@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import pytest
 
-from etudes.datasets import RawFile
+from etudes.forms.raw import RawFile
 from etudes.pipelines.{{ cookiecutter.pipeline_name }} import nodes, report
 from etudes.pipelines.{{ cookiecutter.pipeline_name }}.parameters import (
     CentroidParameters,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from etudes.datasets import RawFile
+from etudes.forms.raw import RawFile
 from etudes.pipelines.{{ cookiecutter.pipeline_name }}.table import (
     measurements_of,
     parse_questions,

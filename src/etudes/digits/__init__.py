@@ -1,0 +1,1 @@
+"""What the studies of generated digits share: files, splits, judge, variational autoencoder, scores, panels, predictor."""

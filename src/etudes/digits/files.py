@@ -1,0 +1,180 @@
+"""Pictures of the ten digits with their labels: what the files hold, and the splits that studies are made of."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from etudes.digits.parameters import DigitSplitParameters
+from etudes.examples import Examples
+from etudes.forms.idx import read_idx
+from etudes.forms.raw import RawFile
+
+DIGITS = 10
+SIDES = range(8, 65)  # pixels
+FEWEST_TRAIN, FEWEST_TEST = 5, 2  # pictures of each digit
+
+
+def read_digits(images: RawFile, labels: RawFile, part: str) -> Examples:
+    """Pictures and labels of two IDX files, row by row.
+
+    Args:
+        images: pictures (N, H, W).
+        labels: digits (N,).
+        part: ``train`` or ``test``, which starts every id.
+
+    Returns:
+        rows ``id``, ``label`` (0..9); array ``pixels`` (N, S, S), uint8, 0 is the background.
+
+    Raises:
+        ValueError: the files do not belong together, a label is no digit, the pictures are no squares of a side that
+            is a multiple of four (networks halve it twice), or all of them are alike.
+    """
+    pixels, digits = read_idx(images, 3), read_idx(labels, 1)
+    if len(pixels) != len(digits):
+        raise ValueError(
+            f"{images.name} holds {len(pixels):,} pictures, {labels.name} {len(digits):,} labels; expected one label "
+            "for each picture. Do the two files belong together?"
+        )
+    wrong = np.flatnonzero(digits >= DIGITS)
+    if len(wrong):
+        raise ValueError(
+            f"{labels.name}: the label {digits[wrong[0]]} at position {wrong[0]} (and {len(wrong) - 1} more) is no "
+            "digit; expected 0 to 9"
+        )
+    height, width = pixels.shape[1:]
+    if height != width or height % 4 or height not in SIDES:
+        raise ValueError(
+            f"{images.name}: pictures of {height} x {width} pixels; expected squares whose side is a multiple of 4 "
+            f"between {SIDES.start} and {SIDES.stop - 1} pixels. Pad or resize them."
+        )
+    if (pixels == pixels[0]).all() and len(pixels) > 1:
+        raise ValueError(
+            f"{images.name}: all {len(pixels):,} pictures are alike; expected pictures of digits"
+        )
+    rows = pd.DataFrame(
+        {"id": [f"{part}-{i:06d}" for i in range(len(digits))], "label": digits.astype(np.int64)}
+    )
+    return Examples(rows, {"pixels": np.array(pixels)})
+
+
+def ingest_digits(
+    train_images: RawFile, train_labels: RawFile, test_images: RawFile, test_labels: RawFile
+) -> tuple[Examples, Examples, dict[str, Any]]:
+    """Both parts, checked, and where they come from.
+
+    Raises:
+        ValueError: as `read_digits`; sizes that differ between the parts; a digit with too few pictures.
+    """
+    train, test = (
+        read_digits(train_images, train_labels, "train"),
+        read_digits(test_images, test_labels, "test"),
+    )
+    if train["pixels"].shape[1:] != test["pixels"].shape[1:]:
+        raise ValueError(
+            f"{train_images.name} holds pictures of {_size(train)}, {test_images.name} of {_size(test)} pixels; "
+            "expected one size"
+        )
+    for examples, raw, fewest in ((train, train_labels, FEWEST_TRAIN), (test, test_labels, FEWEST_TEST)):
+        _check_counts(examples.rows["label"].to_numpy(), fewest, raw.name)
+    files = (train_images, train_labels, test_images, test_labels)
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(hashlib.sha256(file.content).digest())
+    card = {
+        "source": train_images.facts.get("source", "own data"),
+        "embedded_sample": train_images.embedded_sample,
+        "files": [file.short_name for file in files],
+        "fingerprint": digest.hexdigest()[:32],
+        "train_rows": len(train),
+        "test_rows": len(test),
+        "classes": DIGITS,
+        "side": int(train["pixels"].shape[1]),
+    }
+    return train, test, card
+
+
+def _size(examples: Examples) -> str:
+    return " x ".join(map(str, examples["pixels"].shape[1:]))
+
+
+def _check_counts(labels: NDArray[np.int64], fewest: int, name: str) -> None:
+    counts = np.bincount(labels, minlength=DIGITS)
+    few = [f"{digit} ({counts[digit]})" for digit in range(DIGITS) if counts[digit] < fewest]
+    if few:
+        raise ValueError(
+            f"{name}: too few pictures of {', '.join(few)}; expected at least {fewest} of each digit"
+        )
+
+
+def split_digits(
+    train: Examples, test: Examples, parameters: DigitSplitParameters
+) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
+    """Drop duplicates from train and cut dev from it; test stays as it is.
+
+    A training picture that also stands in test is dropped, and of equal training pictures all but the first. Dev and
+    test get an array ``binary`` (N, S, S), bool: each pixel is one with the chance of its intensity, drawn once from
+    ``parameters.binarisation_seed``. So all models are scored on the same bits.
+
+    Raises:
+        ValueError: a digit has too few training pictures once duplicates are dropped.
+    """
+    keys = [picture.tobytes() for picture in train["pixels"]]
+    seen = {picture.tobytes() for picture in test["pixels"]}
+    in_test = np.array([key in seen for key in keys])
+    repeated = pd.Series(keys).duplicated().to_numpy() & ~in_test
+    kept = train.take(~in_test & ~repeated)
+    labels = kept.rows["label"].to_numpy()
+    _check_counts(labels, FEWEST_TRAIN, "the training pictures without duplicates")
+    is_dev = stratified_dev(labels, parameters.dev_fraction, parameters.seed)
+    train_split = kept.take(~is_dev)
+    generator = np.random.default_rng(parameters.binarisation_seed)
+    dev_split, test_split = (with_bits(part, generator) for part in (kept.take(is_dev), test))
+    card = {
+        "classes": [str(digit) for digit in range(DIGITS)],
+        "side": int(test["pixels"].shape[1]),
+        "unit": "pictures",
+        "train_rows": len(train_split),
+        "dev_rows": len(dev_split),
+        "test_rows": len(test_split),
+        "dropped_because_in_test": int(in_test.sum()),
+        "dropped_because_repeated": int(repeated.sum()),
+        "dev_fingerprint": examples_fingerprint(dev_split),
+    }
+    return train_split, dev_split, test_split, card
+
+
+def with_bits(examples: Examples, generator: np.random.Generator) -> Examples:
+    """The examples with an array ``binary`` beside ``pixels``: Bernoulli draws of the intensities."""
+    bits = binarised(examples["pixels"], generator)
+    return Examples(examples.rows, {**examples.arrays, "binary": bits})
+
+
+def binarised(pixels: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.bool_]:
+    """Each pixel one with the chance intensity / 255 (Salakhutdinov and Murray 2008)."""
+    chances = np.asarray(pixels, dtype=np.float32) / 255
+    return generator.random(chances.shape, dtype=np.float32) < chances
+
+
+def stratified_dev(labels: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.bool_]:
+    """Which rows go to dev (N,): of each digit round(fraction * n), at least one and at most n - 1."""
+    generator = np.random.default_rng(seed)
+    is_dev = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        count = min(max(1, round(fraction * len(rows))), len(rows) - 1)
+        is_dev[generator.permutation(rows)[:count]] = True
+    return is_dev
+
+
+def examples_fingerprint(examples: Examples) -> str:
+    """Fingerprint of ids, labels and arrays, in order."""
+    digest = hashlib.sha256(examples.rows[["id", "label"]].to_csv(index=False).encode())
+    for name in sorted(examples.arrays):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(examples[name]).tobytes())
+    return digest.hexdigest()[:32]

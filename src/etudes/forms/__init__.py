@@ -1,0 +1,1 @@
+"""Forms of raw data, and one strict reader for each: files and folders of bytes, pictures, IDX, archives."""
