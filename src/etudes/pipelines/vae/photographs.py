@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etudes.digits.files import examples_fingerprint, stratified_dev
+from etudes.digits.files import examples_fingerprint, stratified
 from etudes.examples import Examples
 from etudes.forms.archives import png_files
 from etudes.forms.pictures import read_picture
@@ -97,7 +97,7 @@ def split_photographs(
         raise ValueError(
             f"{len(kept)} training photographs are left without those that stand in test; expected {FEWEST} or more"
         )
-    is_dev = stratified_dev(kept.rows["label"].to_numpy(), parameters.dev_fraction, parameters.seed)
+    is_dev = stratified(kept.rows["label"].to_numpy(), parameters.dev_fraction, parameters.seed)
     parts = kept.take(~is_dev), kept.take(is_dev), test
     counts = {f"{name}_rows": len(part) for name, part in zip(("train", "dev", "test"), parts, strict=True)}
     dropped = {
