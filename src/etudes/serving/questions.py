@@ -80,8 +80,8 @@ def text_or_file(text: str) -> str:
         raise ValueError(f"{text} is not UTF-8 ({error.reason}); expected a UTF-8 text file") from error
 
 
-def read_table(raw: RawFile) -> pd.DataFrame:
-    """A CSV file whose first line names the columns: every cell as text, spaces around it taken off.
+def read_table(raw: RawFile, keep_spaces: bool = False) -> pd.DataFrame:
+    """A CSV file whose first line names the columns: every cell as text, spaces around it taken off unless kept.
 
     Raises:
         ValueError: not UTF-8, lines of different lengths, or no rows.
@@ -89,11 +89,13 @@ def read_table(raw: RawFile) -> pd.DataFrame:
     form = "expected a UTF-8 CSV file whose first line names the columns"
     try:
         text = raw.content.decode("utf-8-sig")
-        lines = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
-        rows = [(lines.line_num, [cell.strip() for cell in row]) for row in lines if row]
+        lines = csv.reader(io.StringIO(text, newline=""), skipinitialspace=not keep_spaces, strict=True)
+        rows = [
+            (lines.line_num, row if keep_spaces else [cell.strip() for cell in row]) for row in lines if row
+        ]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{raw.name}: cannot be read ({error}); {form}") from error
-    names = rows[0][1] if rows else []
+    names = [name.strip() for name in rows[0][1]] if rows else []
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"{raw.name}: columns stand twice: {', '.join(twice)}; {form}")
     # Not pandas' own reader: it drops the cells that a line has too many, and fills those it lacks.
