@@ -61,14 +61,15 @@ def ask(
     predictor = found.predictor
     drawing = predictor if isinstance(predictor, DrawingPredictor) else None
     endings = (*TABLES, drawing.suffix) if drawing else TABLES
-    if output is not None and output.suffix not in endings:
+    suffix = output.suffix.lower() if output is not None else ""
+    if output is not None and suffix not in endings:
         raise ValueError(
             f"{output}: expected a name ending in {', '.join(endings)}; {study} writes nothing else"
         )
     answer = predictor.predict(predictor.parse(text))
     content: bytes | None = None
-    if output is not None and output.suffix in TABLES:
-        content = table_bytes(answer, output.suffix)
+    if output is not None and suffix in TABLES:
+        content = table_bytes(answer, suffix)
     elif drawing is not None:
         content = drawing.draw(answer)
         if content is None and output is not None:

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from etudes.forms.files import unix_lines
 from etudes.models import ModelState, register_model, registered_class
 from etudes.pipelines.genre_classification.bilstm import BiLSTMClassifier
 from etudes.pipelines.genre_classification.combination import Combination
@@ -75,7 +76,7 @@ class GenrePredictor:
                 "title": [title.name for title in parsed],
                 "year": pd.array([title.year for title in parsed], dtype="Int32"),
                 "series": [title.series for title in parsed],
-                "plot": list(frame["plot"]),
+                "plot": [unix_lines(plot) for plot in frame["plot"]],
             }
         )
 
