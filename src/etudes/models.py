@@ -20,7 +20,10 @@ from etudes.study import Skipped, import_models
 
 FORMAT = 1
 # Classes that several studies use are named after their room in the library; these modules register them.
-LIBRARY = {"digits": ("etudes.digits.judge", "etudes.digits.vae", "etudes.digits.predictor")}
+LIBRARY = {
+    "classifiers": ("etudes.benches.classifiers",),
+    "digits": ("etudes.digits.judge", "etudes.digits.vae", "etudes.digits.predictor"),
+}
 DESCRIPTION = "model.json"
 WEIGHTS = "weights.safetensors"
 
