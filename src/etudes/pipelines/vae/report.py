@@ -107,7 +107,7 @@ def choose_predictor(
     scores = {name: inputs[f"{name}_history"]["dev"][study.dev_metric] for name in models}
     best = study.best_on_dev(scores)
     card = study.predictor_card(best, scores[best], split_card["dev_fingerprint"], data_card)
-    return VAEPredictor(models[best], judge_model, card)
+    return VAEPredictor(models[best], card, judge=judge_model)
 
 
 def write_report(
