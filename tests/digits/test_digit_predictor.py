@@ -77,7 +77,7 @@ def test_no_label_is_any_digit(told: VAEPredictor, untold: VAEPredictor, label: 
 
 @pytest.mark.parametrize("label", [10, -1, 2.5, "seven", "77"])
 def test_what_is_no_digit_is_refused(told: VAEPredictor, label: object) -> None:
-    with pytest.raises(ValueError, match="label in row 0 is .* a whole number from 0 to 9"):
+    with pytest.raises(ValueError, match=r"label in row 0 is .* a whole number from 0 to 9"):
         told.predict(pd.DataFrame({"label": [label]}))
 
 
