@@ -117,19 +117,32 @@ def declared_signature(predictor: Answering) -> ModelSignature:
     return signature
 
 
-def _log_model(run: StudyRun, predictor: Answering, folder: Path) -> str:
+def save_served(study: str, folder: Path, predictor: Answering, path: Path) -> None:
+    """Write the MLflow model of a study's predictor.
+
+    Args:
+        study: its name.
+        folder: the predictor's model folder.
+        predictor: the same, loaded.
+        path: folder of the MLflow model, which must not exist or be empty.
+    """
     with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / "model"
         mlflow.pyfunc.save_model(
             path,
             python_model=str(PYFUNC),
             artifacts={"predictor": str(folder)},
-            code_paths=[str(copy_code(run.study, Path(temporary)))],
+            code_paths=[str(copy_code(study, Path(temporary)))],
             signature=declared_signature(predictor),
             input_example=predictor.example(),
             pip_requirements=requirements(),
-            metadata={MARK: version("etudes")},
+            metadata={MARK: version("etudes")} if isinstance(predictor, Predictor) else None,
         )
+
+
+def _log_model(run: StudyRun, predictor: Answering, folder: Path) -> str:
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "model"
+        save_served(run.study, folder, predictor, path)
         run.client.log_artifacts(run.run_id, str(path), "model")
     return f"runs:/{run.run_id}/model"
 

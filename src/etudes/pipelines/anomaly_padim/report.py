@@ -391,4 +391,4 @@ def choose_predictor(
     card = study.predictor_card(best, scores[best], split_card["dev_fingerprint"], data_card)
     model = models[best]
     network = backbone if model.source == "network" else None
-    return AnomalyPredictor(model, network, parameters, card)
+    return AnomalyPredictor(model, card, backbone=network, images=parameters)
