@@ -257,8 +257,8 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         r"mode RGB\): 16 bits a colour with a transparent colour",
     ),
     "bmp that hides alpha": (lambda: of(np.dstack([COLOUR, ALPHA]), "BMP"), "a fourth byte that the header"),
-    "animated png": (animated, "2 pictures in one file"),
-    "pages": (pages, "2 pictures in one file"),
+    "animated png": (animated, "several pictures in one file"),
+    "pages": (pages, "several pictures in one file"),
     "gif": (lambda: of(GREY, "GIF"), "the file is a GIF; expected a whole PNG"),
     "webp": (lambda: of(COLOUR, "WEBP"), "the file is a WebP picture"),
     "macOS shadow": (lambda: b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X", r"the shadow that macOS keeps"),
@@ -349,6 +349,7 @@ MASKS: dict[str, tuple[Callable[[], bytes], np.ndarray]] = {
     "16 bits": (lambda: of(ON.astype(np.uint16) * 65535), INSIDE),
     "0 and 255 in 16 bits": (lambda: of(ON.astype(np.uint16) * 255), INSIDE),
     "0 and 1 in 16 bits": (lambda: of(ON.astype(np.uint16)), INSIDE),
+    "jpeg in colour": (lambda: of(rgb(ON * 255), "JPEG", quality=70), INSIDE),
     "soft edges in 16 bits": (lambda: of(SOFT.astype(np.uint16) * 257), INSIDE_SOFT),
     "real": (lambda: of(ON.astype(np.float32), "TIFF"), INSIDE),
     "whole numbers": (lambda: of(ON.astype(np.int32), "TIFF"), INSIDE),
@@ -380,10 +381,16 @@ def test_a_mask_is_white_inside(name: str) -> None:
 )
 def test_a_mask_of_several_values_without_white_is_refused(values: np.ndarray) -> None:
     content = of(values.astype(np.uint8 if values.max() < 256 else np.uint16))
-    with pytest.raises(
-        ValueError, match=r"m\.png: the mask's values end at \d+ of \d+; .*two values, 0 and another"
-    ):
+    with pytest.raises(ValueError, match=r"m\.png: the mask ends at \d+ of \d+; .*two values, 0 and another"):
         read_mask(RawFile("m.png", content))
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_a_mask_of_several_colours_is_refused(form: str) -> None:
+    classes = np.zeros((16, 16, 3), dtype=np.uint8)
+    classes[:4], classes[8:] = (128, 0, 0), (224, 224, 192)  # a class, and the border around classes
+    with pytest.raises(ValueError, match="the mask has several colours"):
+        read_mask(RawFile("m", of(classes, form)))
 
 
 def test_a_masks_size_and_crop_are_its_pictures() -> None:

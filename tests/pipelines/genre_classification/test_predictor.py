@@ -131,15 +131,23 @@ def test_json_without_a_plot_or_with_an_unknown_field_is_refused(predictor: Genr
 
 
 def test_a_text_file_is_read(predictor: GenrePredictor, tmp_path: Path) -> None:
-    (tmp_path / "plot.txt").write_text("Été à Paris.", encoding="utf-8")
-    assert predictor.parse(str(tmp_path / "plot.txt"))["plot"].tolist() == ["Été à Paris."]
+    for name in ("plot.txt", "PLOT.TXT", "my plot.Txt"):
+        (tmp_path / name).write_text("Été à\r\nParis.", encoding="utf-8-sig", newline="")
+        assert predictor.parse(str(tmp_path / name))["plot"].tolist() == ["Été à\nParis."]
+
+
+def test_line_ends_of_a_plot_do_not_count() -> None:
+    recorder = Recorder()
+    asked = pd.DataFrame({"plot": ["A\r\nwolf.", "\ufeffA\rwolf."]})
+    GenrePredictor(recorder, ["crime", "food", "war"], CARD).predict(asked)
+    assert recorder.frame["plot"].tolist() == ["A\nwolf.", "A\nwolf."]
 
 
 def test_a_text_file_in_another_encoding_is_refused_by_name(
     predictor: GenrePredictor, tmp_path: Path
 ) -> None:
     (tmp_path / "plot.txt").write_bytes("Été à Paris.".encode("cp1252"))
-    with pytest.raises(ValueError, match=r"plot\.txt is not UTF-8"):
+    with pytest.raises(ValueError, match=r"plot\.txt, line 1: byte 0xc9 is not UTF-8"):
         predictor.parse(str(tmp_path / "plot.txt"))
 
 
