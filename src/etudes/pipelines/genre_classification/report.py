@@ -112,7 +112,7 @@ def choose_predictor(data_card: dict[str, Any], split_card: dict[str, Any], **in
     scores = {name: inputs[f"{name}_history"]["dev"][study.dev_metric] for name in models}
     best = study.best_on_dev(scores)
     card = study.predictor_card(best, scores[best], split_card["dev_fingerprint"], data_card)
-    return GenrePredictor(models[best], split_card["classes"], card)
+    return GenrePredictor(models[best], card, genres=split_card["classes"])
 
 
 def write_report(

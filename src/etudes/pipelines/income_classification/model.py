@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import pandas as pd
 
+from etudes.forms.files import names_file, read_text
 from etudes.forms.raw import RawFile
 from etudes.models import ModelState, register_model, registered_class
 from etudes.pipelines.income_classification.boosting import Boosting
@@ -22,10 +23,11 @@ from etudes.pipelines.income_classification.people import (
     check_answers,
     parse_questions,
 )
-from etudes.serving.questions import json_fields, read_file, read_table
+from etudes.serving.questions import json_fields, read_file, read_table, separator_of
 
 __all__ = ["Boosting", "Gaussian", "IncomePredictor", "Logistic", "Majority", "NaiveBayes"]
 SHOWN_PROBLEMS = 5
+FILES = (".csv", ".data", ".test", ".tsv", ".txt")
 # No model weighs how many Americans a row stands for, so a user need not know it.
 OPTIONAL = "fnlwgt"
 
@@ -94,16 +96,17 @@ class IncomePredictor:
         """JSON of the columns; or a line as in ``adult.data`` with or without income; or the path of a ``.csv``.
 
         A file whose first line names columns is read by these names, in any order; another by place, as ``adult.data``.
-        In names ``_`` stands for ``-``; a column ``income`` is read over.
+        In names ``_`` and ``.`` stand for ``-``; a column ``income`` is read over.
         """
         fields = json_fields(text, '{"age": 38, "workclass": "Private", ...}')
         if fields is not None:
             return pd.DataFrame([fields]).rename(columns=_column)
-        if not text.endswith((".csv", ".data", ".test")) or "\n" in text:
+        if not names_file(text, FILES):
             return parse_questions(RawFile("the question", text.encode()))
         raw = read_file(text, f"people, one a line: `{FORMAT}`, the income optional")
-        first = raw.content.decode("utf-8-sig", errors="replace").lstrip().partition("\n")[0]
-        if not {_column(name.strip(' \r"')) for name in first.split(",")} & set(COLUMNS):
+        lines = read_text(raw)
+        first = lines.lstrip().partition("\n")[0].split(separator_of(lines))
+        if not {_column(name.strip(' "')) for name in first} & set(COLUMNS):
             return parse_questions(raw)
         return read_table(raw).rename(columns=_column).drop(columns="income", errors="ignore")
 
@@ -126,8 +129,8 @@ class IncomePredictor:
 
 
 def _column(name: str) -> str:
-    """A column's name with the hyphens of the files, which neither JSON nor Python likes."""
-    return name.replace("_", "-")
+    """A column's name with the hyphens of the files, which neither JSON nor Python nor R likes."""
+    return name.replace("_", "-").replace(".", "-")
 
 
 def _text(name: str, value: Any) -> str:

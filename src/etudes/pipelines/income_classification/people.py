@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
+from etudes.forms.files import read_text
 from etudes.forms.raw import RawFile
 
 COLUMNS = (
@@ -73,7 +74,7 @@ def _read_lines(
     """What ``parse`` makes of every line, behind the line's number."""
     problems: list[str] = []
     rows: list[tuple[int | str, ...]] = []
-    for number, line in enumerate(_decode(raw).split("\n"), start=1):
+    for number, line in enumerate(read_text(raw).split("\n"), start=1):
         if not line.strip() or line.startswith(COMMENT):
             continue
         try:
@@ -110,17 +111,6 @@ def check_answers(fields: Sequence[str], names: Sequence[str] = COLUMNS) -> list
         else:
             answers.append(field)
     return answers
-
-
-def _decode(raw: RawFile) -> str:
-    try:
-        return raw.content.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = raw.content[: error.start].count(b"\n") + 1
-        raise ValueError(
-            f"{raw.name}, line {line}: byte 0x{raw.content[error.start]:02x} is not UTF-8. Expected a UTF-8 file; "
-            "convert it (for example from Windows-1252) or get it again."
-        ) from error
 
 
 def _parse_line(line: str) -> list[int | str]:

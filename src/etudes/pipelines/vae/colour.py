@@ -19,10 +19,11 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from etudes.digits.files import examples_fingerprint
-from etudes.digits.judge import load_arrays, network_arrays, shuffled_batches
+from etudes.digits.judge import shuffled_batches
 from etudes.digits.variational import VAE, Bounds, bounds
 from etudes.examples import Examples
 from etudes.models import ModelState, register_model
+from etudes.networks import load_arrays, network_arrays
 from etudes.pipelines.vae.parameters import PhotographParameters
 from etudes.training.checkpoint import checkpoint_key
 from etudes.training.fit import fit

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etudes.digits.files import ingest_digits, split_digits
+from etudes.digits import files
 from etudes.digits.parameters import ConvolutionalVAEParameters, DigitSplitParameters, JudgeParameters
 from etudes.examples import Examples
 from etudes.forms.raw import RawFile, RawFolder
@@ -29,14 +29,14 @@ def ingest(
     raw_train_images: RawFile, raw_train_labels: RawFile, raw_test_images: RawFile, raw_test_labels: RawFile
 ) -> tuple[Examples, Examples, dict[str, Any]]:
     """Check the four files and say where they come from."""
-    return ingest_digits(raw_train_images, raw_train_labels, raw_test_images, raw_test_labels)
+    return files.ingest(raw_train_images, raw_train_labels, raw_test_images, raw_test_labels)
 
 
 def split(
     train_images: Examples, test_images: Examples, parameters: DigitSplitParameters
 ) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
     """Cut dev from train, without duplicates, and draw the bits of dev and test once."""
-    return split_digits(train_images, test_images, parameters)
+    return files.split(train_images, test_images, parameters)
 
 
 def ingest_photographs(raw_photographs: RawFolder) -> tuple[Examples, dict[str, Any]]:

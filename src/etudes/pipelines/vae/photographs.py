@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etudes.digits.files import examples_fingerprint, stratified_dev
+from etudes.digits.files import examples_fingerprint, stratified
 from etudes.examples import Examples
-from etudes.forms.archives import png_files
-from etudes.forms.pictures import read_picture
+from etudes.forms.archives import picture_files
+from etudes.forms.pictures import pixel_digest, read_picture
 from etudes.forms.raw import RawFolder
 from etudes.pipelines.vae.parameters import PhotographParameters
 
@@ -27,7 +27,7 @@ def read_photographs(raw: RawFolder) -> tuple[Examples, dict[str, Any]]:
     """All pictures, and what there is of them.
 
     Args:
-        raw: PNG files, or zip archives of them; folders above the layout do not count.
+        raw: picture files, or zip archives of them; folders above the layout do not count.
 
     Returns:
         Rows ``id``, ``part``, ``class``, ``label`` (place of the class among the sorted names), sorted by id; array
@@ -38,7 +38,7 @@ def read_photographs(raw: RawFolder) -> tuple[Examples, dict[str, Any]]:
             the network cannot halve, a part with too few pictures.
     """
     found: dict[str, NDArray[np.uint8]] = {}
-    for place, file in png_files(raw):
+    for place, file in picture_files(raw):
         parts = PurePosixPath(place).parts
         if len(parts) < 3 or parts[-3] not in PARTS:
             raise ValueError(f"{raw.name}: {place} lies outside the layout; expected {LAYOUT}")
@@ -89,15 +89,15 @@ def split_photographs(
     """
     in_train = (photographs.rows["part"] == "train").to_numpy()
     train, test = photographs.take(in_train), photographs.take(~in_train)
-    keys = pd.Series([picture.tobytes() for picture in train["pixels"]])
-    in_test = keys.isin({picture.tobytes() for picture in test["pixels"]}).to_numpy()
+    keys = pd.Series([pixel_digest(picture) for picture in train["pixels"]])
+    in_test = keys.isin({pixel_digest(picture) for picture in test["pixels"]}).to_numpy()
     repeated = keys.duplicated().to_numpy() & ~in_test
     kept = train.take(~in_test & ~repeated)
     if len(kept) < FEWEST:
         raise ValueError(
             f"{len(kept)} training photographs are left without those that stand in test; expected {FEWEST} or more"
         )
-    is_dev = stratified_dev(kept.rows["label"].to_numpy(), parameters.dev_fraction, parameters.seed)
+    is_dev = stratified(kept.rows["label"].to_numpy(), parameters.dev_fraction, parameters.seed)
     parts = kept.take(~is_dev), kept.take(is_dev), test
     counts = {f"{name}_rows": len(part) for name, part in zip(("train", "dev", "test"), parts, strict=True)}
     dropped = {
