@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from etudes.interrupts import check
+
 Item = TypeVar("Item")
 Sink = Callable[[int, dict[str, float]], None]
 
@@ -56,6 +58,7 @@ def enter_session(session: Session | None) -> None:
 
 def record(step: int, metrics: dict[str, float]) -> None:
     """Send live metrics of one step (an epoch, an episode) to the tracker; does nothing outside a run."""
+    check()
     session = _current.get()
     if session is not None:
         session.sink(step, metrics)
