@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 
 from etudes.atomic import atomic_file
 from etudes.evaluation import mean_interval
+from etudes.lock import OutputsLock
 from etudes.study import RecordedTable, load_study
 
 PACKAGES = (
@@ -31,6 +33,7 @@ PACKAGES = (
     "pandas",
     "numpy",
 )
+CLOSING_SECONDS = 10.0
 LONGEST = 4_000  # characters of one value of a card that a record keeps
 
 
@@ -47,9 +50,16 @@ def record_study(project: Path, study: str, env: str, seeds: int, params: str = 
 
     Raises:
         RuntimeError: a run failed; the record is then as it was.
+        LockedError: the study is being recorded by another process.
     """
     load_study(study)
-    runs = [_run_seed(project, study, env, seed, params) for seed in range(seeds)]
+    # Each run holds its own outputs; here they are held until they have been read.
+    lock = OutputsLock(records_folder(project) / ".runs" / env, [], [f"{study}.record"])
+    lock.acquire()
+    try:
+        runs = [_run_seed(project, study, env, seed, params) for seed in range(seeds)]
+    finally:
+        lock.release()
     path = project / "docs" / "results" / f"{study}.json"
     text = json.dumps(summarise(study, env, params, runs), indent=1, sort_keys=True)
     with atomic_file(path) as temporary:
@@ -57,9 +67,13 @@ def record_study(project: Path, study: str, env: str, seeds: int, params: str = 
     return path
 
 
+def records_folder(project: Path) -> Path:
+    """Where recorded runs put their outputs: a folder of their own, so that they never replace those of a usual run."""
+    return project / "data" / "records"
+
+
 def _run_seed(project: Path, study: str, env: str, seed: int, params: str) -> dict[str, Any]:
-    # Outputs of recorded runs have a folder of their own, so that they never replace those of a usual run.
-    outputs = project / "data" / "records" / f"seed_{seed}"
+    outputs = records_folder(project) / f"seed_{seed}"
     options = f"run.seed={seed},run.register_model=false" + (f",{params}" if params else "")
     command = [
         sys.executable,
@@ -71,16 +85,27 @@ def _run_seed(project: Path, study: str, env: str, seed: int, params: str) -> di
         f"--params={options}",
     ]
     start = time.perf_counter()
-    done = subprocess.run(
-        command, cwd=project, env={**os.environ, "ETUDES_OUTPUTS": str(outputs)}, check=False
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"The run with seed {seed} failed (exit {done.returncode}); nothing is recorded")
+    status = _status_of(command, project, {**os.environ, "ETUDES_OUTPUTS": str(outputs)})
+    if status != 0:
+        raise RuntimeError(f"The run with seed {seed} failed (exit {status}); nothing is recorded")
     return {
         "seed": seed,
         "wall_seconds": round(time.perf_counter() - start, 1),
         **_read_outputs(outputs, env, study),
     }
+
+
+def _status_of(command: list[str], folder: Path, environment: dict[str, str]) -> int:
+    """Exit status of a command. An interrupted one is given time to close its run, which a kill would leave open."""
+    with subprocess.Popen(command, cwd=folder, env=environment) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            try:
+                process.wait(CLOSING_SECONDS)  # a terminal interrupts both
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGINT)
+            raise
 
 
 def _read_outputs(outputs: Path, env: str, study: str) -> dict[str, Any]:
@@ -91,7 +116,7 @@ def _read_outputs(outputs: Path, env: str, study: str) -> dict[str, Any]:
         import pandas as pd
 
         path = outputs / "07_model_output" / env / study / f"{name}.csv"
-        rows = pd.read_csv(path, keep_default_na=False, na_values=[""]).to_dict("records")
+        rows = pd.read_csv(path, keep_default_na=False, na_values=[""], encoding="utf-8").to_dict("records")
         return [{str(column): value for column, value in row.items()} for row in rows]
 
     models = outputs / "06_models" / env / study
