@@ -38,7 +38,6 @@ def cost_table(names: Sequence[str], resources: Mapping[str, Any]) -> pd.DataFra
             {
                 "network": name,
                 "training (s)": resources[name]["seconds"],
-                "peak memory (MiB)": round(resources[name]["peak_memory_mib"]),
                 "added memory (MiB)": round(resources[name]["added_memory_mib"]),
                 "GPU memory (MiB)": round(resources[name]["gpu_peak_memory_mib"]),
             }

@@ -226,10 +226,7 @@ def write_report(
     return page.render()
 
 
-COST_NOTE = (
-    "Wall time on this machine. Peak memory is of the whole process while the network trains, added memory what it rose "
-    "by. judge is no variant."
-)
+COST_NOTE = "Wall time on this machine. Added memory is what the process rose by while it trained. judge is no variant."
 
 
 def _summary(data_card: dict[str, Any], split_card: dict[str, Any], metrics: dict[str, float]) -> str:

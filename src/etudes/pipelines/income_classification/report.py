@@ -183,8 +183,8 @@ CURVE_NOTE = (
     "learns from. Draws of more than half of train share people, so that their bands are too narrow; all of train is one draw."
 )
 COST_NOTE = (
-    "Wall time on this machine. Peak memory is of the whole process while the variant trains, added memory what it "
-    "rose by. Speed is of the whole path from answers to probabilities on test."
+    "Wall time on this machine. Added memory is what the process rose by while it trained. "
+    "Speed is of the whole path from answers to probabilities on test."
 )
 GROUP_NOTE = (
     "answered: share given > 50K; hits: of those truly above, share given > 50K; false alarms: the same of those "
@@ -329,7 +329,6 @@ def _costs(variants: list[str], inputs: Mapping[str, Any], inference: Mapping[st
             {
                 "variant": name,
                 "training (s)": cost["seconds"],
-                "peak memory (MiB)": round(cost["peak_memory_mib"]),
                 "added memory (MiB)": round(cost["added_memory_mib"]),
                 "people a second": speed["people_per_second"],
             }

@@ -264,8 +264,8 @@ def write_report(
 
 
 COST_NOTE = (
-    "Wall time on this machine. Peak memory is of the whole process while the network trains, added memory what it rose "
-    "by. judge, sweep and photographs are no variants."
+    "Wall time on this machine. Added memory is what the process rose by while it trained. "
+    "judge, sweep and photographs are no variants."
 )
 PHOTOGRAPHS_NOTE = (
     "Bits a byte (bits per dimension): lower is better, 8 is no model at all. The first two rows are exact likelihoods, a PNG "
