@@ -272,19 +272,29 @@ def predict(
     "--seeds", default=3, show_default=True, type=click.IntRange(1, 100), help="Runs, with seeds 0, 1, ..."
 )
 @click.option("--params", default="", help="Further parameters, as for kedro run.")
+@click.option("--resume", is_flag=True, help="Run only the seeds that did not end before with the same code.")
+@click.option(
+    "--merge",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=None,
+    help="Run nothing: add the outputs of one further seed, data/records/seed_K, to the record.",
+)
 @env_option
 @one_message
-def record(study: str, seeds: int, params: str, env: str | None) -> None:
+def record(study: str, seeds: int, params: str, resume: bool, merge: Path | None, env: str | None) -> None:
     """Repeat a study over seeds and write docs/results/STUDY.json; registers nothing.
 
     Each seed runs in a fresh process. The tables in the READMEs are made from the recorded file.
     """
-    from etudes.results.record import record_study
+    from etudes.results.record import add_run, record_study
     from etudes.study import study_names
 
     if study not in study_names():
         raise click.UsageError(f"There is no study '{study}'. `kedro studies` lists them.")
-    path = record_study(project_path(), study, env or "base", seeds, params)
+    if merge is not None:
+        path = add_run(project_path(), study, env or "base", merge)
+    else:
+        path = record_study(project_path(), study, env or "base", seeds, params, resume)
     click.echo(f"Recorded in {path}")
 
 
