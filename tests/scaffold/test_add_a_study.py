@@ -113,6 +113,7 @@ def outcomes(grown: Path) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_a_new_study_passes_the_contract_and_its_own_tests_as_it_stands(
     outcomes: dict[str, dict[str, str]],
 ) -> None:
@@ -122,6 +123,7 @@ def test_a_new_study_passes_the_contract_and_its_own_tests_as_it_stands(
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_the_worked_example_passes_the_contract_and_its_own_tests(
     outcomes: dict[str, dict[str, str]],
 ) -> None:

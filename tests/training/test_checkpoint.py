@@ -281,6 +281,7 @@ def test_a_killed_process_is_resumed_to_the_same_numbers(
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_two_ranks_resume_to_the_same_numbers(tmp_path: Path) -> None:
     whole = outcome(noisy(), tmp_path / "whole", devices=2)
     with pytest.raises(RuntimeError, match="interrupted at step 7"):

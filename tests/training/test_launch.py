@@ -45,6 +45,7 @@ def test_ranks_share_one_group_and_rank_zero_answers(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_two_ranks_train_as_one_with_the_same_batches() -> None:
     results = []
     for devices in (1, 2):
@@ -61,6 +62,7 @@ def test_two_ranks_train_as_one_with_the_same_batches() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_a_failing_rank_ends_in_one_error_that_names_the_failure() -> None:
     with pytest.raises(
         RuntimeError, match=r"Rank 1 of fail_on_rank_one failed:.*the data of film 17 is broken"
@@ -80,6 +82,7 @@ print([round(row["train_loss"], 6) for row in [*epochs, *again]], float(problem.
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_every_node_gets_the_trained_weights() -> None:
     """Two nodes on one machine: both commands end with the same model, also in a second training of the same run."""
     with socket.socket() as free:
