@@ -110,22 +110,22 @@ class Step:
     always: tuple[str, ...] = ()
 
 
-def ingest(function: Function, *outputs: str, **settings: Any) -> Step:
+def ingest(function: Function, /, *outputs: str, **settings: Any) -> Step:
     """Read and check the raw data."""
     return _stage("ingest", function, outputs, settings)
 
 
-def preprocess(function: Function, *outputs: str, **settings: Any) -> Step:
+def preprocess(function: Function, /, *outputs: str, **settings: Any) -> Step:
     """Make model inputs; nothing is fitted on dev or test."""
     return _stage("preprocess", function, outputs, settings)
 
 
-def evaluate(function: Function, *outputs: str, **settings: Any) -> Step:
+def evaluate(function: Function, /, *outputs: str, **settings: Any) -> Step:
     """Score on the test split, which no earlier stage reads."""
     return _stage("evaluate", function, outputs, settings)
 
 
-def report(function: Function, *outputs: str, **settings: Any) -> Step:
+def report(function: Function, /, *outputs: str, **settings: Any) -> Step:
     """Anything of the report stage that `draw`, `show`, `page` and `predictor` do not cover."""
     return _stage("report", function, outputs, settings)
 
@@ -135,7 +135,7 @@ def _stage(stage: Stage, function: Function, outputs: tuple[str, ...], settings:
     return Step(stage, target.name, {"": target}, outputs, group=target.name)
 
 
-def train(name: str, function: Function, *, gpu: bool = False, group: str = "", **settings: Any) -> Step:
+def train(name: str, function: Function, /, *, gpu: bool = False, group: str = "", **settings: Any) -> Step:
     """The training node ``train_<name>`` of a variant, or of a network that variants need.
 
     ``function(...) -> (model, history)``. The node gives ``<name>_model``, ``<name>_history`` and ``<name>_resources``;
@@ -174,7 +174,7 @@ def page(*words: Function) -> Step:
     return Step("report", "write_report", {Target(word).name: Target(word) for word in words}, ("report",))
 
 
-def predictor(cls: Function, **settings: Any) -> Step:
+def predictor(cls: Function, /, **settings: Any) -> Step:
     """The variant that is best on dev behind a user's raw input.
 
     ``cls(model, card, ...)`` gets that variant's model, what is said of it, and every other argument by its name.
@@ -185,7 +185,7 @@ def predictor(cls: Function, **settings: Any) -> Step:
 class set_to:
     """``set_to(function, key=value)``: the function with keywords set, for `draw` and `show`."""
 
-    def __init__(self, function: Function, **settings: Any) -> None:
+    def __init__(self, function: Function, /, **settings: Any) -> None:
         self.target = Target(function, settings)
         self.__name__ = self.target.name
 

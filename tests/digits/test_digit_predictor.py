@@ -15,7 +15,7 @@ from etudes.forms.pictures import read_picture
 from etudes.forms.raw import RawFile
 from etudes.models import save_model
 from etudes.pipelines.vae.model import Convolutional, Judge, VAEPredictor
-from etudes.serving.predictor import DrawingPredictor, load_predictor
+from etudes.serving.predictor import load_predictor
 
 CARD = {"variant": "conditional", "embedded_sample": True, "dev_score": -50.0}
 
@@ -40,16 +40,15 @@ def told() -> VAEPredictor:
     )
     judge = Judge.fit(train, dev, judge_settings, run_settings())[0]
     model = Convolutional.fit("toy", train, dev, vae_settings, run_settings(), conditional=True)[0]
-    return VAEPredictor(model, judge, CARD)
+    return VAEPredictor(model, CARD, judge=judge)
 
 
 @pytest.fixture(scope="module")
 def untold(told: VAEPredictor) -> VAEPredictor:
-    return VAEPredictor(AnyDigit(), told.judge, CARD)
+    return VAEPredictor(AnyDigit(), CARD, judge=told.judge)
 
 
 def test_every_row_gets_a_picture(told: VAEPredictor) -> None:
-    assert isinstance(told, DrawingPredictor)
     answer = told.predict(pd.DataFrame({"label": [3, 5], "seed": [0, 0]}))
     assert answer["label"].tolist() == [3, 5]
     picture = read_picture(RawFile("a", base64.b64decode(answer["image"][0])))
@@ -78,19 +77,14 @@ def test_no_label_is_any_digit(told: VAEPredictor, untold: VAEPredictor, label: 
 
 @pytest.mark.parametrize("label", [10, -1, 2.5, "seven", "77"])
 def test_what_is_no_digit_is_refused(told: VAEPredictor, label: object) -> None:
-    with pytest.raises(ValueError, match=r"label in row 0 .* digit from 0 to 9"):
+    with pytest.raises(ValueError, match=r"label in row 0 is .* a whole number from 0 to 9"):
         told.predict(pd.DataFrame({"label": [label]}))
 
 
-@pytest.mark.parametrize("seed", [-1, 0.5, "x", None])
+@pytest.mark.parametrize("seed", [-1, 0.5, "x", True])
 def test_what_is_no_seed_is_refused(told: VAEPredictor, seed: object) -> None:
     with pytest.raises(ValueError, match="seed in row 0"):
         told.predict(pd.DataFrame({"label": [1], "seed": pd.Series([seed], dtype=object)}))
-
-
-def test_a_frame_of_something_else_is_refused(told: VAEPredictor) -> None:
-    with pytest.raises(ValueError, match="expected the columns label"):
-        told.predict(pd.DataFrame({"text": ["7"]}))
 
 
 @pytest.mark.parametrize("text", ["7", " 7 ", '{"seed": 7}', '{"seed": "7", "label": null}'])
@@ -126,11 +120,11 @@ def test_a_generator_without_labels_is_asked_for_any_digit(untold: VAEPredictor)
     ("text", "message"),
     [
         ('{"label": 7', "looks like JSON but is not"),
-        ('{"digit": 7}', "unknown fields digit; expected a seed such as 7"),
+        ('{"digit": 7}', "there is no column 'digit'"),
         ("", "the seed is ''"),
         ("-1", "the seed is '-1'; expected a whole number"),
         ("1e400", "the seed is '1e400'"),
-        ('{"label": 10}', "expected a digit from 0 to 9"),
+        ('{"label": 10}', "expected a whole number from 0 to 9"),
     ],
 )
 def test_broken_wishes_are_refused(told: VAEPredictor, text: str, message: str) -> None:

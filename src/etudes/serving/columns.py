@@ -209,7 +209,7 @@ def _text(cell: Any) -> str | None:
         cell.encode()
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can write and no file can hold
         return None
-    return str(cell)
+    return str(cell).replace("\r\n", "\n")  # as text files are read
 
 
 def _number(cell: Any) -> float | None:
