@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from projects import ROOT, make_project, quiet_environment
+from projects import ROOT, make_project, quiet_environment, within
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -34,7 +34,7 @@ def execute(project: Path, name: str, expression: str) -> tuple[Any, list[Any]]:
     notebook.cells.append(nbformat.v4.new_code_cell(f"import json\nprint(json.dumps({expression}))"))
     client.NotebookClient(
         notebook,
-        timeout=CELL_SECONDS,
+        timeout=int(within(CELL_SECONDS)),
         kernel_name="python3",
         resources={"metadata": {"path": str(project / "notebooks")}},
     ).execute(env=quiet_environment(IPYTHONDIR=str(project / ".ipython"), TMPDIR=str(project)))

@@ -16,7 +16,7 @@ import pytest
 from etudes.config import EtudesConfigLoader
 from etudes.scaffold import create_study, delete_study, study_paths
 from etudes.settings import CONFIG_LOADER_ARGS
-from projects import ROOT, kedro, make_project, quiet_environment
+from projects import ROOT, kedro, make_project, quiet_environment, within
 
 PAGE = ROOT / "docs" / "add_a_study.md"
 PLAIN, EXAMPLE = "my_study", "wine_growers"
@@ -66,7 +66,7 @@ def run(project: Path, *command: str, **environment: str) -> subprocess.Complete
         env=quiet_environment(PYTHONPATH=str(project / "src"), **environment),
         capture_output=True,
         text=True,
-        timeout=SLOW_MACHINE,
+        timeout=within(SLOW_MACHINE),
         check=False,
     )
 

@@ -16,6 +16,7 @@ from toy import Toy, Uneven, network, run_parameters, settings, weights_of
 from etudes.training.fit import fit
 from etudes.training.launch import launch
 from etudes.training.session import training_session
+from projects import within
 
 
 def test_one_device_is_a_plain_call_in_this_process() -> None:
@@ -100,7 +101,7 @@ def test_every_node_gets_the_trained_weights() -> None:
         for _ in range(2)
     ]
     try:
-        answers = [node.communicate(timeout=150) for node in nodes]
+        answers = [node.communicate(timeout=within(150)) for node in nodes]
     finally:
         for node in nodes:
             node.kill()
