@@ -5,6 +5,7 @@ What it reads are the function's own argument names:
 
 - a group of the study's `Parameters` arrives as that group's model, ``parameters`` as the group of the step itself,
   ``run`` as the shared parameters;
+- ``study`` is what the study says of itself;
 - ``models``, ``histories`` and ``resources`` arrive as mappings from the name of each variant that was trained;
 - every other name is a dataset of the study.
 
@@ -54,7 +55,7 @@ class Each:
 
 
 def dataset(name: str) -> Dataset:
-    """Give an argument the dataset ``name``."""
+    """Give an argument the dataset ``name``, or the group ``params:<name>`` of the study's parameters."""
     return Dataset(name)
 
 
@@ -106,6 +107,7 @@ class Step:
     outputs: tuple[str, ...]
     group: str = ""
     tags: tuple[str, ...] = ()
+    kind: str = ""  # page or predictor: a standard node
     call: Callable[..., Any] | None = None
     always: tuple[str, ...] = ()
 
@@ -171,7 +173,8 @@ def _gallery(name: str, kind: str, functions: Sequence[Function], named: Mapping
 
 def page(*words: Function) -> Step:
     """The report from the study's ``report.md``; ``words`` are the functions that it calls by name."""
-    return Step("report", "write_report", {Target(word).name: Target(word) for word in words}, ("report",))
+    named = {Target(word).name: Target(word) for word in words}
+    return Step("report", "write_report", named, ("report",), kind="page")
 
 
 def predictor(cls: Function, /, **settings: Any) -> Step:
@@ -179,7 +182,7 @@ def predictor(cls: Function, /, **settings: Any) -> Step:
 
     ``cls(model, card, ...)`` gets that variant's model, what is said of it, and every other argument by its name.
     """
-    return Step("report", "choose_predictor", {"": Target(cls, settings)}, ("predictor",))
+    return Step("report", "choose_predictor", {"": Target(cls, settings)}, ("predictor",), kind="predictor")
 
 
 class set_to:
@@ -262,7 +265,7 @@ class _Assembler:
 
     def _completed(self) -> Step:
         """The standard nodes with what they need besides what the study names."""
-        if self.step.name == "write_report" and self.step.call is None:
+        if self.step.kind == "page":
             from etudes.reporting.document import Document
 
             document = Document(self.study)
@@ -271,7 +274,7 @@ class _Assembler:
                 *(f"{n}_resources" for n in self._names("resources")),
             ]
             return replace(self.step, call=document.render, always=tuple(needs))
-        if self.step.name == "choose_predictor" and self.step.call is None:
+        if self.step.kind == "predictor":
             always = ["data_card", "split_card"]
             for name in self.study.variants:
                 always += [f"{name}_model", f"{name}_history"]
@@ -282,7 +285,7 @@ class _Assembler:
         return self.study.variants + (self.study.support if argument == "resources" else ())
 
     def _wiring(self, step: Step, target: Target) -> dict[str, _Wire]:
-        chosen = ("model", "card") if step.name == "choose_predictor" else ()
+        chosen = ("study", "model", "card") if step.kind == "predictor" else ("study",)
         return {
             name: self._wire(step, name, target.settings.get(name))
             for name in target.arguments(self.package)
@@ -291,7 +294,9 @@ class _Assembler:
 
     def _wire(self, step: Step, name: str, given: Any) -> _Wire:
         if isinstance(given, Dataset):
-            return _Wire({"": given.name})
+            group = given.name.removeprefix("params:")
+            hint = self.groups[group].annotation if group != given.name else None
+            return _Wire({"": given.name}, hint=hint)
         if isinstance(given, Each):
             return _Wire({n: f"{n}_{given.kind}" for n in given.names}, mapping=True)
         if name in KINDS:
@@ -315,7 +320,8 @@ class _Assembler:
 
         def arguments(short: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
             values = {name: wire.value(inputs) for name, wire in wired[short].items()}
-            return {**step.targets[short].settings, **values}
+            own = {"study": study} if "study" in step.targets[short].arguments(package) else {}
+            return {**step.targets[short].settings, **values, **own}
 
         def answer(short: str, inputs: Mapping[str, Any]) -> Any:
             return step.targets[short].load(package)(**arguments(short, inputs))
@@ -333,7 +339,7 @@ class _Assembler:
                     model, history = function(**values)
                 return model, history, resources.as_dict()
 
-        elif step.name == "choose_predictor":
+        elif step.kind == "predictor":
 
             def run(**inputs: Any) -> Any:
                 model, card = best_on_dev(study, inputs)
