@@ -14,7 +14,7 @@ import pytest
 
 from etudes.rl.processes import WorkerError, run_side_by_side
 from etudes.training.session import current_session, record, training_session
-from projects import ROOT, quiet_environment
+from projects import ROOT, quiet_environment, within
 
 
 def draw(seed: int) -> tuple[float, int, int, str]:
@@ -102,12 +102,12 @@ def test_an_interrupt_ends_every_worker(tmp_path: Path) -> None:
         # A shell starts background jobs with the interrupt ignored, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + within(90)
     while len(list(folder.iterdir())) < 2 and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.1)
     workers = [int(path.name) for path in folder.iterdir()]
     process.send_signal(signal.SIGINT)
-    process.wait(timeout=30)
+    process.wait(timeout=within(30))
     assert len(workers) == 2 and process.returncode != 0
     for worker in workers:
         assert not Path(f"/proc/{worker}").exists()

@@ -14,6 +14,7 @@ import pytest
 
 from etudes.sources.download import Limits
 from etudes.sources.table import RawFile, Source
+from projects import within
 
 BODY = hashlib.shake_256(b"etudes").digest(400_000)
 PATIENCE = Limits(connect=2.0, read=0.4, tries=3, pause=0.01)
@@ -122,7 +123,7 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
                     return
             if what == "stall":
                 site.arrived.set()
-                site.release.wait(10)
+                site.release.wait(within(10))
                 self.wfile.write(rest[number:])
                 seen.sent += len(rest) - number
 
