@@ -63,7 +63,7 @@ class StudyHook:
         folder = getattr(model, "_filepath", None)
         checkpoints = Path(folder).parent / "checkpoints" / variant if folder else None
         sink = partial(live.log, node.namespace, variant)
-        enter_session(Session(variant, checkpoints, sink))
+        enter_session(Session(variant, checkpoints, sink, node.namespace))
 
     @hook_impl(trylast=True)
     def after_node_run(self, node: Any) -> None:

@@ -161,7 +161,7 @@ def test_a_checkpoint_of_other_code_is_not_resumed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupt(tmp_path, 7)
-    monkeypatch.setattr("etudes.training.checkpoint.code_version", lambda: "other")
+    monkeypatch.setattr("etudes.training.checkpoint.code_version", lambda study: "other")
     problem = noisy()
     train(problem, tmp_path, settings(), resume=True)
     assert problem.steps == STEPS

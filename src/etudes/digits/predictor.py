@@ -12,6 +12,7 @@ from etudes.digits.files import DIGITS
 from etudes.digits.panels import drawn_in_text, panel_png
 from etudes.forms.pictures import png_bytes, read_picture
 from etudes.forms.raw import RawFile
+from etudes.models import register_model
 from etudes.serving.columns import checked
 from etudes.serving.predictor import Column, Predictor
 from etudes.serving.questions import LARGEST_SEED, seed_of
@@ -20,8 +21,9 @@ TRIES = 256  # draws of a generator that knows no labels, of which the best read
 DRAWS = 10  # pictures of each digit that one seed gives on the command line
 
 
+@register_model("digits.predictor")
 class DigitPredictor(Predictor):
-    """A generator of digits behind a user's wish for one; a study registers it by name. ``judge`` reads the pictures.
+    """A generator of digits behind a user's wish for one; ``judge`` reads the pictures.
 
     A generator that knows no labels is asked for many pictures, and the first is taken that the judge reads as the
     digit that was asked for.

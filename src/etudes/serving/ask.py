@@ -62,14 +62,15 @@ def ask(
     predictor: Any = found.predictor
     suffix: str = getattr(predictor, "suffix", "")
     endings = (*TABLES, suffix) if suffix else TABLES
-    if output is not None and output.suffix not in endings:
+    asked = output.suffix.lower() if output is not None else ""
+    if output is not None and asked not in endings:
         raise ValueError(
             f"{output}: expected a name ending in {', '.join(endings)}; {study} writes nothing else"
         )
     answer = predictor.predict(predictor.parse(text))
     content: bytes | None = None
-    if output is not None and output.suffix in TABLES:
-        content = table_bytes(answer, output.suffix)
+    if asked in TABLES:
+        content = table_bytes(answer, asked)
     elif suffix:
         content = predictor.draw(answer)
         if content is None and output is not None:

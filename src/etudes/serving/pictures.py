@@ -22,7 +22,7 @@ def pictures_of(frame: pd.DataFrame) -> list[RawFile]:
     """
     if COLUMN not in frame.columns:
         raise ValueError(
-            f"expected a column {COLUMN} with PNG or JPEG files (bytes or base64); found {list(frame.columns)}"
+            f"expected a column {COLUMN} with PNG, JPEG, BMP or TIFF files (bytes or base64); found {list(frame.columns)}"
         )
     return [picture_file(value, f"{COLUMN} in row {row}") for row, value in enumerate(frame[COLUMN])]
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -13,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from etudes.examples import Examples
-from etudes.forms.pictures import read_mask, read_picture
+from etudes.forms.files import ends_in
+from etudes.forms.pictures import PICTURES, fitted, read_mask, read_picture
 from etudes.forms.raw import RawFile, RawFolder
 from etudes.pipelines.anomaly_padim.parameters import ImagesParameters
 
 GOOD = "good"
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 FEWEST_TRAINING = 2
 FEWEST_TEST = 4
 LAYOUT = (
@@ -65,11 +64,12 @@ def read_images(raw: RawFolder, parameters: ImagesParameters) -> tuple[Examples,
         for index, picture in enumerate(members):
             content = raw.read(picture.file)
             digest.update(picture.id.encode() + b"\0" + content.content)
-            pixels[index] = read_picture(content, parameters.resize, size)
+            full = read_picture(content)
+            pixels[index] = fitted(full, parameters.resize, size, content.name)
             if picture.mask is not None:
                 mask = raw.read(picture.mask)
                 digest.update(mask.content)
-                masks[index] = _read_mask(mask, content, parameters)
+                masks[index] = _read_mask(mask, full, content.name, parameters)
         rows = pd.DataFrame(
             {
                 "id": [picture.id for picture in members],
@@ -86,9 +86,7 @@ def read_images(raw: RawFolder, parameters: ImagesParameters) -> tuple[Examples,
 def _listed(raw: RawFolder, category: str) -> list[Picture]:
     """The pictures of one category, their places and numbers checked; none is opened."""
     names = [
-        PurePosixPath(name)
-        for name in raw
-        if name.startswith(f"{category}/") and PurePosixPath(name).suffix.lower() in PICTURES
+        PurePosixPath(name) for name in raw if name.startswith(f"{category}/") and ends_in(name, PICTURES)
     ]
     if not names:
         there = sorted({name.partition("/")[0] for name in raw if "/train/good/" in name})
@@ -145,22 +143,13 @@ def _check_numbers(raw: RawFolder, category: str, pictures: Sequence[Picture]) -
         )
 
 
-def _read_mask(mask: RawFile, picture: RawFile, parameters: ImagesParameters) -> np.ndarray:
+def _read_mask(mask: RawFile, picture: np.ndarray, name: str, parameters: ImagesParameters) -> np.ndarray:
     full = read_mask(mask)
     if not full.any():
         raise ValueError(f"{mask.name}: the mask is empty; expected white pixels where the defect is")
-    if full.shape != (expected := _size(picture)):
+    if full.shape != (shape := picture.shape[:2]):
         raise ValueError(
-            f"{mask.name}: the mask has {full.shape[1]} x {full.shape[0]} pixels, its picture {picture.name} has "
-            f"{expected[1]} x {expected[0]}; expected the same"
+            f"{mask.name}: the mask has {full.shape[1]} x {full.shape[0]} pixels, its picture {name} has "
+            f"{shape[1]} x {shape[0]}; expected the same"
         )
-    return read_mask(mask, parameters.resize, parameters.crop)
-
-
-def _size(picture: RawFile) -> tuple[int, int]:
-    """Height and width of a picture that was read before, from its header."""
-    from PIL import Image, ImageOps
-
-    with Image.open(io.BytesIO(picture.content)) as opened:
-        turned = ImageOps.exif_transpose(opened)
-        return turned.height, turned.width
+    return fitted(full, parameters.resize, parameters.crop, mask.name)

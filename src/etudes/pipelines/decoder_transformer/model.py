@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from etudes.forms.files import unix_lines
 from etudes.models import ModelState, register_model, registered_class
 from etudes.pipelines.decoder_transformer.ngrams import ContextLookup, NGrams
 from etudes.pipelines.decoder_transformer.parameters import PredictorParameters
@@ -101,7 +102,8 @@ class TextPredictor:
         empty = [i for i, prompt in enumerate(frame["prompt"]) if not isinstance(prompt, str) or not prompt]
         if empty:
             raise ValueError(f"prompt is empty or no text in rows {empty[:5]}; expected a character or more")
-        for row, prompt in enumerate(frame["prompt"]):
+        prompts = [unix_lines(prompt) for prompt in frame["prompt"]]
+        for row, prompt in enumerate(prompts):
             strange = sorted(set(prompt) - set(self.alphabet.characters[1:]))
             if strange:
                 known = "".join(self.alphabet.characters[1:]).replace("\n", "\\n")
@@ -109,7 +111,7 @@ class TextPredictor:
                     f"prompt of row {row}: {' '.join(map(repr, strange[:5]))} is not among the characters of the "
                     f"training text; expected some of: {known}"
                 )
-        return [self.alphabet.encode(prompt).tolist() for prompt in frame["prompt"]]
+        return [self.alphabet.encode(prompt).tolist() for prompt in prompts]
 
     @staticmethod
     def _setting(frame: pd.DataFrame, name: str, default: float, low: float, high: float) -> np.ndarray:

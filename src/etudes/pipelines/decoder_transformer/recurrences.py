@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from etudes.forms.files import read_text
 from etudes.forms.raw import RawFile
 
 HEADER = "next_probability"
@@ -22,12 +23,7 @@ def parse_recurrences(raw: RawFile) -> tuple[pd.DataFrame, float]:
         ValueError: bytes that are no text, no first line with q, a line of another form, lines of unequal length, or a
             token that the recurrence cannot give.
     """
-    try:
-        lines = raw.content.decode("ascii").split("\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{raw.name}: byte 0x{raw.content[error.start]:02x} is no ASCII; expected {FORM}"
-        ) from error
+    lines = read_text(raw).split("\n")
     probability = _probability(raw.name, lines[0])
     rows = [_row(raw.name, number, line) for number, line in enumerate(lines[1:], start=2) if line.strip()]
     if not rows:

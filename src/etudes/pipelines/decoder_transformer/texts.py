@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from etudes.forms.files import read_text
 from etudes.forms.raw import RawFile
 
 UNKNOWN = "\ufffd"  # stands for every character that training did not see; it is never written
@@ -41,20 +42,9 @@ def parse_text(raw: RawFile) -> str:
     Raises:
         ValueError: it is not UTF-8, or empty.
     """
-    try:
-        text = raw.content.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = raw.content[: error.start].count(b"\n") + 1
-        raise ValueError(
-            f"{raw.name}, line {line}: byte 0x{raw.content[error.start]:02x} is not UTF-8; save the file as UTF-8 text"
-        ) from error
+    text = read_text(raw)
     if not text.strip():
         raise ValueError(f"{raw.name}: holds no text; expected a UTF-8 text file")
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise ValueError(
-            f"{raw.name}, line {line}: holds a zero byte; expected a text file, found a binary one"
-        )
     return text
 
 

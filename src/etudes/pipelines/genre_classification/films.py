@@ -8,6 +8,7 @@ from functools import cache
 
 import pandas as pd
 
+from etudes.forms.files import read_text
 from etudes.forms.raw import RawFile
 from etudes.text.tokens import tokenize
 
@@ -48,7 +49,7 @@ def parse_films(raw: RawFile) -> pd.DataFrame:
     problems: list[str] = []
     rows: list[tuple[int, str, str, str]] = []
     first_line: dict[int, int] = {}
-    for number, line in enumerate(_decode(raw).split("\n"), start=1):
+    for number, line in enumerate(read_text(raw).split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -72,17 +73,6 @@ def parse_films(raw: RawFile) -> pd.DataFrame:
             f"{raw.name}: the file holds no films. Expected lines `{FORMAT}`; get the file again."
         )
     return _frame(rows)
-
-
-def _decode(raw: RawFile) -> str:
-    try:
-        return raw.content.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = raw.content[: error.start].count(b"\n") + 1
-        raise ValueError(
-            f"{raw.name}, line {line}: byte 0x{raw.content[error.start]:02x} is not UTF-8. Expected a UTF-8 file; "
-            "convert it (for example from Windows-1252) or get it again."
-        ) from error
 
 
 def _parse_line(line: str) -> tuple[int, str, str, str]:

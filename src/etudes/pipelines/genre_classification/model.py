@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from etudes.forms.files import unix_lines
 from etudes.models import register_model
 from etudes.pipelines.genre_classification.bilstm import BiLSTMClassifier
 from etudes.pipelines.genre_classification.combination import Combination
@@ -84,7 +85,7 @@ class GenrePredictor(Predictor):
                 "title": [title.name for title in titles],
                 "year": pd.array([title.year for title in titles], dtype="Int32"),
                 "series": [title.series for title in titles],
-                "plot": list(frame["plot"]),
+                "plot": [unix_lines(plot) for plot in frame["plot"]],
             }
         )
 

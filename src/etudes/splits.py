@@ -1,0 +1,23 @@
+"""Cutting data into parts: seeded, stratified, nothing on both sides."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def stratified(labels: NDArray, fraction: float, seed: int) -> NDArray[np.bool_]:
+    """Which rows are cut off (N,): of each class round(fraction * n), at least one and at most n - 1.
+
+    Args:
+        labels: classes (N,).
+        fraction: share of each class.
+        seed: of the draw; equal labels and seed give equal parts.
+    """
+    generator = np.random.default_rng(seed)
+    chosen = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        count = min(max(1, round(fraction * len(rows))), len(rows) - 1)
+        chosen[generator.permutation(rows)[:count]] = True
+    return chosen
