@@ -74,7 +74,8 @@ def _table(path: str, usage: str) -> pd.DataFrame:
         return read_table(raw, keep_spaces=True)
     text = read_text(raw)
     if ends_in(path, (".jsonl",)):
-        text = f"[{','.join(line for line in text.split('\n') if line.strip())}]"
+        lines = text.split("\n")  # a text in JSON may hold other line ends
+        text = f"[{','.join(filter(str.strip, lines))}]"
     return _json_rows(text, path, usage)
 
 
