@@ -184,6 +184,7 @@ def test_bad_file_ends_in_one_message_and_keeps_earlier_outputs(own: Path, case:
             "genre_clasification.tfidf.balance=1",
             ("genre_clasification", "did you mean 'genre_classification'"),
         ),
+        ("vae.mlp.latent=3", ("'vae'", "does not run here", f"{STUDY} or run")),
         ("run.sead=1", ("run.sead", "is not a parameter")),
         (f"{STUDY}.bilstm.fit.learning_rate=-0.1", (f"{STUDY}.bilstm.fit.learning_rate", "greater than 0")),
     ],

@@ -39,10 +39,18 @@ class StudyHook:
         # is known here by a private name only; without it the check happens when the pipeline starts.
         from kedro.framework.project import pipelines
 
-        requested = getattr(pipelines, "_requested_pipelines", None)
+        requested = set(getattr(pipelines, "_requested_pipelines", None) or ())
         if requested:
-            runtime = context.config_loader.runtime_params or {}
-            check_parameters(context.config_loader["parameters"], runtime, requested)
+            loader, others = context.config_loader, set(study.study_names()) - requested
+            runtime = loader.runtime_params or {}
+            if requested <= set(study.study_names()):  # not `__default__`, nor a pipeline of several studies
+                for name in sorted(others & set(runtime)):
+                    run = ", ".join(sorted(requested))
+                    raise ParameterError(
+                        f"--params: '{name}' is a study that does not run here; expected {run} or run"
+                    )
+                loader.leave_out(others)
+            check_parameters(loader["parameters"], runtime, requested)
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:

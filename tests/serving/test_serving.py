@@ -41,7 +41,7 @@ def test_text_json_and_file_are_the_same_question(finished_project: Path, predic
     assert len({done.stdout for done in told}) == 1
 
 
-@pytest.mark.parametrize("suffix", [".json", ".csv"])
+@pytest.mark.parametrize("suffix", [".json", ".CSV"])
 def test_answers_are_written_as_rows_where_asked(
     finished_project: Path, predict: Predict, tmp_path: Path, suffix: str
 ) -> None:

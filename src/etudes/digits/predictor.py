@@ -23,7 +23,7 @@ DRAWS = 10  # pictures of each digit that one seed gives on the command line
 
 @register_model("digits.predictor")
 class DigitPredictor(Predictor):
-    """A generator of digits behind a user's wish for one; ``judge`` reads the pictures.
+    """A generator of digits behind a user's wish for one. ``judge`` reads the pictures.
 
     A generator that knows no labels is asked for many pictures, and the first is taken that the judge reads as the
     digit that was asked for.

@@ -52,7 +52,7 @@ def test_parser_gives_what_was_drawn(raw_recurrences: RawFile) -> None:
         (GOOD + b"3;1 1;0 1;1 2 0 3\n", ("line 4", "from 0 to modulus - 1")),
         (GOOD + b"3;1 1;0 1;1 2 0\n", ("line 4", "3 tokens; expected 4 as in line 2")),
         (GOOD + b"3;1 1;0 1;1 2 1 2\n", ("line 4", "token 2 is 1; expected 0")),
-        (b"next_probability 0.1\n3;1 1;0 1;1 2 \xff 2\n", ("0xff", "no ASCII")),
+        (b"next_probability 0.1\n3;1 1;0 1;1 2 \xff 2\n", ("line 2", "0xff", "not UTF-8")),
     ],
 )
 def test_faulty_recurrences_are_named(content: bytes, parts: tuple[str, ...]) -> None:

@@ -199,6 +199,23 @@ def test_faulty_question_is_named(predictor: TextPredictor, text: str, message: 
         predictor.parse(text)
 
 
+def test_line_ends_and_marks_of_a_prompt_do_not_count(predictor: TextPredictor, tmp_path: Path) -> None:
+    (tmp_path / "PROMPT.TXT").write_bytes(b"\xef\xbb\xbfThe\r\nan a")
+    frames = [
+        *(
+            pd.DataFrame({"prompt": [text]})
+            for text in ("The\nan a", "The\r\nan a", "The\ran a", "\ufeffThe\nan a")
+        ),
+        predictor.parse('{"prompt": "The\\r\\nan a"}'),
+        predictor.parse("The\r\nan a"),
+        predictor.parse(str(tmp_path / "PROMPT.TXT")),
+    ]
+    found = {predictor.predict(frame.assign(characters=20))["continuation"][0] for frame in frames}
+    assert len(found) == 1
+    with pytest.raises(ValueError, match=r"empty or no text in rows \[0\]"):
+        predictor.predict(pd.DataFrame({"prompt": ["\ufeff"]}))
+
+
 @pytest.mark.parametrize("name", ["unigram", "bigram", "trigram", "lookup"])
 def test_baselines_can_write_too(splits: dict[str, Any], parameters: Parameters, name: str) -> None:
     inputs = [splits[f"{part}_split"] for part in ("train", "dev", "text_train", "text_dev")]

@@ -99,10 +99,10 @@ class TextPredictor:
     def _prompts(self, frame: pd.DataFrame) -> list[list[int]]:
         if "prompt" not in frame.columns:
             raise ValueError(f"expected the columns {COLUMNS}; found {list(frame.columns)}")
-        empty = [i for i, prompt in enumerate(frame["prompt"]) if not isinstance(prompt, str) or not prompt]
+        prompts = [unix_lines(prompt) if isinstance(prompt, str) else "" for prompt in frame["prompt"]]
+        empty = [i for i, prompt in enumerate(prompts) if not prompt]
         if empty:
             raise ValueError(f"prompt is empty or no text in rows {empty[:5]}; expected a character or more")
-        prompts = [unix_lines(prompt) for prompt in frame["prompt"]]
         for row, prompt in enumerate(prompts):
             strange = sorted(set(prompt) - set(self.alphabet.characters[1:]))
             if strange:

@@ -8,7 +8,6 @@ discrete law, so that its bits compare with those of a lossless file. A density 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,6 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from etudes.digits.files import examples_fingerprint
-from etudes.digits.judge import shuffled_batches
 from etudes.digits.variational import VAE, Bounds, bounds
 from etudes.examples import Examples
 from etudes.models import register_model
@@ -28,6 +26,7 @@ from etudes.pipelines.vae.parameters import PhotographParameters
 from etudes.training.checkpoint import checkpoint_key
 from etudes.training.fit import fit
 from etudes.training.parameters import RunParameters
+from etudes.training.problem import ShuffledProblem
 from etudes.training.seeds import derive_seed, seed_everything
 
 COLOURS = 3
@@ -124,7 +123,7 @@ def channels_first(pixels: NDArray[np.uint8]) -> Tensor:
 
 
 @dataclass
-class PhotographProblem:
+class PhotographProblem(ShuffledProblem):
     """Minimise KL - log-likelihood; the best epoch is the one with the largest bound on dev.
 
     Training pictures are mirrored with chance one half whenever they are met.
@@ -146,9 +145,6 @@ class PhotographProblem:
     @property
     def fingerprint(self) -> str:
         return checkpoint_key(examples_fingerprint(self.train), examples_fingerprint(self.dev), self.seed)
-
-    def batches(self, generator: np.random.Generator) -> Sequence[np.ndarray]:
-        return shuffled_batches(len(self.train), self.batch_size, generator)
 
     def collate(self, indices: np.ndarray, device: torch.device) -> Any:
         pictures = self.pixels[indices].to(torch.float32).div_(255)
@@ -174,9 +170,6 @@ class PhotographProblem:
             "kl": float(found.kl.double().mean()),
             "loss": bits_per_dimension(float(found.elbo.double().mean()), self.dev),
         }
-
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        return [{"params": list(self.model.parameters()), "lr": learning_rate}]
 
 
 def bounds_of(network: VAE, examples: Examples, draws: int, seed: int, device: torch.device) -> Bounds:

@@ -18,6 +18,7 @@ from etudes.assembly import (
 )
 from etudes.digits import files, pictures
 from etudes.pipelines.vae.parameters import Parameters
+from etudes.vision import photographs
 
 
 def create_pipeline() -> Pipeline:
@@ -44,9 +45,9 @@ def create_pipeline() -> Pipeline:
         Parameters,
         [
             ingest(files.ingest, "train_images", "test_images", "data_card"),
-            ingest("photographs.ingest_photographs", "photographs_images", "photographs_data_card"),
+            ingest(photographs.ingest_photographs, "photographs_images", "photographs_data_card"),
             preprocess(files.split, *SPLITS),
-            preprocess("photographs.split_photographs", *(f"photographs_{name}" for name in of_photographs)),
+            preprocess(photographs.split_photographs, *(f"photographs_{name}" for name in of_photographs)),
             train("judge", "etudes.digits.judge.DigitJudge.fit", gpu=True),
             train("pixels", "model.train_pixels"),
             train("mlp", "model.train_dense", gpu=True, name="mlp"),

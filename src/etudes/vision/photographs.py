@@ -1,9 +1,9 @@
-"""Colour photographs of one size: what the folder holds, checked, and how it is split."""
+"""Colour photographs of one size in folders of classes (CIFAR-10 and its like): checked, and how they are split."""
 
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,19 @@ from etudes.examples import Examples
 from etudes.forms.archives import picture_files
 from etudes.forms.pictures import pixel_digest, read_picture
 from etudes.forms.raw import RawFolder
-from etudes.pipelines.vae.parameters import PhotographParameters
 from etudes.splits import stratified
 
 LAYOUT = "<train or test>/<class>/<picture>.png"
 PARTS = ("train", "test")
 SIDES = range(8, 129, 4)  # pixels: the network halves them twice
 FEWEST = 4  # pictures of each part
+
+
+class Split(Protocol):
+    """The parameters of a split: the share of each class of the training pictures that goes to dev, and the seed."""
+
+    dev_fraction: float
+    seed: int
 
 
 def ingest_photographs(raw_photographs: RawFolder) -> tuple[Examples, dict[str, Any]]:
@@ -77,7 +83,7 @@ def ingest_photographs(raw_photographs: RawFolder) -> tuple[Examples, dict[str, 
 
 
 def split_photographs(
-    photographs_images: Examples, photographs_data_card: dict[str, Any], photographs: PhotographParameters
+    photographs_images: Examples, photographs_data_card: dict[str, Any], photographs: Split
 ) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
     """Cut dev from train, class by class; a training picture that stands in test or a second time is dropped.
 
