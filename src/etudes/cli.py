@@ -3,6 +3,7 @@ a ``run`` whose failures are one message, and a ``pipeline create`` that knows t
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from kedro.framework.cli.pipeline import create_pipeline, delete_pipeline
@@ -18,11 +19,16 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError, env_option
 from kedro.utils import find_kedro_project
 
+from etudes import interrupts
+from etudes.config import tracking_uri
+from etudes.errors import is_disk_full
 from etudes.sources.commands import data
 from etudes.study import PIPELINES_FOLDER
 from etudes.threads import wait_briefly
 
 wait_briefly()  # before any library is loaded
+if sys.argv[1:2] in (["run"], ["record"]):  # plugins' commands end on Ctrl-C in ways of their own
+    interrupts.exit_until_listening()
 # Forked tokenizer threads only warn.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -42,18 +48,20 @@ def one_message(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> Any:
+        interrupts.listen()
         log = _log_to_file()
+        for stream in (sys.stdout, sys.stderr):  # in a locale without some character, its number is printed
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return command(*args, **kwargs)
         except click.UsageError:
             raise
         except KeyboardInterrupt:
-            click.secho(
-                "Interrupted. Outputs of finished nodes are kept; --params=run.resume=true continues.",
-                err=True,
-            )
-            sys.exit(130)
+            _exit_interrupted()
         except Exception as error:
+            if interrupts.is_interrupt(error):
+                _exit_interrupted()
             logging.getLogger("etudes.traceback").error("The command failed", exc_info=True)
             usage = isinstance(error, KedroCliError)
             where = f"\n(The traceback is in {log}.)" if log else ""
@@ -63,10 +71,28 @@ def one_message(command: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
+def _exit_interrupted() -> NoReturn:
+    click.secho(
+        "Interrupted. Outputs of finished nodes are kept; --params=run.resume=true continues.", err=True
+    )
+    sys.exit(interrupts.exit_status())
+
+
 def describe(error: BaseException) -> str:
     """What to tell the user: the message nearest the cause, without the layers that wrapped it."""
+    advice = (
+        "\nThe disk is full: make room, or set ETUDES_OUTPUTS to a folder on another disk, and run again."
+    )
+    return _describe(error) + (advice if is_disk_full(error) else "")
+
+
+def _describe(error: BaseException) -> str:
     from kedro.io import DatasetError
 
+    if type(error).__module__.partition(".")[0] in ("mlflow", "sqlalchemy"):
+        from etudes.tracking.failures import explain
+
+        return explain(error, tracking_uri(project_path()))
     text = str(error).strip()
     cause = error.__cause__
     if isinstance(error, DatasetError) and cause is not None and not isinstance(cause, DatasetError):
@@ -81,8 +107,9 @@ def describe(error: BaseException) -> str:
 def _describe_os_error(error: OSError) -> str:
     import errno
 
+    if error.errno is not None and error.strerror is None:  # a message of our own
+        return str(error)
     what = {
-        errno.ENOSPC: "the disk is full; free some space and run the command again",
         errno.EACCES: "no permission to write or read there; change the folder's permissions or its owner",
         errno.EROFS: "the folder is read-only; choose another with ETUDES_OUTPUTS, or make it writable",
     }.get(error.errno or 0, error.strerror or str(error))
@@ -114,6 +141,10 @@ def run(**options: Any) -> Any:
             near = get_close_matches(name, sorted(known), n=1)
             hint = f"did you mean '{near[0]}'?" if near else "`kedro studies` lists them"
             raise click.UsageError(f"There is no pipeline '{name}'; {hint}")
+    if options["runner"]:
+        from etudes.hooks import check_runner
+
+        check_runner(options["runner"])
     return kedro_run.callback(**options)  # type: ignore[misc]
 
 
@@ -241,19 +272,29 @@ def predict(
     "--seeds", default=3, show_default=True, type=click.IntRange(1, 100), help="Runs, with seeds 0, 1, ..."
 )
 @click.option("--params", default="", help="Further parameters, as for kedro run.")
+@click.option("--resume", is_flag=True, help="Run only the seeds that did not end before with the same code.")
+@click.option(
+    "--merge",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=None,
+    help="Run nothing: add the outputs of one further seed, data/records/seed_K, to the record.",
+)
 @env_option
 @one_message
-def record(study: str, seeds: int, params: str, env: str | None) -> None:
+def record(study: str, seeds: int, params: str, resume: bool, merge: Path | None, env: str | None) -> None:
     """Repeat a study over seeds and write docs/results/STUDY.json; registers nothing.
 
     Each seed runs in a fresh process. The tables in the READMEs are made from the recorded file.
     """
-    from etudes.results.record import record_study
+    from etudes.results.record import add_run, record_study
     from etudes.study import study_names
 
     if study not in study_names():
         raise click.UsageError(f"There is no study '{study}'. `kedro studies` lists them.")
-    path = record_study(project_path(), study, env or "base", seeds, params)
+    if merge is not None:
+        path = add_run(project_path(), study, env or "base", merge)
+    else:
+        path = record_study(project_path(), study, env or "base", seeds, params, resume)
     click.echo(f"Recorded in {path}")
 
 

@@ -1,7 +1,8 @@
-"""Before a study runs: check its parameters as a whole; while it trains: give the node its surroundings."""
+"""Before a study runs: check its parameters, lock its outputs; while it trains: give the node its surroundings."""
 
 from __future__ import annotations
 
+import atexit
 import logging
 import time
 from collections.abc import Iterable
@@ -12,29 +13,40 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
-from etudes import study
+from etudes import interrupts, study
+from etudes.atomic import remove_debris
+from etudes.config import outputs_root
+from etudes.lock import OutputsLock
 from etudes.tracking import live
 from etudes.training.session import Session, enter_session
 
 logger = logging.getLogger(__name__)
 SLOW_NODE_SECONDS = 2.0
+OWN_RUNNERS = "etudes.runners."
 
 
 class ParameterError(ValueError):
     """A parameter that is unknown, misspelt or out of range."""
 
 
+class RunnerError(ValueError):
+    """A runner that a study cannot be run with."""
+
+
 class StudyHook:
-    """Validates the parameters of the studies that run and opens a training session for each training node."""
+    """Validates the parameters of the studies that run, holds their outputs while they run, and opens a training session
+    for each training node."""
 
     def __init__(self) -> None:
         self._context: Any = None
         self._count = self._total = 0
         self._started = 0.0
+        self._lock: OutputsLock | None = None
 
-    @hook_impl
+    @hook_impl(tryfirst=True)
     def after_context_created(self, context: Any) -> None:
         self._context = context
+        context.config_loader.start_from(Path(context.project_path))  # whatever folder `--conf-source` named
         # Kedro builds the typed groups next and would report a wrong value in pydantic's words. What a run asked for
         # is known here by a private name only; without it the check happens when the pipeline starts.
         from kedro.framework.project import pipelines
@@ -56,11 +68,33 @@ class StudyHook:
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
         names = {node.namespace.split(".")[0] for node in pipeline.nodes if node.namespace}
         runtime = run_params.get("runtime_params") or {}
-        check_parameters(self._context.config_loader["parameters"], runtime, names)
+        parameters = self._context.config_loader["parameters"]
+        check_parameters(parameters, runtime, names)
+        check_runner(str(run_params.get("runner")))
+        self._hold_outputs(pipeline, names, parameters["run"]["wait"])
         self._count, self._total = 0, len(pipeline.nodes)
+
+    def _hold_outputs(self, pipeline: Any, studies: Iterable[str], wait: bool) -> None:
+        """Take the outputs of a run before it writes anything, and clear what killed runs left half-written there."""
+        env = "base" if self._context.env in (None, "local") else self._context.env
+        outputs = outputs_root(Path(self._context.project_path))
+        atexit.register(self._release)
+        self._lock = OutputsLock(outputs / ".runs" / env, pipeline.inputs(), pipeline.all_outputs())
+        if not self._lock.acquire(wait):
+            return  # another run of this environment may be writing files that look the same
+        for name in studies:
+            for folder in outputs.glob(f"*/{env}/{name}"):
+                for path in remove_debris(folder):
+                    logger.info("Removed what a killed run left: %s", path)
+
+    def _release(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
 
     @hook_impl(tryfirst=True)
     def before_node_run(self, node: Any, catalog: Any) -> None:
+        interrupts.check()
         self._count += 1
         self._started = time.perf_counter()
         logger.info("[%d/%d] %s", self._count, self._total, node.name)
@@ -76,6 +110,7 @@ class StudyHook:
     @hook_impl(trylast=True)
     def after_node_run(self, node: Any) -> None:
         enter_session(None)
+        interrupts.check()
         seconds = time.perf_counter() - self._started
         if seconds >= SLOW_NODE_SECONDS:
             logger.info("        done in %.1f s", seconds)
@@ -85,10 +120,35 @@ class StudyHook:
         for name in sorted(pipeline.all_outputs()):
             if name.endswith(".report"):
                 logger.info("Report: %s", catalog.get(name)._filepath)
+        self._release()
+        interrupts.conclude()
 
     @hook_impl(trylast=True)
     def on_node_error(self, error: Exception, node: Any) -> None:
         enter_session(None)
+
+    @hook_impl(trylast=True)
+    def on_pipeline_error(self, error: Exception) -> None:
+        self._release()
+
+
+def check_runner(runner: str) -> None:
+    """Refuse a runner that changes results: seeds, hooks and live metrics belong to one node at a time in a process.
+
+    Args:
+        runner: its class name, or what Python prints of an instance.
+
+    Raises:
+        RunnerError: it is neither Kedro's sequential one nor one of this project.
+    """
+    name = runner.strip("<").partition(" ")[0]
+    if name.rpartition(".")[2] in ("SequentialRunner", "None") or name.startswith(OWN_RUNNERS):
+        return
+    raise RunnerError(
+        f"{name.rpartition('.')[2]} runs nodes of a study at the same time, which changes its numbers (generators and "
+        "live metrics are those of a process). Use SequentialRunner, the default, and one command for each study to "
+        "run several at once."
+    )
 
 
 def check_parameters(parameters: dict[str, Any], runtime: dict[str, Any], studies: Iterable[str]) -> None:

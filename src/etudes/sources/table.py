@@ -82,7 +82,11 @@ class RawFile(_Model):
 
 
 class Source(_Model):
-    """One raw data set: where it comes from, under which licence, and its files."""
+    """One raw data set: where it comes from, under which licence, and its files.
+
+    ``rows`` are the rows of the public set by part (``train``, ``test``, ``characters``), so that a record can say how many
+    of them there were. A part is called as in the data card of the studies that read it, without its ``_rows``.
+    """
 
     name: InsidePath
     title: str
@@ -94,6 +98,7 @@ class Source(_Model):
     repo: str | None = None
     repo_type: Literal["dataset", "model"] = "dataset"
     revision: str | None = None
+    rows: dict[str, Annotated[int, Field(ge=1)]] = {}
     files: Annotated[tuple[RawFile, ...], Field(min_length=1)]
 
     @model_validator(mode="after")

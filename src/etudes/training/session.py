@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from etudes.interrupts import check
+
 Item = TypeVar("Item")
 Sink = Callable[[int, dict[str, float]], None]
 
@@ -77,6 +79,7 @@ def part(name: str) -> Iterator[None]:
 
 def record(step: int, metrics: dict[str, float]) -> None:
     """Send live metrics of one step (an epoch, an episode) to the tracker; does nothing outside a run."""
+    check()
     session = _current.get()
     if session is not None:
         session.sink(step, metrics)

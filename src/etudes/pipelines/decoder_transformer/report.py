@@ -295,7 +295,6 @@ def _costs(variants: list[str], inputs: Mapping[str, Any]) -> pd.DataFrame:
             {
                 "variant": name,
                 "training (s)": inputs[name]["seconds"],
-                "peak memory (MiB)": round(inputs[name]["peak_memory_mib"]),
                 "added memory (MiB)": round(inputs[name]["added_memory_mib"]),
                 "GPU memory (MiB)": round(inputs[name]["gpu_peak_memory_mib"]),
             }

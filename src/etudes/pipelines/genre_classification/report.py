@@ -164,8 +164,8 @@ def write_report(
 
 
 COST_NOTE = (
-    "Wall time on this machine. Peak memory is of the whole process while the variant trains, added memory what it "
-    "rose by. Speed is of the whole path from text to probabilities on test."
+    "Wall time on this machine. Added memory is what the process rose by while it trained. "
+    "Speed is of the whole path from text to probabilities on test."
 )
 
 
@@ -238,7 +238,6 @@ def _costs(variants: list[str], inputs: Mapping[str, Any], inference: Mapping[st
             {
                 "variant": name,
                 "training (s)": cost["seconds"],
-                "peak memory (MiB)": round(cost["peak_memory_mib"]),
                 "added memory (MiB)": round(cost["added_memory_mib"]),
                 "GPU memory (MiB)": round(cost["gpu_peak_memory_mib"]),
                 "films a second": speed["texts_per_second"],

@@ -179,8 +179,8 @@ def write_report(
 
 
 COST_NOTE = (
-    "Wall time of the whole node on this machine, and steps a second of one agent while it acts and learns. Peak memory is "
-    "of the process of the run; agents trained in processes of their own hold theirs there."
+    "Wall time of the whole node on this machine, and steps a second of one agent while it acts and learns. Added memory is "
+    "what the process of the run rose by; agents trained in processes of their own hold theirs there."
 )
 SEEDS_NOTE = (
     "Last: with the weights of the last update instead of those kept. Kept step: where on its dev curve the agent's weights "
@@ -291,7 +291,7 @@ def _costs(variants: list[str], inputs: Mapping[str, Any]) -> pd.DataFrame:
                 "agents": len(agents),
                 "training (s)": cost["seconds"],
                 "steps a second": float(np.median(speeds)) if speeds else None,
-                "peak memory (MiB)": round(cost["peak_memory_mib"]),
+                "added memory (MiB)": round(cost["added_memory_mib"]),
             }
         )
     return pd.DataFrame(rows)
