@@ -98,6 +98,12 @@ def test_a_required_column_with_a_default_may_have_empty_cells() -> None:
         checked(pd.DataFrame({"other": [1]}), [work])
 
 
+def test_spaces_around_a_text_count_unless_it_is_stripped() -> None:
+    work = Column("work", "text", default="?", stripped=True)
+    assert checked(pd.DataFrame({"work": [" x ", " "]}), [work])["work"].tolist() == ["x", "?"]
+    assert read(prompt=" ")["prompt"] == " "
+
+
 def test_every_declared_column_is_there_in_its_order_and_type() -> None:
     full = checked(pd.DataFrame({"seed": [1, 2], "prompt": ["a", "b"]}, index=[5, 3]), COLUMNS)
     assert full.columns.tolist() == [column.name for column in COLUMNS] and full.index.tolist() == [0, 1]

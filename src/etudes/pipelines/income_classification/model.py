@@ -39,7 +39,7 @@ def _column(name: str) -> Column:
     if name in RANGES:
         low, high = RANGES[name]
         return Column(name, "whole", low=low, high=high, examples=tuple(EXAMPLES[name].tolist()))
-    return Column(name, "text", default=MISSING, examples=tuple(EXAMPLES[name].tolist()))
+    return Column(name, "text", default=MISSING, stripped=True, examples=tuple(EXAMPLES[name].tolist()))
 
 
 @register_model("income_classification.predictor")
