@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,8 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from etudes.suggestions import near_names
 
 TABLE = Path(__file__).with_name("sources.toml")
 
@@ -181,7 +182,7 @@ def get_source(name: str, sources: Mapping[str, Source] | None = None) -> Source
     sources = load_sources() if sources is None else sources
     if name in sources:
         return sources[name]
-    near = difflib.get_close_matches(name, sources, n=3) or sorted(sources)
+    near = near_names(name, sources) or sorted(sources)
     raise UnknownSourceError(f"no data set {name!r}; did you mean: {', '.join(near)}?")
 
 
