@@ -5,13 +5,16 @@ STUDY ?= genre_classification
 # Where it is set, as in many containers, each process compiles its imports anew: twice the start of every command.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test lint bench ui viz gallery docs clean
+.PHONY: run test test-all lint bench ui viz gallery docs clean
 
 run: .venv/ready
 	$(BIN)/kedro run --pipeline=$(STUDY)
 
 test: .venv/ready lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=2 --dist=loadfile  # one thread for each of two processes
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=2 --dist=loadfile -m "not heavy"  # one thread for each of two processes
+
+test-all: .venv/ready lint
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=2 --dist=loadfile
 
 lint: .venv/ready
 	$(BIN)/ruff check .

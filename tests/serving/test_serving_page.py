@@ -15,7 +15,7 @@ from page_blocks import blocks_of, run_blocks
 
 from projects import ROOT, make_project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 # The page shows how a model is served, whichever variants it was chosen from.
 VARIANTS = {
     "genre_classification": ["majority", "tfidf"],

@@ -191,8 +191,11 @@ def _bound(width: int, height: int, name: str) -> None:
 def _damaged(raw: RawFile, error: Exception) -> ValueError:
     if found := next((kind for at, mark, kind in OTHERS if raw.content[at:].startswith(mark)), None):
         return ValueError(f"{raw.name}: the file is {found}; {EXPECTED}. Convert it, or leave it out.")
+    from PIL import UnidentifiedImageError
+
+    reason = "their form is unknown" if isinstance(error, UnidentifiedImageError) else error
     return ValueError(
-        f"{raw.name}: no picture can be read from its {len(raw.content):,} bytes ({error}); {EXPECTED}. "
+        f"{raw.name}: no picture can be read from its {len(raw.content):,} bytes ({reason}); {EXPECTED}. "
         "Copy or fetch it again."
     )
 

@@ -302,7 +302,10 @@ def data_of(headline: Headline, record: Mapping[str, Any]) -> str:
     data, split = record["data"], record["split"]
     source = "embedded sample" if data["embedded_sample"] else headline.data or data["source"]
     unit = headline.unit or split.get("unit", "rows")
-    tested = count(record["test_rows"][headline.metric])
+    rows = record["test_rows"][headline.metric]
+    if not rows:  # the predictions of this environment have no such rows
+        return source
+    tested = count(rows)
     if headline.rows:
         return f"{source}: {tested} test {unit}"
     part = f" ({_public(record)})" if _is_part(record) else ""

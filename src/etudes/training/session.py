@@ -38,9 +38,9 @@ _current: ContextVar[Session | None] = ContextVar("etudes_training_session", def
 
 
 @contextmanager
-def training_session(label: str, checkpoints: Path | None, sink: Sink) -> Iterator[Session]:
+def training_session(label: str, checkpoints: Path | None, sink: Sink, study: str = "") -> Iterator[Session]:
     """Open a session for the code inside the ``with`` block."""
-    session = Session(label, checkpoints, sink)
+    session = Session(label, checkpoints, sink, study)
     token = _current.set(session)
     try:
         yield session

@@ -135,7 +135,7 @@ class Descent(Resumable):
     """
 
     keep = ("point", "velocity", "epochs")
-    curve = "epochs"
+    rows = "epochs"
 
     def __init__(
         self,

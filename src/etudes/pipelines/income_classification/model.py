@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
-from etudes.forms.files import names_file
+from etudes.forms.files import names_file, read_text
 from etudes.forms.raw import RawFile
 from etudes.models import register_model
 from etudes.pipelines.income_classification.boosting import Boosting
@@ -21,52 +19,16 @@ from etudes.pipelines.income_classification.people import (
     parse_questions,
 )
 from etudes.serving.predictor import Column, Predictor
-from etudes.serving.questions import read_file, read_table
+from etudes.serving.questions import read_file, read_table, separator_of
 
 __all__ = ["Boosting", "IncomePredictor", "LinearClassifier"]
-FILES = (".csv", ".data", ".test")
+FILES = (".csv", ".tsv", ".txt", ".data", ".test")
 OPTIONAL = "fnlwgt"  # no model weighs how many Americans a row stands for, so a user need not know it
-EXAMPLES: dict[str, Any] = dict(
-    zip(
-        COLUMNS,
-        zip(
-            *(
-                (
-                    38,
-                    "Private",
-                    0,
-                    "Bachelors",
-                    13,
-                    "Married-civ-spouse",
-                    "Exec-managerial",
-                    "Husband",
-                    "White",
-                    "Male",
-                    0,
-                    0,
-                    45,
-                    "United-States",
-                ),
-                (
-                    23,
-                    MISSING,
-                    0,
-                    "Some-college",
-                    10,
-                    "Never-married",
-                    MISSING,
-                    "Own-child",
-                    "Black",
-                    "Female",
-                    0,
-                    0,
-                    20,
-                    MISSING,
-                ),
-            ),
-            strict=True,
-        ),
-        strict=True,
+EXAMPLES = parse_questions(
+    RawFile(
+        "the examples",
+        b"38,Private,0,Bachelors,13,Married-civ-spouse,Exec-managerial,Husband,White,Male,0,0,45,United-States\n"
+        b"23,?,0,Some-college,10,Never-married,?,Own-child,Black,Female,0,0,20,?",
     )
 )
 
@@ -76,8 +38,8 @@ def _column(name: str) -> Column:
         return Column(name, "whole", required=False, default=0, about="people that the row stands for")
     if name in RANGES:
         low, high = RANGES[name]
-        return Column(name, "whole", low=low, high=high, examples=EXAMPLES[name])
-    return Column(name, "text", default=MISSING, stripped=True, examples=EXAMPLES[name])
+        return Column(name, "whole", low=low, high=high, examples=tuple(EXAMPLES[name].tolist()))
+    return Column(name, "text", default=MISSING, stripped=True, examples=tuple(EXAMPLES[name].tolist()))
 
 
 @register_model("income_classification.predictor")
@@ -106,15 +68,16 @@ class IncomePredictor(Predictor):
         """JSON of the columns; or a line as in ``adult.data`` with or without income; or the path of a file of them.
 
         A ``.csv`` file whose first line names columns is read by these names, in any order; another by place, as
-        ``adult.data``. In names ``_`` stands for ``-``; a column ``income`` is read over.
+        ``adult.data``. In names ``_`` and ``.`` stand for ``-``; a column ``income`` is read over.
         """
         if text.lstrip().startswith(("{", "[")):
             return super().parse(text)
-        if "\n" in text or not names_file(text, FILES):
+        if not names_file(text, FILES):
             return parse_questions(RawFile("the question", text.encode()))
         raw = read_file(text, f"people, one a line: `{FORMAT}`, the income optional")
-        first = raw.content.decode("utf-8-sig", errors="replace").lstrip().partition("\n")[0]
-        if not {_hyphens(name.strip(' \r"')) for name in first.split(",")} & set(COLUMNS):
+        lines = read_text(raw)
+        first = lines.lstrip().partition("\n")[0].split(separator_of(lines))
+        if not {_hyphens(name.strip(' "')) for name in first} & set(COLUMNS):
             return parse_questions(raw)
         return read_table(raw).rename(columns=_hyphens).drop(columns="income", errors="ignore")
 
@@ -127,5 +90,5 @@ class IncomePredictor(Predictor):
 
 
 def _hyphens(name: str) -> str:
-    """A column's name with the hyphens of the files, which neither JSON nor Python likes."""
-    return name.replace("_", "-")
+    """A column's name with the hyphens of the files, which neither JSON nor Python nor R likes."""
+    return name.replace("_", "-").replace(".", "-")
