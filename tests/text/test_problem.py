@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from etudes.pipelines.genre_classification.problem import TextProblem, predict_sequences
+from etudes.text.problem import TextProblem, predict_sequences
 from etudes.training.fit import fit
+from etudes.training.parameters import FitParameters
+from study_settings import run_parameters
 
 CPU = torch.device("cpu")
 CLASS_WEIGHTS = np.array([0.5, 1.0, 4.0])
@@ -73,22 +74,20 @@ def test_losses_and_weights_are_one_number_for_each_example() -> None:
     assert losses.shape == weights.shape == (5,)
 
 
-def test_class_weights_enter_the_loss_as_a_weighted_mean(
-    settings: Callable[..., Any], run_settings: Callable[..., Any]
-) -> None:
+def test_class_weights_enter_the_loss_as_a_weighted_mean() -> None:
     data, twin = problem(batch_size=12), problem().model
-    fitting = settings(
-        "bilstm",
-        fit={
-            "epochs": 1,
-            "batch_size": 12,
-            "learning_rate": 0.01,
-            "weight_decay": 0.0,
-            "warmup": 0.0,
-            "average": 0.0,
-        },
-    ).fit
-    history = fit(data, fitting, run_settings())
+    fitting = FitParameters(
+        epochs=1,
+        batch_size=12,
+        learning_rate=0.01,
+        weight_decay=0.0,
+        warmup=0.0,
+        average=0.0,
+        gradient_clip=1.0,
+        patience=1,
+        checkpoint_steps=100,
+    )
+    history = fit(data, fitting, run_parameters())
 
     ids, lengths, labels, _ = data.collate(np.arange(12), CPU)
     # torch's own weighted mean is sum(w l) / sum(w).
