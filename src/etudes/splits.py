@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 
@@ -21,3 +24,32 @@ def stratified(labels: NDArray, fraction: float, seed: int) -> NDArray[np.bool_]
         count = min(max(1, round(fraction * len(rows))), len(rows) - 1)
         chosen[generator.permutation(rows)[:count]] = True
     return chosen
+
+
+def hold_out(
+    rows: pd.DataFrame, columns: Sequence[str], share: float, generator: np.random.Generator, least: int = 1
+) -> tuple[list[list[int]], list[list[int]]]:
+    """The groups (different values of whole numbers in ``columns``) that are held out, and those that are seen.
+
+    Args:
+        rows: a table.
+        columns: what makes a group.
+        share: of the groups to hold out, ``least`` of them or more.
+        generator: of the draw.
+
+    Raises:
+        ValueError: no group would be left.
+    """
+    found = rows[[*columns]].drop_duplicates().sort_values([*columns]).to_numpy()
+    count = max(least, round(share * len(found)))
+    if len(found) <= count:
+        raise ValueError(
+            f"{len(found)} are different, of which {count} would be held out; expected some for training"
+        )
+    order = generator.permutation(len(found))
+    return sorted(found[order[:count]].tolist()), sorted(found[order[count:]].tolist())
+
+
+def among(rows: pd.DataFrame, columns: Sequence[str], groups: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
+    """Which rows (N,) belong to one of the ``groups`` of `hold_out`."""
+    return pd.MultiIndex.from_frame(rows[[*columns]]).isin([tuple(group) for group in groups])
