@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -30,12 +31,16 @@ def graphs() -> dict[str, Pipeline]:
     return dict(pipelines)
 
 
-def loader(environment: str) -> EtudesConfigLoader:
-    return EtudesConfigLoader(str(ROOT / "conf"), env=environment, **CONFIG_LOADER_ARGS)
+# Made once for all studies: what one test costs does not grow with their number.
+@cache
+def parameters_of(environment: str) -> dict[str, Any]:
+    return EtudesConfigLoader(str(ROOT / "conf"), env=environment, **CONFIG_LOADER_ARGS)["parameters"]
 
 
+@cache
 def catalog_of(environment: str) -> DataCatalog:
-    return DataCatalog.from_config(loader(environment)["catalog"])
+    loader = EtudesConfigLoader(str(ROOT / "conf"), env=environment, **CONFIG_LOADER_ARGS)
+    return DataCatalog.from_config(loader["catalog"])
 
 
 def stage_of(node: Any) -> str:
@@ -153,7 +158,7 @@ def test_nodes_get_their_parameters_as_typed_models(name: str, graphs: dict[str,
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_parameters_of_every_environment_are_valid(name: str, environment: str) -> None:
-    parameters_model(name).model_validate(loader(environment)["parameters"][name])
+    parameters_model(name).model_validate(parameters_of(environment)[name])
 
 
 def test_no_parameter_group_is_unused(name: str, graphs: dict[str, Pipeline]) -> None:

@@ -12,7 +12,6 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-import etudes.pipelines
 from etudes.serving.columns import as_frame
 from etudes.serving.predictor import load_predictor
 from etudes.serving.server import read_requests_strictly
@@ -35,11 +34,12 @@ class StudyModel(PythonModel):
             raise MlflowException.invalid_parameter_value(str(error)) from error
 
 
-def _add_study(pipelines: Path) -> None:
+def _add_study(folder: Path) -> None:
     """Make the model's own study known where the package is another model's, which brought another study."""
-    for study in (path.parent.name for path in pipelines.glob("*/study.toml")):
-        if not any((Path(folder) / study).is_dir() for folder in etudes.pipelines.__path__):
-            etudes.pipelines.__path__.append(str(pipelines))
+    package = importlib.import_module("etudes.pipelines")
+    for study in (path.parent.name for path in folder.glob("*/study.toml")):
+        if not any((Path(known) / study).is_dir() for known in package.__path__):
+            package.__path__.append(str(folder))
         importlib.import_module(f"etudes.pipelines.{study}.model")
 
 

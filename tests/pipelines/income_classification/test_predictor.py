@@ -75,6 +75,11 @@ def test_line_json_and_file_are_the_same_question(predictor: IncomePredictor, tm
         f"income,{','.join(reversed(names))}\n>50K,{','.join(reversed(LINE.split(', ')))}\n",
         encoding="utf-8-sig",
     )
+    (tmp_path / "PEOPLE.CSV").write_bytes((tmp_path / "people.csv").read_bytes().replace(b"\n", b"\r\n"))
+    dotted = [name.replace("-", ".") for name in COLUMNS]
+    for separator, file in ((";", "excel.csv"), ("\t", "named.tsv")):
+        lines = [separator.join(dotted), separator.join(LINE.split(", "))]
+        (tmp_path / file).write_text("\r".join(lines), encoding="utf-8-sig", newline="")
     questions = [
         LINE,
         f"{LINE}, <=50K.",
@@ -82,10 +87,13 @@ def test_line_json_and_file_are_the_same_question(predictor: IncomePredictor, tm
         json.dumps(numbers),
         json.dumps(underscored),
         str(tmp_path / "named.csv"),
+        str(tmp_path / "excel.csv"),
+        str(tmp_path / "named.tsv"),
         str(tmp_path / "people.csv"),
+        f" {tmp_path / 'PEOPLE.CSV'}\n",
     ]
     answers = [above(predictor, predictor.parse(question)) for question in questions]
-    assert [len(answer) for answer in answers] == [1, 1, 1, 1, 1, 1, 2]
+    assert [len(answer) for answer in answers] == [1, 1, 1, 1, 1, 1, 1, 1, 2, 2]
     assert len({p for answer in answers for p in answer}) == 1
 
 
@@ -158,7 +166,7 @@ def test_a_wrong_question_is_refused(predictor: IncomePredictor, text: str, said
         (b"age,workclass\n38,Private,3,4\n", r"people\.csv: cannot be read"),
         (b"age,workclass\n38\n", r"people\.csv: cannot be read .line 2 has 1 cells, the first 2"),
         (b"age,age\n38,39\n", r"people\.csv: columns stand twice: age"),
-        (b"age,workclass\n38,Priv\xe9\n", r"people\.csv: cannot be read .* UTF-8"),
+        (b"age,workclass\n38,Priv\xe9\n", r"people\.csv, line 2: byte 0xe9 is not UTF-8"),
     ],
 )
 def test_a_wrong_file_with_column_names_is_refused(

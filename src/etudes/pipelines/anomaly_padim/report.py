@@ -251,7 +251,7 @@ HOW_TO_READ = (
     "Intervals come from resampling pictures; they do not show what another seed would change."
 )
 COST_NOTE = (
-    "Wall time on this machine. Peak memory is of the whole process, added memory what it rose by. `statistics` streams "
+    "Wall time on this machine. Added memory is what the process rose by while it trained. `statistics` streams "
     "the training pictures once for all variants that use the network; what it holds does not grow with their number."
 )
 SPEED_NOTE = (
@@ -360,7 +360,6 @@ def _costs(study: Any, inputs: Mapping[str, Any]) -> pd.DataFrame:
             {
                 "node": name,
                 "wall time (s)": cost["seconds"],
-                "peak memory (MiB)": round(cost["peak_memory_mib"]),
                 "added memory (MiB)": round(cost["added_memory_mib"]),
                 "GPU memory (MiB)": round(cost["gpu_peak_memory_mib"]),
             }
@@ -391,4 +390,4 @@ def choose_predictor(
     card = study.predictor_card(best, scores[best], split_card["dev_fingerprint"], data_card)
     model = models[best]
     network = backbone if model.source == "network" else None
-    return AnomalyPredictor(model, network, parameters, card)
+    return AnomalyPredictor(model, card, backbone=network, images=parameters)

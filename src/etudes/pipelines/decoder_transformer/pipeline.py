@@ -5,6 +5,7 @@ from kedro.pipeline import Pipeline
 from etudes.assembly import (
     SPLITS,
     assemble,
+    dataset,
     draw,
     each,
     evaluate,
@@ -68,6 +69,11 @@ def create_pipeline() -> Pipeline:
             ),
             show(report.attention),
             page(report.by_modulus, report.of_data),
-            predictor("predictor.predictor"),
+            predictor(
+                "predictor.TextPredictor",
+                characters=dataset("split_card", "alphabet"),
+                context=dataset("split_card", "context"),
+                defaults=dataset("params:predictor"),
+            ),
         ],
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -18,15 +16,6 @@ from etudes.text.sampling import RecomputedSteps, Steps, draw_uniforms, generate
 
 TASK = "text"
 LONGEST = 10_000  # characters of a continuation
-
-
-def predictor(
-    model: Any, card: dict[str, Any], split_card: dict[str, Any], predictor: PredictorParameters
-) -> Predictor:
-    """The best variant that writes text, with the alphabet and the context of its training."""
-    return TextPredictor(
-        model, card, characters=split_card["alphabet"], context=split_card["context"], defaults=predictor
-    )
 
 
 @register_model("decoder_transformer.predictor")
@@ -55,6 +44,8 @@ class TextPredictor(Predictor):
         alphabet, known = Alphabet(self.characters), self.characters[1:]
         prompts = [unix_lines(prompt) for prompt in frame["prompt"]]
         for row, prompt in enumerate(prompts):
+            if not prompt:  # a byte order mark alone
+                raise ValueError(f"prompt in row {row} is empty; expected a text")
             if strange := sorted(set(prompt) - set(known)):
                 raise ValueError(
                     f"prompt in row {row}: {' '.join(map(repr, strange[:5]))} is not among the characters of the "

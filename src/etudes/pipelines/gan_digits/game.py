@@ -52,7 +52,7 @@ class Game(Resumable):
         *("generator", "discriminator", "averaged", "optimizers", "best", "best_score", "snapshots"),
         *("epoch", "step", "updates", "sums", "epochs"),
     )
-    curve = "epochs"
+    rows = "epochs"
 
     def __init__(
         self,

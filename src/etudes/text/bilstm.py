@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from etudes.models import ModelState, register_model
-from etudes.pipelines.genre_classification.films import film_words
-from etudes.pipelines.genre_classification.linear import class_weights
-from etudes.pipelines.genre_classification.parameters import BiLSTMParameters
-from etudes.pipelines.genre_classification.problem import TextProblem, predict_sequences
+from etudes.benches.classifiers import on_dev
+from etudes.models import ModelState
+from etudes.networks import load_arrays, network_arrays
 from etudes.text.encoders import EMBEDDED, word_vectors
+from etudes.text.parameters import BiLSTMParameters
+from etudes.text.problem import TextProblem, predict_sequences
 from etudes.text.tokens import Vocabulary
 from etudes.text.vectors import WordVectors
 from etudes.training.fit import fit
@@ -75,79 +75,77 @@ class BiLSTM(nn.Module):
         return vectors * keep / (1 - self.dropout.p)
 
 
-@register_model("genre_classification.bilstm")
 class BiLSTMClassifier:
-    """`BiLSTM` with its vocabulary."""
+    """`BiLSTM` with its vocabulary; a study registers a subclass that says what the words of its rows are."""
 
     registered_name: str
+
+    @staticmethod
+    def words_of(frame: pd.DataFrame) -> list[list[str]]:
+        """The words of each row."""
+        raise NotImplementedError
 
     def __init__(self, parameters: BiLSTMParameters, vocabulary: Vocabulary, network: BiLSTM) -> None:
         self.parameters, self.vocabulary, self.network = parameters, vocabulary, network
 
     @classmethod
-    def fit(
+    def train(
         cls,
-        train: pd.DataFrame,
-        dev: pd.DataFrame,
-        classes: int,
+        train_split: pd.DataFrame,
+        dev_split: pd.DataFrame,
+        split_card: dict[str, Any],
+        vectors: WordVectors,
         parameters: BiLSTMParameters,
         run: RunParameters,
-        vectors: WordVectors,
-    ) -> tuple[Self, list[dict[str, float]]]:
-        """Train with early stopping on dev; returns the classifier and one dict per epoch.
+    ) -> tuple[Self, dict[str, Any]]:
+        """Train with early stopping on dev; returns the classifier and its history.
 
         ``vectors``: the file of word vectors to start from if ``parameters.vectors`` is ``glove``; words that it lacks
         keep a random vector.
         """
         seed_everything(derive_seed(run.seed, "bilstm"))
-        vocabulary = Vocabulary.build(film_words(train), parameters.min_count, parameters.max_words)
+        classes = len(split_card["classes"])
+        words = cls.words_of(train_split)
+        vocabulary = Vocabulary.build(words, parameters.min_count, parameters.max_words)
         network = BiLSTM(len(vocabulary), classes, parameters)
         if parameters.vectors == "glove":
             use_vectors(network, vocabulary, vectors.lookup(vocabulary.ids))
         elif parameters.vectors == "encoder":
-            words = vocabulary.words[2:]
-            table = word_vectors(EMBEDDED, words, parameters.embedding) * VECTOR_SCALE
-            use_vectors(network, vocabulary, dict(zip(words, table, strict=True)))
+            known = vocabulary.words[2:]
+            table = word_vectors(EMBEDDED, known, parameters.embedding) * VECTOR_SCALE
+            use_vectors(network, vocabulary, dict(zip(known, table, strict=True)))
         model = cls(parameters, vocabulary, network)
-        problem = TextProblem(
-            model=network,
-            train=model.encode(train),
-            train_labels=train["label"].to_numpy(),
-            dev=model.encode(dev),
-            dev_labels=dev["label"].to_numpy(),
-            class_weights=class_weights(train["label"].to_numpy(), classes, parameters.balance),
-            batch_size=parameters.fit.batch_size,
-            rates={"embedding.": parameters.vector_learning_rate},
-        )
-        history = fit(problem, parameters.fit, run)
-        return model, history
+        rates = {"embedding.": parameters.vector_learning_rate}
+        problem = TextProblem.of(model, train_split, dev_split, classes, parameters, rates)
+        epochs = fit(problem, parameters.fit, run)
+        return model, {**on_dev(model, dev_split), "epochs": epochs}
 
     def encode(self, frame: pd.DataFrame) -> list[np.ndarray]:
         length = self.parameters.max_length
-        return [self.vocabulary.encode(words, length) for words in film_words(frame)]
+        return [self.vocabulary.encode(words, length) for words in self.words_of(frame)]
 
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         return predict_sequences(self.network, self.encode(frame), torch.device("cpu"))
 
     def state(self) -> ModelState:
-        arrays = {name: value.detach().cpu().numpy() for name, value in self.network.state_dict().items()}
         config = {
             "parameters": self.parameters.model_dump(mode="json"),
             "words": self.vocabulary.words,
             "classes": self.network.output.out_features,
         }
-        return ModelState(config, arrays)
+        return ModelState(config, network_arrays(self.network))
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
         parameters = BiLSTMParameters.model_validate(state.config["parameters"])
         vocabulary = Vocabulary(state.config["words"])
         network = BiLSTM(len(vocabulary), state.config["classes"], parameters)
-        network.load_state_dict({name: torch.from_numpy(value) for name, value in state.arrays.items()})
-        return cls(parameters, vocabulary, network.eval())
+        load_arrays(network, state.arrays)
+        return cls(parameters, vocabulary, network)
 
 
 def use_vectors(network: BiLSTM, vocabulary: Vocabulary, vectors: dict[str, np.ndarray]) -> None:
+    """Put the vectors of known words into the network."""
     size = network.embedding.embedding_dim
     found = {len(vector) for vector in vectors.values()}
     if found and found != {size}:

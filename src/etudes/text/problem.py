@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from etudes.evaluation.classification import classification_metrics
 from etudes.text.tokens import bucketed_batches, pad, sorted_batches
 from etudes.training.checkpoint import checkpoint_key
+from etudes.training.classification import class_weights
 
 
 def dev_metrics(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
@@ -38,6 +40,26 @@ class TextProblem:
     rates: Mapping[str, float] = field(default_factory=dict)
     monitor: str = "accuracy"
     maximise: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        model: Any,
+        train: pd.DataFrame,
+        dev: pd.DataFrame,
+        classes: int,
+        parameters: Any,
+        rates: Mapping[str, float],
+    ) -> Self:
+        """The problem of a classifier with ``network`` and ``encode``, of frames with a column ``label``.
+
+        ``parameters`` have ``balance`` (of the classes) and ``fit``; ``rates`` are learning rates of parts by the start of
+        their names.
+        """
+        labels = train["label"].to_numpy()
+        weights, size = class_weights(labels, classes, parameters.balance), parameters.fit.batch_size
+        sequences, of_dev = model.encode(train), model.encode(dev)
+        return cls(model.network, sequences, labels, of_dev, dev["label"].to_numpy(), weights, size, rates)
 
     def __post_init__(self) -> None:
         if len(self.train) != len(self.train_labels) or len(self.dev) != len(self.dev_labels):

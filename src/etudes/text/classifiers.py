@@ -8,14 +8,10 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from etudes.models import ModelState, register_model
-from etudes.pipelines.genre_classification.films import film_texts
-from etudes.pipelines.genre_classification.linear import class_weights, fit_temperature, rows_of_classes
-from etudes.pipelines.genre_classification.parameters import EncoderParameters, EncoderProbeParameters
-from etudes.pipelines.genre_classification.problem import TextProblem, predict_sequences
+from etudes.benches.classifiers import on_dev
+from etudes.models import ModelState
 from etudes.text.encoders import (
     EncoderError,
     embed,
@@ -26,19 +22,30 @@ from etudes.text.encoders import (
     upper_layers,
     weights_fingerprint,
 )
+from etudes.text.parameters import EncoderParameters, EncoderProbeParameters
+from etudes.text.problem import TextProblem, predict_sequences
+from etudes.training.classification import class_weights, fit_temperature, rows_of_classes
 from etudes.training.fit import fit, resolve_device
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed, seed_everything
 
 
-@register_model("genre_classification.encoder_probe")
-class EncoderProbe:
+class Texts:
+    """A classifier of texts; a study registers a subclass that says what the text of a row is."""
+
+    registered_name: str
+
+    @staticmethod
+    def texts_of(frame: pd.DataFrame) -> list[str]:
+        """The text of each row."""
+        raise NotImplementedError
+
+
+class EncoderProbe(Texts):
     """Logistic regression on mean-pooled hidden states of several layers of a frozen encoder.
 
     The encoder is stored by name and fingerprint, not by weights.
     """
-
-    registered_name: str
 
     def __init__(
         self,
@@ -56,19 +63,27 @@ class EncoderProbe:
         self._encoder: nn.Module | None = None
 
     @classmethod
-    def fit(
+    def train(
         cls,
-        train: pd.DataFrame,
-        dev: pd.DataFrame,
-        classes: int,
+        train_split: pd.DataFrame,
+        dev_split: pd.DataFrame,
+        split_card: dict[str, Any],
         parameters: EncoderProbeParameters,
         run: RunParameters,
-    ) -> Self:
+    ) -> tuple[Self, dict[str, Any]]:
         """Embed train, fit the linear classifier on it, set the temperature on dev."""
+        from sklearn.linear_model import (
+            LogisticRegression,  # half a second that an answer to a user need not cost
+        )
+
+        classes = len(split_card["classes"])
         encoder = load_encoder(parameters.encoder)
         probe = cls(parameters, weights_fingerprint(encoder), {}, 1.0)
         probe._encoder = encoder
-        vectors, labels = probe.embed(train, run.device).astype(np.float64), train["label"].to_numpy()
+        vectors, labels = (
+            probe.embed(train_split, run.device).astype(np.float64),
+            train_split["label"].to_numpy(),
+        )
         mean, scale = vectors.mean(0), np.maximum(vectors.std(0), 1e-6) * np.sqrt(vectors.shape[1] / 9.0)
         weights = class_weights(labels, classes, parameters.balance)
         regression = LogisticRegression(
@@ -80,8 +95,9 @@ class EncoderProbe:
             regression.coef_, regression.intercept_
         )
         probe.arrays = {"mean": mean, "scale": scale, "weights": coefficients, "bias": bias}
-        probe.temperature = fit_temperature(probe.scores(dev, run.device), dev["label"].to_numpy())
-        return probe
+        held_out = probe.scores(dev_split, run.device), dev_split["label"].to_numpy()
+        probe.temperature = fit_temperature(*held_out)
+        return probe, on_dev(probe, dev_split)
 
     def embed(self, frame: pd.DataFrame, device: str = "auto") -> np.ndarray:
         """Pooled hidden states (N, layers * width), float32."""
@@ -95,7 +111,7 @@ class EncoderProbe:
                 )
             self._encoder = encoder
         sequences = tokenize_batch(
-            load_tokenizer(self.parameters.encoder), film_texts(frame), self.parameters.max_length
+            load_tokenizer(self.parameters.encoder), self.texts_of(frame), self.parameters.max_length
         )
         return embed(self._encoder, sequences, resolve_device(device), self.parameters.layers)
 
@@ -138,44 +154,35 @@ class EncoderNetwork(nn.Module):
         return self.output(self.dropout(mean_pool(hidden, mask)))
 
 
-@register_model("genre_classification.encoder")
-class EncoderClassifier:
+class EncoderClassifier(Texts):
     """`EncoderNetwork`, fine-tuned. Only the trained weights are stored; the rest comes from the encoder's name."""
-
-    registered_name: str
 
     def __init__(self, parameters: EncoderParameters, fingerprint: str, network: EncoderNetwork) -> None:
         self.parameters, self.fingerprint, self.network = parameters, fingerprint, network
         self.device = "auto"
 
     @classmethod
-    def fit(
+    def train(
         cls,
-        train: pd.DataFrame,
-        dev: pd.DataFrame,
-        classes: int,
+        train_split: pd.DataFrame,
+        dev_split: pd.DataFrame,
+        split_card: dict[str, Any],
         parameters: EncoderParameters,
         run: RunParameters,
-    ) -> tuple[Self, list[dict[str, float]]]:
+    ) -> tuple[Self, dict[str, Any]]:
         """Fine-tune the upper layers and the output layer with early stopping on dev."""
         seed_everything(derive_seed(run.seed, "encoder"))
+        classes = len(split_card["classes"])
         network, fingerprint = _build(parameters, classes)
         model = cls(parameters, fingerprint, network)
-        problem = TextProblem(
-            model=network,
-            train=model.encode(train),
-            train_labels=train["label"].to_numpy(),
-            dev=model.encode(dev),
-            dev_labels=dev["label"].to_numpy(),
-            class_weights=class_weights(train["label"].to_numpy(), classes, parameters.balance),
-            batch_size=parameters.fit.batch_size,
-            rates={"output.": parameters.head_learning_rate},
-        )
-        return model, fit(problem, parameters.fit, run)
+        rates = {"output.": parameters.head_learning_rate}
+        problem = TextProblem.of(model, train_split, dev_split, classes, parameters, rates)
+        epochs = fit(problem, parameters.fit, run)
+        return model, {**on_dev(model, dev_split), "epochs": epochs}
 
     def encode(self, frame: pd.DataFrame) -> list[np.ndarray]:
         tokenizer = load_tokenizer(self.parameters.encoder)
-        return tokenize_batch(tokenizer, film_texts(frame), self.parameters.max_length)
+        return tokenize_batch(tokenizer, self.texts_of(frame), self.parameters.max_length)
 
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         return predict_sequences(self.network, self.encode(frame), resolve_device(self.device), batch_size=32)

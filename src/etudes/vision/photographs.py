@@ -1,21 +1,21 @@
-"""Colour photographs of one size: what the folder holds, checked, and how it is split."""
+"""Colour photographs of one size in folders of classes (CIFAR-10 and its like): checked, and how they are split."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etudes.digits.files import examples_fingerprint, stratified
+from etudes.cards import data_card
+from etudes.digits.files import examples_fingerprint
 from etudes.examples import Examples
 from etudes.forms.archives import picture_files
 from etudes.forms.pictures import pixel_digest, read_picture
 from etudes.forms.raw import RawFolder
-from etudes.pipelines.vae.parameters import PhotographParameters
+from etudes.splits import stratified
 
 LAYOUT = "<train or test>/<class>/<picture>.png"
 PARTS = ("train", "test")
@@ -23,11 +23,18 @@ SIDES = range(8, 129, 4)  # pixels: the network halves them twice
 FEWEST = 4  # pictures of each part
 
 
-def read_photographs(raw: RawFolder) -> tuple[Examples, dict[str, Any]]:
+class Split(Protocol):
+    """The parameters of a split: the share of each class of the training pictures that goes to dev, and the seed."""
+
+    dev_fraction: float
+    seed: int
+
+
+def ingest_photographs(raw_photographs: RawFolder) -> tuple[Examples, dict[str, Any]]:
     """All pictures, and what there is of them.
 
     Args:
-        raw: picture files, or zip archives of them; folders above the layout do not count.
+        raw_photographs: picture files, or zip archives of them; folders above the layout do not count.
 
     Returns:
         Rows ``id``, ``part``, ``class``, ``label`` (place of the class among the sorted names), sorted by id; array
@@ -37,6 +44,7 @@ def read_photographs(raw: RawFolder) -> tuple[Examples, dict[str, Any]]:
         ValueError: a name outside the layout, a damaged picture or archive, pictures of different sizes or of one that
             the network cannot halve, a part with too few pictures.
     """
+    raw = raw_photographs
     found: dict[str, NDArray[np.uint8]] = {}
     for place, file in picture_files(raw):
         parts = PurePosixPath(place).parts
@@ -69,26 +77,21 @@ def read_photographs(raw: RawFolder) -> tuple[Examples, dict[str, Any]]:
                 f"{raw.name}: {counts.get(part, 0)} pictures in {part}; expected at least {FEWEST}, {LAYOUT}"
             )
     examples = Examples(rows, {"pixels": np.stack([found[name] for name in names])})
-    card = {
-        "source": raw.facts.get("source", "own data"),
-        "embedded_sample": raw.embedded_sample,
-        "fingerprint": hashlib.sha256(examples_fingerprint(examples).encode()).hexdigest()[:32],
-        "classes": sorted(set(rows["class"])),
-        "side": int(examples["pixels"].shape[1]),
-    }
+    side, classes = int(examples["pixels"].shape[1]), sorted(set(rows["class"]))
+    card = data_card([raw], examples_fingerprint(examples), classes=classes, side=side)
     return examples, card
 
 
 def split_photographs(
-    photographs: Examples, card: dict[str, Any], parameters: PhotographParameters
+    photographs_images: Examples, photographs_data_card: dict[str, Any], photographs: Split
 ) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
     """Cut dev from train, class by class; a training picture that stands in test or a second time is dropped.
 
     Raises:
         ValueError: too few training pictures are left.
     """
-    in_train = (photographs.rows["part"] == "train").to_numpy()
-    train, test = photographs.take(in_train), photographs.take(~in_train)
+    in_train = (photographs_images.rows["part"] == "train").to_numpy()
+    train, test = photographs_images.take(in_train), photographs_images.take(~in_train)
     keys = pd.Series([pixel_digest(picture) for picture in train["pixels"]])
     in_test = keys.isin({pixel_digest(picture) for picture in test["pixels"]}).to_numpy()
     repeated = keys.duplicated().to_numpy() & ~in_test
@@ -97,11 +100,11 @@ def split_photographs(
         raise ValueError(
             f"{len(kept)} training photographs are left without those that stand in test; expected {FEWEST} or more"
         )
-    is_dev = stratified(kept.rows["label"].to_numpy(), parameters.dev_fraction, parameters.seed)
+    is_dev = stratified(kept.rows["label"].to_numpy(), photographs.dev_fraction, photographs.seed)
     parts = kept.take(~is_dev), kept.take(is_dev), test
     counts = {f"{name}_rows": len(part) for name, part in zip(("train", "dev", "test"), parts, strict=True)}
     dropped = {
         "dropped_because_in_test": int(in_test.sum()),
         "dropped_because_repeated": int(repeated.sum()),
     }
-    return *parts, {**card, **counts, **dropped}
+    return *parts, {**photographs_data_card, **counts, **dropped}

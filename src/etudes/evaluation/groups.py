@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from etudes.evaluation.bootstrap import resample_weights
-from etudes.pipelines.income_classification.linear import FloatArray, IntArray
 
-ATTRIBUTES = ("sex", "race")
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 RATES = ("base_rate", "accuracy", "positive_rate", "tpr", "fpr", "calibration_gap")
 LEVEL = 0.95
 
@@ -19,29 +20,31 @@ LEVEL = 0.95
 def group_tables(
     test: pd.DataFrame,
     probabilities: Mapping[str, FloatArray],
+    attributes: Sequence[str],
     n_resamples: int,
     smallest: int,
     seed: int = 0,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rates of every group of sex and race, and their distance to the largest group, with bootstrap intervals.
+    """Rates of every group of some attributes, and their distance to the largest group, with bootstrap intervals.
 
     Args:
-        test: test people with ``label`` (0/1) and the attributes.
-        probabilities: P(> 50K) (N,) of each variant; the answer is > 50K above one half.
+        test: test rows with ``label`` (0/1) and the attributes.
+        probabilities: P(1) (N,) of each variant; the answer is 1 above one half.
+        attributes: columns of ``test`` that name the groups.
         n_resamples: resamples within each group, so that its size stays.
         smallest: groups of fewer people are left out.
         seed: of the resamples.
 
     Returns:
         The rates: ``variant``, ``attribute``, ``group``, ``people``, and each of `RATES` with ``.low`` and ``.high``:
-        ``base_rate`` is the share above 50K, ``positive_rate`` that of the answers, ``tpr`` and ``fpr`` among those who
-        are and are not above (missing where there are none), ``calibration_gap`` the mean probability less the base
+        ``base_rate`` is the share of ones, ``positive_rate`` that of the answers, ``tpr`` and ``fpr`` among those who
+        are and are not one (missing where there are none), ``calibration_gap`` the mean probability less the base
         rate. And the gaps: ``variant``, ``attribute``, ``group``, ``reference``, ``rate``, ``gap``, ``low``, ``high``.
     """
     rates: list[dict[str, Any]] = []
     gaps: list[dict[str, Any]] = []
     names = list(probabilities)
-    for attribute in ATTRIBUTES:
+    for attribute in attributes:
         counts = test[attribute].value_counts()
         groups = [str(group) for group in counts.index[counts >= smallest]]
         found = {}
@@ -97,7 +100,7 @@ def _resampled(columns: FloatArray, n_resamples: int, seed: int) -> tuple[FloatA
 def _rates(sums: FloatArray) -> FloatArray:
     """`RATES` (..., 6) from the sums of `_columns` (..., 6)."""
     people, truth, answer, hits, false, probability = np.moveaxis(sums, -1, 0)
-    with np.errstate(invalid="ignore", divide="ignore"):  # a group without people above 50K has no tpr
+    with np.errstate(invalid="ignore", divide="ignore"):  # a group without ones has no tpr
         rates = [
             truth / people,
             (people - truth - answer + 2 * hits) / people,
