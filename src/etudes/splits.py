@@ -53,3 +53,25 @@ def hold_out(
 def among(rows: pd.DataFrame, columns: Sequence[str], groups: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
     """Which rows (N,) belong to one of the ``groups`` of `hold_out`."""
     return pd.MultiIndex.from_frame(rows[[*columns]]).isin([tuple(group) for group in groups])
+
+
+def halved(
+    rows: pd.DataFrame, columns: Sequence[str], most: int, generator: np.random.Generator
+) -> NDArray[np.object_]:
+    """``dev``, ``test`` or ``left out`` for each row; rows of a group (`hold_out`) stay together.
+
+    Beyond ``most`` rows of each the rest is left out.
+
+    Raises:
+        ValueError: there is one group alone.
+    """
+    number = rows.groupby([*columns], sort=True).ngroup().to_numpy()
+    count = int(number.max()) + 1
+    if count < 2:
+        raise ValueError(
+            "those held out are all alike; expected two groups at least, one for dev and one for test"
+        )
+    part = np.where(generator.permutation(count)[number] / count < 0.5, "dev", "test").astype(object)
+    for half in ("dev", "test"):
+        part[generator.permutation(np.flatnonzero(part == half))[most:]] = "left out"
+    return part

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from etudes.samples.recurrences import draw
-from etudes.samples.recurrences_ceiling import even_prior, predict, transition_law
+from etudes.samples.recurrences_ceiling import FLOOR, even_prior, predict, transition_law, true_likelihood
 
 
 def enumerated(tokens: np.ndarray, m: int, q: float, prior: np.ndarray) -> np.ndarray:
@@ -82,3 +82,12 @@ def test_impossible_sequence_is_named_unless_the_law_may_slip() -> None:
     np.testing.assert_allclose(predict(tokens, 0.99 * law + 0.01 / 3, prior).sum(-1), 1)
     with pytest.raises(ValueError, match="expected \\(9, 3, 3\\)"):
         predict(tokens, law, np.ones(9) / 9)
+
+
+def test_likelihood_under_the_true_process_by_hand() -> None:
+    # a = b = 1 mod 3. After (1, 2): 0 by the recurrence and as plus one; after (2, 0): 1 as plus one; after (0, 1): not 0.
+    prompts, written = np.array([[0, 1, 2]]), np.array([[0, 1, 0]])
+    found = true_likelihood(prompts, written, transition_law(3, 0.1)[[4]])
+    chances = np.array([1.0, 0.1, 0.0])
+    assert found["log_likelihood"] == pytest.approx(np.log((1 - FLOOR) * chances + FLOOR / 3).mean())
+    assert found["impossible"] == pytest.approx(1 / 3)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from etudes.text.next_token import NextTokens, Task, sequence_loss
+from etudes.text.next_token import NextTokens, Task, relabelled, sequence_loss
 
 CPU = torch.device("cpu")
 
@@ -48,15 +48,31 @@ def test_a_stream_is_cut_anew_in_every_epoch_and_to_its_end() -> None:
     assert inputs[0].tolist() == list(range(90, 99)) and targets[0, -1] == 99
 
 
+def test_relabelling_renames_symbols_one_to_one() -> None:
+    torch.manual_seed(0)
+    tokens = torch.randint(0, 5, (400, 30))
+    renamed = relabelled(tokens, 5, 0.5)
+    same_before, same_after = (t[:, :, None] == t[:, None, :] for t in (tokens, renamed))
+    assert torch.equal(same_before, same_after), "equal symbols stay equal, different ones different"
+    assert 0.4 < float((tokens != renamed).any(1).float().mean()) < 0.6
+    assert relabelled(tokens, 5, 0.0) is tokens
+    shown = [
+        NextTokens(torch.nn.Identity(), task(), 6, share).collate(np.arange(6), CPU)[0]
+        for share in (0.0, 1.0)
+    ]
+    assert torch.equal(shown[0], torch.from_numpy(task().train[:, :-1])) and not torch.equal(*shown)
+
+
 def test_fingerprint_knows_what_training_depends_on() -> None:
-    def fingerprint(batch_size: int = 8, **changes: Any) -> str:
-        return NextTokens(torch.nn.Identity(), task(**changes), batch_size).fingerprint
+    def fingerprint(batch_size: int = 8, share: float = 0.0, **changes: Any) -> str:
+        return NextTokens(torch.nn.Identity(), task(**changes), batch_size, share).fingerprint
 
     rows = task().train
     first = fingerprint()
     assert first == fingerprint()
     for other in (
         fingerprint(9),
+        fingerprint(share=0.5),
         fingerprint(train=rows[:-1]),
         fingerprint(dev=rows[2:4]),
         fingerprint(heldout=rows[:1]),

@@ -56,3 +56,8 @@ def repetition(tokens: np.ndarray) -> float:
         tail = tokens[:, -TIMES * period :].reshape(len(tokens), TIMES, period)
         looped |= (tail == tail[:, :1]).all(axis=(1, 2))
     return float(looped.mean())
+
+
+def variety(tokens: np.ndarray) -> dict[str, float]:
+    """``distinct_1`` to ``distinct_3`` and ``repetition`` of continuations (N, T >= 3)."""
+    return {f"distinct_{n}": distinct(tokens, n) for n in (1, 2, 3)} | {"repetition": repetition(tokens)}

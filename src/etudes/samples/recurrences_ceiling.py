@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 CHUNK = 256  # sequences at once: a posterior over m² vectors and m start tokens each
+FLOOR = 0.01  # share of the uniform law in `true_likelihood`
 Keys = Sequence[Sequence[int]]
 
 
@@ -78,6 +79,22 @@ def predict(tokens: np.ndarray, law: np.ndarray, prior: np.ndarray) -> np.ndarra
         seen = np.take_along_axis(now, tokens[:, t][:, None, None], axis=2)[..., 0]
         posterior = _normalised(posterior * seen)
     return result
+
+
+def true_likelihood(prompts: np.ndarray, written: np.ndarray, laws: np.ndarray) -> dict[str, float]:
+    """How the process itself, with the coefficients of each row, sees what was written (N, T) behind prompts (N, P >= 2).
+
+    Args:
+        laws: of each row, (N or more, m, m, m), by x_{t-2}, x_{t-1} and x_t. `FLOOR` of the uniform law is mixed in, so
+            that a token which the process never gives costs -ln(FLOOR / m) and not infinity.
+
+    Returns:
+        ``log_likelihood``, the mean of ln p(x_t | x_{t-2}, x_{t-1}), nats a token; the share of tokens ``impossible``.
+    """
+    before = np.concatenate([prompts[:, -2:], written], axis=1)
+    chances = laws[np.arange(len(written))[:, None], before[:, :-2], before[:, 1:-1], written]
+    floored = (1 - FLOOR) * chances + FLOOR / laws.shape[-1]
+    return {"log_likelihood": float(np.log(floored).mean()), "impossible": float((chances == 0).mean())}
 
 
 def _normalised(weights: np.ndarray) -> np.ndarray:

@@ -52,9 +52,18 @@ def sequence_loss(logits: Tensor, targets: Tensor) -> Tensor:
     return losses.view(targets.shape).mean(1)
 
 
+def relabelled(tokens: Tensor, vocabulary: int, share: float) -> Tensor:
+    """The sequences (batch, time), a ``share`` of them with their symbols renamed, each by a permutation of its own."""
+    if share <= 0:
+        return tokens
+    names = torch.rand(len(tokens), vocabulary, device=tokens.device).argsort(-1)
+    chosen = torch.rand(len(tokens), 1, device=tokens.device) < share
+    return torch.where(chosen, names.gather(1, tokens), tokens)
+
+
 @dataclass
 class NextTokens:
-    """Learn p(x_t | x_<t) of a task.
+    """Learn p(x_t | x_<t) of a task, a ``share`` of its sequences `relabelled` anew in each batch.
 
     ``model`` gives logits (batch, time, vocabulary), and has ``log_probs`` from arrays to arrays. The best epoch is the
     one with the smallest loss on dev; ``heldout`` is watched beside it and decides nothing.
@@ -63,6 +72,7 @@ class NextTokens:
     model: nn.Module
     task: Task
     batch_size: int
+    share: float = 0.0
     monitor: str = "loss"
     maximise: bool = False
     _there: dict[str, Tensor] = field(default_factory=dict)
@@ -71,7 +81,7 @@ class NextTokens:
     def fingerprint(self) -> str:
         task = self.task
         parts = [fingerprint(rows) for rows in (task.train, task.dev, task.heldout)]
-        return checkpoint_key(parts, self.batch_size, task.length)
+        return checkpoint_key(parts, self.batch_size, task.length, self.share)
 
     def batches(self, generator: np.random.Generator) -> Sequence[np.ndarray]:
         """Shuffled rows; of a stream, the places where windows start."""
@@ -83,19 +93,15 @@ class NextTokens:
         return [places[i : i + self.batch_size] for i in range(0, len(places), self.batch_size)]
 
     def collate(self, indices: np.ndarray, device: torch.device) -> Any:
-        """Inputs and targets (batch, T)."""
-        rows = self.rows(indices, device)
-        return rows[:, :-1], rows[:, 1:]
-
-    def rows(self, indices: np.ndarray, device: torch.device) -> Tensor:
-        """Sequences (batch, T + 1); the data lie on the device, so a batch is one indexing."""
+        """Inputs and targets (batch, T); the data lie on the device, so a batch is one indexing."""
         key = str(device)
         if key not in self._there:
             self._there[key] = torch.from_numpy(np.ascontiguousarray(self.task.train)).to(device)
         data, places = self._there[key], torch.from_numpy(indices).to(device)
         if data.ndim == 1:
             places = places[:, None] + torch.arange(self.task.length + 1, device=device)
-        return data[places]
+        rows = relabelled(data[places], self.task.vocabulary, self.share)
+        return rows[:, :-1], rows[:, 1:]
 
     def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, Tensor]:
         inputs, targets = batch

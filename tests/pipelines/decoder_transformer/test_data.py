@@ -91,7 +91,7 @@ ONE = {(0, 0): ALL[:1], (0, 1): ALL}
             "give 0 to dev and .* at least one",
         ),
         ({(0, 0): ALL, (0, 1): ALL, (1, 1): ALL}, {"starts": 0.99}, "of which 8 would be held out"),
-        (ONE, {"heldout": 0.5, "seed": 0}, "come with one pair of start tokens"),
+        (ONE, {"heldout": 0.5, "seed": 0}, "are all alike; expected two groups"),
         (ONE, {"heldout": 0.5, "seed": 1}, "1 are different, of which 2 would be held out"),
     ],
 )

@@ -9,10 +9,9 @@ import pytest
 
 from etudes.pipelines.decoder_transformer.data import of_group
 from etudes.pipelines.decoder_transformer.evaluation import GROUPS, evaluate, readers_of
-from etudes.pipelines.decoder_transformer.generation import FLOOR, sample_grid, true_likelihood
+from etudes.pipelines.decoder_transformer.generation import sample_grid
 from etudes.pipelines.decoder_transformer.model import TransformerModels
 from etudes.pipelines.decoder_transformer.parameters import Parameters
-from etudes.samples.recurrences_ceiling import transition_law
 
 
 class Perfect:
@@ -55,15 +54,6 @@ def test_one_who_learned_training_by_heart_is_misled(splits: dict[str, Any], gro
     if group == "starts":
         late = {name: hits[:, 12:].mean() for name, hits in right.items()}
         assert late["bayes_seen"] == pytest.approx(late["bayes"], abs=0.03), "context overrules the belief"
-
-
-def test_likelihood_under_the_true_process_by_hand() -> None:
-    # a = b = 1 mod 3. After (1, 2): 0 by the recurrence and as plus one; after (2, 0): 1 as plus one; after (0, 1): not 0.
-    prompts, written = np.array([[0, 1, 2]]), np.array([[0, 1, 0]])
-    found = true_likelihood(prompts, written, transition_law(3, 0.1)[[4]])
-    chances = np.array([1.0, 0.1, 0.0])
-    assert found["log_likelihood"] == pytest.approx(np.log((1 - FLOOR) * chances + FLOOR / 3).mean())
-    assert found["impossible"] == pytest.approx(1 / 3)
 
 
 def test_grid_holds_every_setting_beside_the_data(

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from etudes.examples import Examples
 from etudes.pipelines.decoder_transformer import model
 from etudes.pipelines.decoder_transformer.parameters import Parameters
-from etudes.pipelines.decoder_transformer.predictor import TextPredictor
+from etudes.text.continuation import TextPredictor
 from study_settings import run_parameters
 
 
@@ -42,62 +41,13 @@ def test_counting_is_learned_from_rows_and_from_a_stream(parameters: Parameters)
     assert {"accuracy", "heldout_accuracy", "text_accuracy", "bits_per_character"} == set(history["dev"])
 
 
-def test_relabelling_renames_symbols_one_to_one() -> None:
-    torch.manual_seed(0)
-    tokens = torch.randint(0, 5, (400, 30))
-    renamed = model.relabelled(tokens, 5, 0.5)
-    same_before, same_after = (t[:, :, None] == t[:, None, :] for t in (tokens, renamed))
-    assert torch.equal(same_before, same_after), "equal symbols stay equal, different ones different"
-    assert 0.4 < float((tokens != renamed).any(1).float().mean()) < 0.6
-    assert model.relabelled(tokens, 5, 0.0) is tokens
-    task = model.tasks_of(TOY, CARD)["modulus_5"]
-    whole, half = (model.Relabelled(torch.nn.Identity(), task, 8, share=share) for share in (0.0, 0.5))
-    assert whole.fingerprint != half.fingerprint
-    assert not torch.equal(*(problem.rows(np.arange(8), torch.device("cpu")) for problem in (whole, half)))
-
-
-@pytest.fixture
-def writer(splits: dict[str, Any], parameters: Parameters, make_network: Any) -> TextPredictor:
+@pytest.mark.parametrize("name", ["counted", "lookup", "networks"])
+def test_every_variant_continues_a_text(splits: dict[str, Any], parameters: Parameters, name: str) -> None:
     card = splits["split_card"]
-    models = model.TransformerModels({"text": make_network(len(card["alphabet"]), card["context"])})
-    parts = {"characters": card["alphabet"], "context": card["context"], "defaults": parameters.predictor}
-    return TextPredictor(models, {"variant": "transformer"}, **parts)
-
-
-def test_a_continuation_depends_on_its_own_row_alone(writer: TextPredictor) -> None:
-    frame = pd.DataFrame({"prompt": ["The ", "An a", "The "], "temperature": 1.0, "characters": [40, 7, 40]})
-    first = writer.predict(frame)["continuation"]
-    assert first.str.len().tolist() == [40, 7, 40], "also past the network's context of 16"
-    assert first[0] == first[2]
-    assert writer.predict(frame.iloc[1:2].reset_index(drop=True))["continuation"][0] == first[1]
-    assert writer.predict(frame.assign(seed=1))["continuation"][0] != first[0]
-
-
-def test_predictor_answers_what_is_left_out_by_its_defaults(writer: TextPredictor) -> None:
-    assert len(writer.predict(writer.parse("The "))["continuation"][0]) == writer.defaults.characters
-    asked = writer.predict(writer.parse('{"prompt": "The ", "characters": 3, "temperature": 0}'))
-    greedy = writer.predict(pd.DataFrame({"prompt": ["The "], "characters": [3], "top_p": [0.0]}))
-    assert asked["continuation"][0] == greedy["continuation"][0] and len(asked["continuation"][0]) == 3
-    assert writer.describe(asked) == asked["continuation"][0]
-
-
-def test_line_ends_and_marks_of_a_prompt_do_not_count(writer: TextPredictor) -> None:
-    prompts = ["The\nan a", "The\r\nan a", "The\ran a", "\ufeffThe\nan a"]
-    assert writer.predict(pd.DataFrame({"prompt": prompts, "characters": 20}))["continuation"].nunique() == 1
-    with pytest.raises(ValueError, match="prompt in row 0 is empty"):
-        writer.predict(pd.DataFrame({"prompt": ["\ufeff"]}))
-
-
-def test_a_character_that_training_did_not_have_is_named(writer: TextPredictor) -> None:
-    with pytest.raises(
-        ValueError, match="prompt in row 1: 'é' is not among the characters of the training text"
-    ):
-        writer.predict(pd.DataFrame({"prompt": ["The ", "Thé "]}))
-
-
-@pytest.mark.parametrize("order", [0, 1, 3])
-def test_baselines_can_write_too(splits: dict[str, Any], writer: TextPredictor, order: int) -> None:
-    counted = model.train_counted(splits, splits["split_card"], order) if order else None
-    writer.model, history = counted or model.train_lookup(splits, splits["split_card"])
+    further = {"counted": (3,), "lookup": (), "networks": (parameters.transformer, run_parameters())}[name]
+    found, history = getattr(model, f"train_{name}")(splits, card, *further)
     assert set(history["dev"]) == {"accuracy", "heldout_accuracy", "text_accuracy", "bits_per_character"}
-    assert len(writer.predict(writer.parse('{"prompt": "The ", "characters": 30}'))["continuation"][0]) == 30
+    parts = {"characters": card["alphabet"], "context": card["context"], "defaults": parameters.predictor}
+    writer = TextPredictor(found, {"variant": name}, **parts)
+    answer = writer.predict(writer.parse('{"prompt": "The ", "characters": 40, "temperature": 1}'))
+    assert len(answer["continuation"][0]) == 40, "also past the context of 16"

@@ -12,7 +12,7 @@ from etudes.examples import Examples
 from etudes.forms.raw import RawFile
 from etudes.forms.recurrences import parse_recurrences
 from etudes.pipelines.decoder_transformer.parameters import SplitParameters, TextParameters
-from etudes.splits import among, hold_out
+from etudes.splits import among, halved, hold_out
 from etudes.text.characters import cut_text, parse_text
 
 Card = dict[str, Any]
@@ -64,7 +64,7 @@ def split_recurrences(
             new = among(rows, STARTS, starts) & ~held
             for name, members in (("heldout", rows[held]), ("starts", rows[new])):
                 group[members.index] = name
-                part[members.index] = _halves(members, settings.most, generator)
+                part[members.index] = halved(members, STARTS, settings.most, generator)
             rest = rows.index[~held & ~new].to_numpy()
             part[rest] = _drawn(len(rest), settings, generator)
         except ValueError as error:
@@ -81,23 +81,6 @@ def split_recurrences(
     train, dev, test = (everything.take((part == name) & ~repeated) for name in ("train", "dev", "test"))
     card |= {"train_rows": len(train), "dev_rows": len(dev), "test_rows": len(test)}
     return train, dev, test, card | {"dropped_because_repeated": int(repeated.sum())}
-
-
-def _halves(rows: pd.DataFrame, most: int, generator: np.random.Generator) -> np.ndarray:
-    """``dev``, ``test`` or ``left out`` for each row; rows with the same coefficients and start tokens stay together.
-
-    Beyond ``most`` rows of each the rest is left out.
-    """
-    number = rows.groupby(STARTS, sort=True).ngroup().to_numpy()
-    count = int(number.max()) + 1
-    if count < 2:
-        raise ValueError(
-            "those held out come with one pair of start tokens; expected one for dev and one for test"
-        )
-    part = np.where(generator.permutation(count)[number] / count < 0.5, "dev", "test").astype(object)
-    for half in ("dev", "test"):
-        part[generator.permutation(np.flatnonzero(part == half))[most:]] = "left out"
-    return part
 
 
 def _drawn(count: int, settings: SplitParameters, generator: np.random.Generator) -> np.ndarray:

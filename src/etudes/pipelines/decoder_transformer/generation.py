@@ -12,17 +12,17 @@ import pandas as pd
 import torch
 
 from etudes.assembly import left_out
-from etudes.benches.sequences import distinct, repetition
+from etudes.benches.sequences import variety
 from etudes.examples import Examples
 from etudes.pipelines.decoder_transformer.cache import CachedSteps
 from etudes.pipelines.decoder_transformer.data import Card, of_group
 from etudes.pipelines.decoder_transformer.decoder import DecoderTransformer
 from etudes.pipelines.decoder_transformer.parameters import GenerationParameters, NetworksParameters
-from etudes.samples.recurrences_ceiling import transition_law
+from etudes.samples.recurrences_ceiling import transition_law, true_likelihood
 from etudes.text.characters import Alphabet
 from etudes.text.sampling import generate_each
 
-TEXT, FLOOR = "text", 0.01
+TEXT = "text"
 VARIETY = ["distinct_1", "distinct_2", "distinct_3", "repetition"]
 SAMPLING = ["task", "source", "temperature", "top_p", "entropy", *VARIETY, "log_likelihood", "impossible"]
 TEXTS = ["temperature", "top_p", "prompt", "continuation"]
@@ -64,9 +64,7 @@ def sample_grid(
         def described(
             written: np.ndarray, task: str = task, prompts: np.ndarray = prompts
         ) -> dict[str, float]:
-            found = {f"distinct_{n}": distinct(written, n) for n in (1, 2, 3)}
-            found["repetition"] = repetition(written)
-            return found | ({} if task == TEXT else true_likelihood(prompts, written, laws))
+            return variety(written) | ({} if task == TEXT else true_likelihood(prompts, written, laws))
 
         rows.append({"task": task, "source": "data", **described(tokens[:, prompt:end])})
         forbidden = 0 if task == TEXT else None  # the unknown character
@@ -79,22 +77,6 @@ def sample_grid(
                 words = [alphabet.decode(ids[0]) for ids in (prompts, found.tokens)]
                 texts.append({**setting, "prompt": words[0], "continuation": words[1]})
     return pd.DataFrame(rows)[SAMPLING], pd.DataFrame(texts)
-
-
-def true_likelihood(prompts: np.ndarray, written: np.ndarray, laws: np.ndarray) -> dict[str, float]:
-    """How the process itself, with the coefficients of each row, sees what was written (N, T) behind prompts (N, P >= 2).
-
-    Args:
-        laws: of each row, (N or more, m, m, m), by x_{t-2}, x_{t-1} and x_t. `FLOOR` of the uniform law is mixed in, so
-            that a token which the process never gives costs -ln(FLOOR / m) and not infinity.
-
-    Returns:
-        ``log_likelihood``, the mean of ln p(x_t | x_{t-2}, x_{t-1}), nats a token; the share of tokens ``impossible``.
-    """
-    before = np.concatenate([prompts[:, -2:], written], axis=1)
-    chances = laws[np.arange(len(written))[:, None], before[:, :-2], before[:, 1:-1], written]
-    floored = (1 - FLOOR) * chances + FLOOR / laws.shape[-1]
-    return {"log_likelihood": float(np.log(floored).mean()), "impossible": float((chances == 0).mean())}
 
 
 @torch.inference_mode()

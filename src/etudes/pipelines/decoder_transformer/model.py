@@ -6,31 +6,27 @@ Importing this module registers every class that a model file may name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from etudes.benches.sequences import next_token_scores
 from etudes.examples import Examples
 from etudes.models import ModelState, register_model
 from etudes.networks import load_arrays, network_arrays
+from etudes.pipelines.decoder_transformer.cache import CachedSteps
 from etudes.pipelines.decoder_transformer.data import Card, of_group
 from etudes.pipelines.decoder_transformer.decoder import DecoderTransformer
 from etudes.pipelines.decoder_transformer.ngrams import ContextLookup, NGrams
 from etudes.pipelines.decoder_transformer.parameters import NetworkParameters, NetworksParameters
-from etudes.pipelines.decoder_transformer.predictor import TextPredictor
 from etudes.text.characters import stream
 from etudes.text.next_token import NextTokens, Task
-from etudes.training.checkpoint import checkpoint_key
 from etudes.training.fit import fit
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed, seed_everything
 from etudes.training.session import part
 
-__all__ = ["ContextLookup", "NGrams", "TextPredictor", "TransformerModels"]
+__all__ = ["ContextLookup", "NGrams", "TransformerModels"]
 TEXT = "text"
 Splits = Mapping[str, Examples]
 Trained = tuple[Any, dict[str, Any]]
@@ -53,6 +49,9 @@ class TransformerModels:
         """log p(next | tokens up to here) (N, T, V), float32."""
         return self.networks[task].log_probs(tokens)
 
+    def steps(self, task: str, batch: int, positions: int) -> CachedSteps:
+        return CachedSteps(self.networks[task], batch, positions)
+
     def state(self) -> ModelState:
         state = ModelState()
         for task, network in self.networks.items():
@@ -69,29 +68,6 @@ class TransformerModels:
             networks[task] = DecoderTransformer(config["vocabulary"], config["positions"], settings)
             load_arrays(networks[task], state.nested(task).arrays)
         return cls(networks)
-
-
-@dataclass
-class Relabelled(NextTokens):
-    """Next tokens of sequences of which a ``share``, drawn anew in each batch, has its symbols renamed."""
-
-    share: float = 0.0
-
-    @property
-    def fingerprint(self) -> str:
-        return checkpoint_key(super().fingerprint, self.share)
-
-    def rows(self, indices: np.ndarray, device: torch.device) -> Tensor:
-        return relabelled(super().rows(indices, device), self.task.vocabulary, self.share)
-
-
-def relabelled(tokens: Tensor, vocabulary: int, share: float) -> Tensor:
-    """The sequences (batch, time), a ``share`` of them with their symbols renamed, each by a permutation of its own."""
-    if share <= 0:
-        return tokens
-    names = torch.rand(len(tokens), vocabulary, device=tokens.device).argsort(-1)
-    chosen = torch.rand(len(tokens), 1, device=tokens.device) < share
-    return torch.where(chosen, names.gather(1, tokens), tokens)
 
 
 def train_counted(splits: Splits, split_card: Card, order: int) -> Trained:
@@ -123,9 +99,7 @@ def train_networks(
         network = DecoderTransformer(task.vocabulary, task.length, settings.network)
         share = 0.0 if name == TEXT else parameters.share
         with part(name):
-            epochs[name] = fit(
-                Relabelled(network, task, settings.fit.batch_size, share=share), settings.fit, run
-            )
+            epochs[name] = fit(NextTokens(network, task, settings.fit.batch_size, share), settings.fit, run)
         networks[name] = network
     model = TransformerModels(networks)
     return model, {"dev": dev_scores(model, tasks), "epochs": epochs}
@@ -143,7 +117,7 @@ def tasks_of(splits: Splits, split_card: Card) -> dict[str, Task]:
 
 
 def dev_scores(model: Any, tasks: Mapping[str, Task]) -> dict[str, float]:
-    """Accuracy on dev: of the first modulus, seen and held-out vectors, and of the text; ``text_bits`` a character."""
+    """Accuracy on dev: of the first modulus, seen and held-out vectors, and of the text; ``bits_per_character``."""
     first = next(iter(tasks))
     parts = {"accuracy": (first, tasks[first].dev), "heldout_accuracy": (first, tasks[first].heldout)}
     if TEXT in model.tasks:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from etudes.text.parameters import ContinuationParameters
 from etudes.training.parameters import FitParameters, Strict
 
 Variant = Literal["unigram", "bigram", "trigram", "lookup", "transformer", "relabelled"]
@@ -87,14 +88,6 @@ class GenerationParameters(Strict):
     text_length: Tokens = Field(description="characters to write")
 
 
-class PredictorParameters(Strict):
-    """What the registered model does if it is not told otherwise."""
-
-    temperature: Temperature
-    top_p: Share
-    characters: int = Field(ge=1, description="length of a continuation")
-
-
 class Parameters(Strict):
     """The study's root group."""
 
@@ -105,4 +98,4 @@ class Parameters(Strict):
     relabelled: NetworksParameters
     evaluation: EvaluationParameters
     generation: GenerationParameters
-    predictor: PredictorParameters
+    predictor: ContinuationParameters

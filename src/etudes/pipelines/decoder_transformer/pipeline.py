@@ -70,7 +70,7 @@ def create_pipeline() -> Pipeline:
             show(report.attention),
             page(report.by_modulus, report.of_data),
             predictor(
-                "predictor.TextPredictor",
+                "etudes.text.continuation.TextPredictor",
                 characters=dataset("split_card", "alphabet"),
                 context=dataset("split_card", "context"),
                 defaults=dataset("params:predictor"),

@@ -1,4 +1,4 @@
-"""The model that continues a user's text."""
+"""A model of characters behind a user's prompt: it continues the text."""
 
 from __future__ import annotations
 
@@ -8,23 +8,26 @@ from torch.nn.utils.rnn import pad_sequence
 
 from etudes.forms.files import unix_lines
 from etudes.models import register_model
-from etudes.pipelines.decoder_transformer.cache import CachedSteps
-from etudes.pipelines.decoder_transformer.parameters import PredictorParameters
 from etudes.serving.predictor import Column, Predictor
 from etudes.text.characters import Alphabet
+from etudes.text.parameters import ContinuationParameters
 from etudes.text.sampling import RecomputedSteps, Steps, draw_uniforms, generate
 
 TASK = "text"
 LONGEST = 10_000  # characters of a continuation
 
 
-@register_model("decoder_transformer.predictor")
+@register_model("text.continuation")
 class TextPredictor(Predictor):
-    """Continues a text; the same row gives the same continuation, whatever other rows stand beside it."""
+    """Continues a text; the same row gives the same continuation, whatever other rows stand beside it.
+
+    The model gives ``log_probs("text", tokens)``, (N, T) -> log p(next | tokens up to here) (N, T, V), over an alphabet of
+    ``characters`` (`Alphabet`), and may give ``steps("text", batch, positions)``, which read a token at a time.
+    """
 
     characters: list[str]
     context: int
-    defaults: PredictorParameters
+    defaults: ContinuationParameters
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -61,16 +64,16 @@ class TextPredictor(Predictor):
             tails = [torch.tensor(ids[numbers.shape[1] - self.context :]) for ids in written]
             ids = pad_sequence(tails, batch_first=True)
             lengths = torch.tensor([len(tail) for tail in tails])
-            steps = self._steps(len(ids), self.context)
+            steps = self._steps(len(ids))
             made = generate(steps, ids, lengths, numbers, temperature, top_p, forbidden=0).tokens
             written = [[*known, *new] for known, new in zip(written, made.tolist(), strict=True)]
         counts = zip(prompts, written, frame["characters"], strict=True)
         texts = [alphabet.decode(ids[len(prompt) :][:count]) for prompt, ids, count in counts]
         return pd.DataFrame({"continuation": pd.array(texts, dtype="str")})
 
-    def _steps(self, batch: int, positions: int) -> Steps:
-        if hasattr(self.model, "networks"):
-            return CachedSteps(self.model.networks[TASK], batch, positions)
+    def _steps(self, batch: int) -> Steps:
+        if hasattr(self.model, "steps"):
+            return self.model.steps(TASK, batch, self.context)
         return RecomputedSteps(lambda tokens: torch.from_numpy(self.model.log_probs(TASK, tokens.numpy())))
 
     def describe(self, answer: pd.DataFrame) -> str:
