@@ -45,10 +45,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def save_outputs(project: Path) -> None:
     """A model, a figure, a picture and predictions with an array in a column, as a run would leave them."""
     import plotly.graph_objects as go
-    from etudes.pipelines.decoder_transformer.transformer import TransformerModels
 
     from etudes.forms.pictures import png_bytes
     from etudes.pipelines.decoder_transformer.decoder import DecoderTransformer
+    from etudes.pipelines.decoder_transformer.model import TransformerModels
     from etudes.pipelines.decoder_transformer.parameters import NetworkParameters
 
     loader = EtudesConfigLoader(str(project / "conf"), **CONFIG_LOADER_ARGS)
