@@ -25,6 +25,7 @@ LIBRARY = {
     "agents": ("etudes.benches.agents", "etudes.benches.agent_predictor"),
     "classifiers": ("etudes.benches.classifiers",),
     "digits": ("etudes.digits.judge", "etudes.digits.vae", "etudes.digits.predictor"),
+    "text": ("etudes.text.continuation",),
 }
 DESCRIPTION = "model.json"
 WEIGHTS = "weights.safetensors"

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
 
-from etudes.pipelines.decoder_transformer.decoder import DecoderTransformer
-from etudes.pipelines.decoder_transformer.sampling import (
-    CachedSteps,
+from etudes.text.sampling import (
     RecomputedSteps,
     choose,
     draw_uniforms,
     entropy_bits,
     generate,
+    generate_each,
     sampling_law,
 )
 
-MakeNetwork = Callable[..., DecoderTransformer]
+TABLE = torch.randn(7, 7, generator=torch.Generator().manual_seed(0))
 LOGITS = torch.tensor([[0.15, 0.5, 0.05, 0.3]]).log()
 
 
@@ -99,38 +96,32 @@ def test_entropy_in_bits() -> None:
     assert entropy_bits(law).tolist() == pytest.approx([1.5, 0.0])
 
 
-@pytest.mark.parametrize(("temperature", "top_p"), [(0.0, 1.0), (1.0, 0.9), (1.3, 1.0), (1.0, 0.0)])
-def test_cached_generation_writes_what_recomputed_generation_writes(
-    make_network: MakeNetwork, temperature: float, top_p: float
-) -> None:
-    network = make_network(positions=40)
-    prompts = torch.randint(0, 7, (4, 6), generator=torch.Generator().manual_seed(0))
-    lengths = torch.tensor([6, 2, 5, 1])
-    settings = (draw_uniforms(4, 12, seed=2), torch.full((4,), temperature), torch.full((4,), top_p))
-    with torch.inference_mode():
-        cached = generate(CachedSteps(network, 4, 18), prompts, lengths, *settings)
-        anew = generate(RecomputedSteps(network), prompts, lengths, *settings)
-    assert cached.tokens.shape == (4, 12)
-    np.testing.assert_array_equal(cached.tokens, anew.tokens)
-    np.testing.assert_allclose(cached.entropy, anew.entropy, atol=1e-4)
+def toy() -> RecomputedSteps:
+    """Steps of a network whose logits depend on all tokens so far."""
+    return RecomputedSteps(lambda tokens: TABLE[tokens].cumsum(1))
 
 
-def test_a_row_does_not_depend_on_the_rows_beside_it(make_network: MakeNetwork) -> None:
-    network = make_network(positions=40)
+def test_a_row_does_not_depend_on_the_rows_beside_it() -> None:
     prompts = torch.tensor([[1, 2, 3, 4], [5, 6, 0, 0]])
-    uniforms = draw_uniforms(2, 10, seed=5)
-    ones = torch.ones(2)
-    both = generate(CachedSteps(network, 2, 14), prompts, torch.tensor([4, 2]), uniforms, ones, ones)
+    uniforms, ones = draw_uniforms(2, 10, seed=5), torch.ones(2)
+    both = generate(toy(), prompts, torch.tensor([4, 2]), uniforms, ones, ones)
     for row, length in ((0, 4), (1, 2)):
-        alone = generate(
-            CachedSteps(network, 1, 14),
-            prompts[row : row + 1, :length],
-            torch.tensor([length]),
-            uniforms[row : row + 1],
-            ones[:1],
-            ones[:1],
-        )
+        part = slice(row, row + 1)
+        one, own = prompts[part, :length], torch.tensor([length])
+        alone = generate(toy(), one, own, uniforms[part], ones[:1], ones[:1])
         np.testing.assert_array_equal(alone.tokens[0], both.tokens[row])
+
+
+def test_settings_of_a_grid_are_as_each_alone() -> None:
+    prompts = np.array([[1, 2], [3, 4], [5, 6]])
+    settings = [(0.0, 1.0), (1.0, 0.6), (1.5, 1.0)]
+    lengths, uniforms = torch.full((3,), 2), draw_uniforms(3, 8, seed=0)
+    grid = generate_each(lambda batch, positions: toy(), prompts, 8, settings)
+    for found, (temperature, top_p) in zip(grid, settings, strict=True):
+        setting = (torch.full((3,), temperature), torch.full((3,), top_p))
+        alone = generate(toy(), torch.from_numpy(prompts), lengths, uniforms, *setting)
+        np.testing.assert_array_equal(found.tokens, alone.tokens)
+        np.testing.assert_allclose(found.entropy[:, 1:], alone.entropy[:, 1:], atol=1e-12)
 
 
 def test_same_seed_same_text() -> None:
@@ -138,34 +129,16 @@ def test_same_seed_same_text() -> None:
     assert not torch.equal(draw_uniforms(3, 4, seed=1), draw_uniforms(3, 4, seed=2))
 
 
-def test_forbidden_token_is_never_written(make_network: MakeNetwork) -> None:
-    network = make_network(positions=80)
-    hot = torch.full((8,), 100.0)
-    made = generate(
-        CachedSteps(network, 8, 72),
-        torch.ones(8, 2, dtype=torch.long),
-        torch.full((8,), 2),
-        draw_uniforms(8, 64, seed=0),
-        hot,
-        torch.ones(8),
-        forbidden=3,
-    )
+def test_forbidden_token_is_never_written() -> None:
+    prompts, lengths, hot = torch.ones(8, 2, dtype=torch.long), torch.full((8,), 2), torch.full((8,), 100.0)
+    made = generate(toy(), prompts, lengths, draw_uniforms(8, 64, seed=0), hot, torch.ones(8), forbidden=3)
     assert set(np.unique(made.tokens)) == {0, 1, 2, 4, 5, 6}
 
 
 @pytest.mark.parametrize(
     ("lengths", "rows"), [(torch.tensor([2, 0]), 2), (torch.tensor([2, 3]), 2), (torch.tensor([2, 2]), 3)]
 )
-def test_shapes_that_do_not_fit_are_refused(
-    make_network: MakeNetwork, lengths: torch.Tensor, rows: int
-) -> None:
-    network, prompts = make_network(), torch.zeros(2, 2, dtype=torch.long)
+def test_shapes_that_do_not_fit_are_refused(lengths: torch.Tensor, rows: int) -> None:
+    prompts, ones = torch.zeros(2, 2, dtype=torch.long), torch.ones(2)
     with pytest.raises(ValueError, match="expected one of each for every row"):
-        generate(
-            CachedSteps(network, 2, 8),
-            prompts,
-            lengths,
-            draw_uniforms(rows, 4, 0),
-            torch.ones(2),
-            torch.ones(2),
-        )
+        generate(toy(), prompts, lengths, draw_uniforms(rows, 4, 0), ones, ones)

@@ -1,17 +1,14 @@
-"""From logits to tokens: greedy, temperature, nucleus; with the cache, or by computing everything anew."""
+"""From logits to tokens: greedy, temperature, nucleus; one network's continuation of many prompts at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
-
-from etudes.pipelines.decoder_transformer.decoder import DecoderTransformer
-from etudes.pipelines.decoder_transformer.step import TokenStep
 
 ROUNDING = 1e-6  # logits are float32: a sum of probabilities that should reach p may miss it by this much
 
@@ -20,20 +17,6 @@ class Steps(Protocol):
     """Takes the tokens (batch, new) that follow the earlier ones, gives logits of the next token (batch, vocabulary)."""
 
     def __call__(self, tokens: Tensor) -> Tensor: ...
-
-
-class CachedSteps:
-    """Every token goes through the network once; its keys and values stay in the cache. For inference alone."""
-
-    def __init__(self, network: DecoderTransformer, batch: int, positions: int) -> None:
-        self.network = network.eval()
-        self.cache = network.new_cache(batch, min(positions, network.positions))
-        self.step = TokenStep(network, self.cache)
-
-    def __call__(self, tokens: Tensor) -> Tensor:
-        if tokens.shape[1] == 1:
-            return self.step(tokens[:, 0])
-        return self.network(tokens, self.cache, last_only=True)[:, -1]
 
 
 class RecomputedSteps:
@@ -161,3 +144,30 @@ def generate(
         unread = tokens[:, t : t + 1]
     own = lengths[:, None] + torch.arange(new)
     return Continuations(tokens.gather(1, own).numpy(), entropy.gather(1, own).numpy())
+
+
+def generate_each(
+    steps: Callable[[int, int], Steps],
+    prompts: np.ndarray,
+    new: int,
+    settings: Sequence[tuple[float, float]],
+    forbidden: int | None = None,
+) -> list[Continuations]:
+    """Continuations (N, new) of the prompts (N, P) under each (temperature, top_p), from the same random numbers.
+
+    All settings go through in one batch; ``steps(batch, positions)`` makes what reads it. Cells of a grid of settings
+    so differ by their settings alone. Other arguments as for `generate`.
+    """
+    count, times = len(prompts), len(settings)
+    temperature, top_p = torch.tensor(settings, dtype=torch.float64).repeat_interleave(count, dim=0).T
+    made = generate(
+        steps(times * count, prompts.shape[1] + new),
+        torch.from_numpy(np.tile(prompts, (times, 1))),
+        torch.full((times * count,), prompts.shape[1]),
+        draw_uniforms(count, new, seed=0).repeat(times, 1),
+        temperature,
+        top_p,
+        forbidden,
+    )
+    pairs = zip(np.split(made.tokens, times), np.split(made.entropy, times), strict=True)
+    return [Continuations(tokens, entropy) for tokens, entropy in pairs]

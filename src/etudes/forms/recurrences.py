@@ -1,4 +1,4 @@
-"""Recurrences modulo m as a file has them, and the law behind them as a table."""
+"""Noisy recurrences modulo m as lines of text: ``modulus;a b;x₋₂ x₋₁;x₀ x₁ ...`` below a line with q."""
 
 from __future__ import annotations
 
@@ -82,18 +82,3 @@ def _check_law(name: str, frame: pd.DataFrame, probability: float) -> None:
             f"{name}, line {frame['line'].iloc[row]}: token {place} is {shown[row, place]}; expected "
             f"{recurrence[row, place]} (a x + b x of the two before) or {plus_one[row, place]} (the last plus one)"
         )
-
-
-def transition_law(modulus: int, next_probability: float) -> np.ndarray:
-    """p(x_t | x_{t-2}, x_{t-1}; a, b), table (m², m, m, m) by vector a m + b, x_{t-2}, x_{t-1} and x_t.
-
-    q where x_t = x_{t-1} + 1, plus 1 - q where x_t = a x_{t-1} + b x_{t-2}, all modulo m.
-    """
-    m = modulus
-    a, b = np.divmod(np.arange(m * m), m)
-    before, last = np.arange(m)[:, None], np.arange(m)[None, :]
-    recurrence = (a[:, None, None] * last + b[:, None, None] * before) % m
-    table = np.zeros((m * m, m, m, m))
-    table[*np.indices(recurrence.shape), recurrence] = 1 - next_probability
-    table[:, :, np.arange(m), (np.arange(m) + 1) % m] += next_probability
-    return table
