@@ -156,7 +156,7 @@ def next_steps(project: Path, name: str, written: Sequence[Path]) -> str:
         f"The study '{name}' is there:\n{shown}\n\n"
         f"Make it yours, in this order (docs/add_a_study.md shows how):\n{steps}\n\n"
         f"Run it:              kedro run --pipelines={name}\n"
-        f"Test it:             pytest tests/test_contract.py tests/pipelines/{name} -k {name}\n"
+        f"Test it:             pytest tests/conformance tests/pipelines/{name} -k {name}\n"
         "Put it on the table: kedro tables"
     )
 
