@@ -2,7 +2,7 @@
 
 A study is a folder ``etudes/pipelines/<name>`` with a ``study.toml`` (what the study is, readable without
 importing it), typed parameters, pure nodes and a pipeline. This module is the one place that knows the stages;
-``tests/test_contract.py`` holds every registered study to it.
+``tests/conformance`` holds every registered study to it.
 """
 
 from __future__ import annotations
