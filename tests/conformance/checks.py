@@ -14,8 +14,8 @@ from pydantic import BaseModel
 from subjects import ENVIRONMENTS, ROOT, Subject, catalog_of, parameters_of, stage_of
 
 from etudes.assembly import _absolute, _arguments_in_source
+from etudes.metrics import KNOWN
 from etudes.reporting.document import SHOWN, Document
-from etudes.reporting.metric import KNOWN
 from etudes.study import STAGES
 
 LAYERS = ("raw", "intermediate", "model_input", "models", "model_output", "reporting")

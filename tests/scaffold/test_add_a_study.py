@@ -107,7 +107,9 @@ def outcomes(grown: Path) -> dict[str, dict[str, str]]:
     for case in ElementTree.parse(grown / "outcomes.xml").iter("testcase"):
         name = f"{case.get('classname')}.{case.get('name')}"
         bad = "".join(
-            str(child.get("message")) + str(child.text) for child in case if child.tag not in ("system-out", "skipped")
+            str(child.get("message")) + str(child.text)
+            for child in case
+            if child.tag not in ("system-out", "skipped")
         )
         found[PLAIN if PLAIN in name else EXAMPLE][name] = bad
     return found
