@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etudes.cards import data_card
+from etudes.cards import data_card, examples_fingerprint
 from etudes.digits.parameters import DigitSplitParameters
 from etudes.examples import Examples
 from etudes.forms.idx import read_idx
