@@ -115,7 +115,7 @@ def flat_metrics(results: Results) -> dict[str, float]:
             means = [part.mean(metric) for part in own.values()]
             resampled = np.mean([part.resampled[metric] for part in own.values()], axis=0)
             found[f"{variant}.{metric}{ending}"] = float(np.mean(means)), resampled
-    metrics = {}
+    metrics: dict[str, float] = {}
     for key, (value, resampled) in found.items():
         low, high = (float(end) for end in np.quantile(resampled, LEVEL))
         metrics |= {key: value, f"{key}.low": low, f"{key}.high": high}

@@ -31,24 +31,17 @@ from etudes.training.session import progress, record
 Trained = tuple[Any, dict[str, Any]]
 
 
-def pool_of(backbone: Backbone, parameters: GaussianParameters, seed: int) -> np.ndarray:
+def pool_of(backbone: Backbone | Colours, parameters: GaussianParameters, seed: int) -> np.ndarray:
     """The random channels that are modelled, rising indices: the paper's way to fewer dimensions (section III-A)."""
     count = min(parameters.channels, backbone.channels)
     generator = np.random.default_rng(derive_seed(seed, "channels"))
     return np.sort(generator.permutation(backbone.channels)[:count])
 
 
-class RowsOf:
-    """Some rows of an array, read when they are sliced: a memory map stays one."""
-
-    def __init__(self, array: np.ndarray, rows: np.ndarray) -> None:
-        self.array, self.rows = array, rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, part: slice) -> np.ndarray:
-        return self.array[self.rows[part]]
+def pixels_of(examples: Examples, category: str) -> np.ndarray:
+    """The pictures of a category, which stand together; of a memory map a view, read when it is sliced."""
+    rows = members(examples, category)
+    return examples["pixels"][rows[0] : rows[-1] + 1]
 
 
 def vectors_of(
@@ -60,39 +53,27 @@ def vectors_of(
     run: RunParameters,
 ) -> Tensor:
     """The vectors (n, C, h, w) of all dev or test pictures of a category."""
-    pixels = RowsOf(examples["pixels"], members(examples, category))
-    return torch.cat(list(through.embed(pixels, pool, gaussian.batch_size, resolve_device(run.device))))
+    pixels, device = pixels_of(examples, category), resolve_device(run.device)
+    return torch.cat(list(through.embed(pixels, pool, gaussian.batch_size, device)))
 
 
 def fit_statistics(
     train_split: Examples,
     split_card: dict[str, Any],
-    backbone_model: Backbone,
-    gaussian: GaussianParameters,
-    run: RunParameters,
-) -> Trained:
-    """One pass over the training pictures: mean and covariance of each patch, over a pool of random channels."""
-    pool = pool_of(backbone_model, gaussian, run.seed)
-    return streamed(train_split, split_card["categories"], backbone_model, pool, gaussian, run)
-
-
-def streamed(
-    train: Examples,
-    categories: Sequence[str],
-    through: Backbone | Colours,
-    pool: np.ndarray,
+    backbone_model: Backbone | Colours,
     gaussian: GaussianParameters,
     run: RunParameters,
 ) -> tuple[Statistics, dict[str, Any]]:
-    """The training pictures of each category, batch by batch, in a `StreamingGaussian`."""
-    device, found, grid, held = resolve_device(run.device), {}, (0, 0), 0
-    for category in categories:
-        pixels, stream = RowsOf(train["pixels"], members(train, category)), None
-        batches = through.embed(pixels, pool, gaussian.batch_size, device)
+    """One pass over the training pictures: mean and covariance of each patch, over a pool of random channels."""
+    pool, device = pool_of(backbone_model, gaussian, run.seed), resolve_device(run.device)
+    found, grid, held = {}, [0, 0], 0
+    for category in split_card["categories"]:
+        pixels, stream = pixels_of(train_split, category), None
+        batches = backbone_model.embed(pixels, pool, gaussian.batch_size, device)
         steps = -(-len(pixels) // gaussian.batch_size)
         for batch in progress(batches, f"statistics {category}", steps):
             if stream is None:
-                grid = (int(batch.shape[2]), int(batch.shape[3]))
+                grid = list(batch.shape[2:])
                 stream = StreamingGaussian(grid[0] * grid[1], batch.shape[1], gaussian.precision, device)
             stream.update(batch)
         assert stream is not None, "the split has at least two pictures of each category"
@@ -100,7 +81,7 @@ def streamed(
         record(len(found), {"images": float(stream.count)})
         del stream  # before the next category's is made
     images = {name: part.count for name, part in found.items()}
-    card = {"epochs": [], "grid": list(grid), "channels": len(pool), "images": images, "bytes_held": held}
+    card = {"epochs": [], "grid": grid, "channels": len(pool), "images": images, "bytes_held": held}
     return Statistics(pool, grid, found), card
 
 
@@ -140,10 +121,11 @@ def fit_mean_image(
     run: RunParameters,
 ) -> Trained:
     """The trivial baseline: the same Gaussians on the mean colour of small patches, without a network."""
-    through, pool = Colours(), np.empty(0, dtype=np.int64)
-    statistics, _ = streamed(train_split, split_card["categories"], through, pool, gaussian, run)
-    vectors = {n: vectors_of(dev_split, n, through, pool, gaussian, run) for n in statistics.categories}
-    gaussians = {name: [found.gaussian(gaussian.epsilon)] for name, found in statistics.categories.items()}
+    through = Colours()
+    statistics, _ = fit_statistics(train_split, split_card, through, gaussian, run)
+    pool, found = statistics.channels, statistics.categories
+    vectors = {name: vectors_of(dev_split, name, through, pool, gaussian, run) for name in found}
+    gaussians = {name: [part.gaussian(gaussian.epsilon)] for name, part in found.items()}
     return judged("colour", pool, gaussians, vectors, dev_split, maps)
 
 
