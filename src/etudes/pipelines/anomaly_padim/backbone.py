@@ -7,32 +7,18 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from etudes.cards import fingerprint
 from etudes.models import register_model
 from etudes.networks import NetworkModel, network_arrays
 from etudes.pipelines.anomaly_padim.parameters import BackboneParameters
-from etudes.training.fit import fit
 from etudes.training.parameters import RunParameters
-from etudes.training.seeds import derive_seed, seed_everything
-from etudes.vision.classifying import PictureProblem
 from etudes.vision.imagenet import normalised
 from etudes.vision.taps import Taps, channel_counts, empty_taps, side_by_side, tapped
+from etudes.vision.textures import learn_textures, texture_stages
 
 TEXTURES = "textures"
-
-
-def texture_stages(width: int) -> Taps:
-    """A small network on grids of 1/4, 1/8 and 1/16 of the picture, with width, 2 width and 4 width channels."""
-
-    def block(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
-        convolution = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
-        return [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
-
-    first = nn.Sequential(*block(3, width, 2), *block(width, width, 2))
-    second = nn.Sequential(*block(width, 2 * width, 2), *block(2 * width, 2 * width, 1))
-    return Taps([first, second, nn.Sequential(*block(2 * width, 4 * width, 2))])
 
 
 def stages_of(name: str, width: int) -> Taps:
@@ -85,45 +71,16 @@ class Backbone(NetworkModel):
                 yield side_by_side(maps, chosen)
 
 
-class PretextNetwork(nn.Module):
-    """The stages of `textures` and a linear answer to which family a texture is of."""
-
-    def __init__(self, width: int, families: int) -> None:
-        super().__init__()
-        self.taps = texture_stages(width)
-        self.head = nn.Linear(4 * width, families)
-
-    def forward(self, batch: Tensor) -> Tensor:
-        """Logits (n, families) of pictures (n, 3, H, W)."""
-        return self.head(self.taps(batch)[-1].mean((2, 3)))
-
-
 def train_backbone(
     pretrained: Any, backbone: BackboneParameters, run: RunParameters
 ) -> tuple[Backbone, dict[str, Any]]:
-    """The network whose features are modelled: one by name, or a small one that learns to tell generated textures apart.
-
-    No picture of a category is among the textures; the small network's weights are those of its best epoch on dev.
-    """
-    if backbone.network == TEXTURES:
-        model, epochs = learn_textures(backbone, run)
+    """The network whose features are modelled: one by name, or a small one that learns to tell generated textures apart."""
+    epochs: list[dict[str, Any]] = []
+    if (name := backbone.network) == TEXTURES:
+        taps, epochs = learn_textures(backbone, run)
+        weights = fingerprint(*network_arrays(taps).values())
+        model = Backbone(taps, {"name": name, "width": backbone.width}, fingerprint=weights)
     else:
-        model, epochs = Backbone.pretrained(pretrained, backbone.network), []
-    card = {"network": backbone.network, "fingerprint": model.fingerprint, "channels": model.channel_counts}
+        model = Backbone.pretrained(pretrained, name)
+    card = {"network": name, "fingerprint": model.fingerprint, "channels": model.channel_counts}
     return model, {**card, "epochs": epochs}
-
-
-def learn_textures(parameters: BackboneParameters, run: RunParameters) -> tuple[Backbone, list[Any]]:
-    """The small network and its epochs."""
-    from etudes.samples.textures_pretext import FAMILIES, texture_crops
-
-    seed = derive_seed(run.seed, "textures")
-    pixels, labels = texture_crops(parameters.crops, parameters.size, seed)
-    seed_everything(seed)
-    model = PretextNetwork(parameters.width, len(FAMILIES))
-    n = max(1, round(parameters.dev_fraction * len(pixels)))
-    parts = (pixels[n:], labels[n:], pixels[:n], labels[:n])
-    problem = PictureProblem(model, *parts, parameters.fit.batch_size, even=True)
-    epochs = fit(problem, parameters.fit, run)
-    weights = fingerprint(*network_arrays(model.taps).values())
-    return Backbone(model.taps, {"name": TEXTURES, "width": parameters.width}, fingerprint=weights), epochs

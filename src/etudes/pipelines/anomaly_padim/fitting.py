@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from etudes.benches.detectors import image_scores, members
-from etudes.evaluation import roc_auc
+from etudes.benches.detectors import dev_scores, image_scores, members, on_dev, truth_of
 from etudes.examples import Examples
 from etudes.pipelines.anomaly_padim.backbone import Backbone
 from etudes.pipelines.anomaly_padim.detector import Colours, Detector, Source, Statistics
@@ -41,6 +40,7 @@ def pool_of(backbone: Backbone | Colours, parameters: GaussianParameters, seed: 
 def pixels_of(examples: Examples, category: str) -> np.ndarray:
     """The pictures of a category, which stand together; of a memory map a view, read when it is sliced."""
     rows = members(examples, category)
+    assert len(rows) == rows[-1] - rows[0] + 1, f"the pictures of {category} do not stand together"
     return examples["pixels"][rows[0] : rows[-1] + 1]
 
 
@@ -185,16 +185,15 @@ def fit_chosen(
     kept = {name: choice(name, found.mean) for name, found in seen.items()}
     vectors = {name: vectors_of(dev_split, name, backbone_model, pool, gaussian, run) for name in seen}
     model, _ = judged("network", pool, kept, vectors, dev_split, maps)
-    honest = {}
-    for category, found in seen.items():
-        rows = members(dev_split, category)
-        folds, scores = dev_split.rows["fold"].to_numpy()[rows], []
+    honest: dict[str, list[dict[str, float]]] = {name: [] for name in seen}
+    for category, scores in honest.items():
+        defective, masks = truth_of(category, dev_split)
+        folds = dev_split.rows["fold"].to_numpy()[members(dev_split, category)]
         for fold in (0, 1):
-            other = replace(model, gaussians={category: choice(category, found.folds[fold])})
+            other = replace(model, gaussians={category: choice(category, seen[category].folds[fold])})
             held_out = np.flatnonzero(folds != fold)
             heat = other.maps(vectors[category][torch.from_numpy(held_out)], category)
-            scores.append(dev_scores(heat, dev_split, rows[held_out]))
-        honest[category] = mean_of(scores)
+            scores.append(dev_scores(heat, defective[held_out], masks[held_out]))
     return model, {**on_dev(honest), "cross_fitted": True}
 
 
@@ -224,26 +223,8 @@ def judged(
     model = Detector(source, pool, int(dev["pixels"].shape[1]), maps.sigma, gaussians, {})
     thresholds, by_category = {}, {}
     for category, found in vectors.items():
-        rows = members(dev, category)
+        defective, masks = truth_of(category, dev)
         heats = [model.maps(found, category, draw) for draw in range(model.draws)]
-        good = image_scores(heats[0][~dev.rows["defective"].to_numpy()[rows]])
-        thresholds[category] = float(np.quantile(good, maps.quantile))
-        by_category[category] = mean_of([dev_scores(heat, dev, rows) for heat in heats])
+        thresholds[category] = float(np.quantile(image_scores(heats[0][~defective]), maps.quantile))
+        by_category[category] = [dev_scores(heat, defective, masks) for heat in heats]
     return replace(model, thresholds=thresholds), on_dev(by_category)
-
-
-def dev_scores(heat: np.ndarray, dev: Examples, rows: np.ndarray) -> dict[str, float]:
-    """Image and pixel AUROC of heat maps (n, H, W) of the dev pictures ``rows`` (n,)."""
-    return {
-        "image_auroc": roc_auc(image_scores(heat), dev.rows["defective"].to_numpy()[rows]),
-        "pixel_auroc": roc_auc(heat.reshape(-1), dev["masks"][rows].reshape(-1)),
-    }
-
-
-def on_dev(by_category: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    """A history: the dev score is the mean over categories."""
-    return {"dev": mean_of(list(by_category.values())), "dev_by_category": by_category, "epochs": []}
-
-
-def mean_of(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {name: float(np.mean([found[name] for found in scores])) for name in scores[0]}
