@@ -22,7 +22,6 @@ def test_interrupted_trainings_end_with_equal_numbers(name: str, finished: Finis
 def test_a_key_holds_all_that_a_training_reads(name: str, finished: Finished) -> None:
     run = finished(name)
     different_keys(run.notes["checkpoints"])
-    for label, notes in run.notes["checkpoints"].items():
-        if any(checkpoint["saved"] for checkpoint in notes):
-            stable_key(run, label)
-            complete_key(run, label)
+    for label in run.notes["checkpoints"]:
+        stable_key(run, label)
+        complete_key(run, label)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import types
 import typing
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -23,9 +23,8 @@ from etudes.examples import Examples
 from etudes.training.checkpoint import Checkpoint
 from etudes.training.session import Session, enter_session
 
-# How often a training saves, and how many of its parts run at a time: no number depends on these.
-NO_NUMBER_DEPENDS_ON = ("checkpoint_steps", "checkpoint_points", "processes")
-OFTEN = ("checkpoint_steps", "checkpoint_points")
+HOW_OFTEN = "checkpoint_"  # begins the names of fields that say how often a training saves
+AT_A_TIME = "processes"  # how many parts of a training run at a time; no number depends on either
 TIMINGS = ("seconds", "per_second")
 AFFORDABLE = 3.0  # seconds of training that are resumed beyond one node for each loop
 Parameters = Mapping[str, Mapping[str, Any]]
@@ -52,16 +51,16 @@ def surroundings(run: Run, label: str, folder: Path) -> Iterator[None]:
 
 def resumable(run: Run) -> list[str]:
     """The training nodes to interrupt: the cheapest of each kind of loop, and more while they are affordable."""
-    saving = {n: notes for n, notes in run.notes["checkpoints"].items() if any(c["saved"] for c in notes)}
-    seconds = {name: run.load(f"{name}_resources")["seconds"] for name in saving}
+    opened = run.notes["checkpoints"]
+    seconds = {name: run.load(f"{name}_resources")["seconds"] for name in opened}
     chosen: list[str] = []
     loops: set[str] = set()
     spent = 0.0
-    for name in sorted(saving, key=lambda name: seconds[name]):
+    for name in sorted(opened, key=lambda name: seconds[name]):
         spent += seconds[name]
-        if saving[name][0]["loop"] not in loops or spent <= AFFORDABLE:
+        if opened[name][0]["loop"] not in loops or spent <= AFFORDABLE:
             chosen.append(name)
-            loops.add(saving[name][0]["loop"])
+            loops.add(opened[name][0]["loop"])
     return chosen
 
 
@@ -108,7 +107,7 @@ def often(parameters: Mapping[str, Any]) -> dict[str, Any]:
     for dataset, value in parameters.items():
         if isinstance(value, BaseModel) and dataset != "params:run":
             for path in leaves(value):
-                if path[-1] in OFTEN:
+                if path[-1].startswith(HOW_OFTEN):
                     _put(found, [dataset.rpartition(".")[2], *path], 1)
     return found
 
@@ -122,14 +121,14 @@ def untimed(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def complete_key(run: Run, label: str, exempt: Collection[str] = NO_NUMBER_DEPENDS_ON) -> None:
+def complete_key(run: Run, label: str) -> None:
     """Each field of a parameter model that a training reads, and each data set, changes the key of a checkpoint."""
     name, inputs = run.subject.name, run.inputs(training_node(run, label))
     opened = keys_opened(run, label, inputs)
     others = {
         ".".join([dataset.removeprefix("params:"), *path]): (dataset, changed_groups(run, dataset, path))
         for dataset, path in sorted(fields_read(run, label, inputs))
-        if path[-1] not in exempt and (dataset != "params:run" or path == ("seed",))
+        if not path[-1].startswith((HOW_OFTEN, AT_A_TIME)) and (dataset != "params:run" or path == ("seed",))
     }
     for dataset, value in inputs.items():
         if isinstance(value, Examples | pd.DataFrame):

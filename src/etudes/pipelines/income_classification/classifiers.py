@@ -138,7 +138,7 @@ def train_logistic(
             "dev_accuracy": float(((odds > 0) == dev[1]).mean()),
         }
 
-    descent = Descent(matrix, labels, penalty, parameters, run, watch)
+    descent = Descent(matrix, labels, penalty, parameters, run, watch, fingerprint(*dev))
     linear = descent.run()
     model = LinearClassifier(layout, linear, standard_errors(linear, matrix, penalty))
     difference = float(np.abs(linear.weights - best.weights).max())
