@@ -17,6 +17,11 @@ HALF_WRITTEN = "*.pyc.*"  # byte code that another process is writing
 NOT_INHERITED = ("MLFLOW_", "ETUDES_", "KEDRO_", "PYTHONDONTWRITEBYTECODE")
 
 
+def within(seconds: float) -> float:
+    """A time-out: the seconds that are ample on an idle machine, times ``ETUDES_TEST_PATIENCE`` (default 1)."""
+    return seconds * float(os.environ.get("ETUDES_TEST_PATIENCE", "1"))
+
+
 def quiet_environment(**extra: str) -> dict[str, str]:
     """The environment of a child process: no network, no tracker of the developer's, two threads at most."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(NOT_INHERITED)}
@@ -54,14 +59,14 @@ def make_project(folder: Path) -> Path:
 def kedro(
     project: Path, *arguments: str, timeout: float = 300, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``kedro ...`` in a project in a fresh process."""
+    """Run ``kedro ...`` in a project in a fresh process; the time-out grows with the tests' patience."""
     return subprocess.run(
         [sys.executable, "-m", "kedro", *arguments],
         cwd=project,
         env=quiet_environment(**environment),
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=within(timeout),
         check=False,
         stdin=subprocess.DEVNULL,
     )

@@ -83,6 +83,7 @@ def test_viz_builds_without_a_browser_and_shows_stages(finished_project: Path, t
     assert preview["preview_type"] == "PlotlyPreview" and preview["preview"]["data"]
 
 
+@pytest.mark.heavy
 def test_record_writes_spread_over_seeds_and_tables_follow(project: Path) -> None:
     chosen = project / "conf" / "test" / "parameters" / f"{STUDY}.yml"
     chosen.write_text(chosen.read_text() + "  variants: [majority, tfidf]\n")
@@ -126,7 +127,7 @@ def readme_commands() -> list[str]:
 @pytest.mark.parametrize(
     "command",
     [
-        c
+        pytest.param(c, marks=[pytest.mark.heavy] if c.startswith("kedro run") else [])
         for c in readme_commands()
         if not any(word in c for word in ("--env=full", "fetch", "predict", "tables"))
     ],

@@ -36,14 +36,16 @@ if TYPE_CHECKING:
 
 Function = Callable[..., Any] | str
 KINDS = {"models": "model", "histories": "history", "resources": "resources"}
+SPEEDS = "inference_resources"  # what answers cost; the page tells it beside what training cost
 SPLITS = ("train_split", "dev_split", "test_split", "split_card")
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """An argument that is the dataset ``name`` of the study."""
+    """An argument that is the dataset ``name`` of the study, or what that holds under ``key``."""
 
     name: str
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,9 @@ class Each:
     names: tuple[str, ...]
 
 
-def dataset(name: str) -> Dataset:
-    """Give an argument the dataset ``name``, or the group ``params:<name>`` of the study's parameters."""
-    return Dataset(name)
+def dataset(name: str, key: str = "") -> Dataset:
+    """Give an argument the dataset ``name``, or the group ``params:<name>`` of the study's parameters, or the entry ``key`` of a card."""
+    return Dataset(name, key)
 
 
 def each(kind: str, *names: str) -> Each:
@@ -216,7 +218,8 @@ def assemble(name: str, parameters: type[BaseModel], steps: Sequence[Step]) -> P
     from etudes.reporting.diagram import with_diagram
 
     study = load_study(name)
-    nodes = [with_diagram(name, _Assembler(study, parameters, step).node()) for step in steps]
+    given = {output for step in steps for output in step.outputs}
+    nodes = [with_diagram(name, _Assembler(study, parameters, step, given).node()) for step in steps]
     uses_run = any("params:run" in node.inputs for node in nodes)
     return Pipeline(
         nodes, namespace=name, parameters={"params:run"} if uses_run else None, tags=[study.field]
@@ -226,8 +229,9 @@ def assemble(name: str, parameters: type[BaseModel], steps: Sequence[Step]) -> P
 class _Assembler:
     """Makes one node of one step."""
 
-    def __init__(self, study: Study, parameters: type[BaseModel], step: Step) -> None:
+    def __init__(self, study: Study, parameters: type[BaseModel], step: Step, given: set[str]) -> None:
         self.study, self.groups, self.step = study, parameters.model_fields, step
+        self.given = given  # outputs of all steps
         self.package = f"{_PIPELINES}.{study.name}"
 
     def node(self) -> Node:
@@ -269,10 +273,8 @@ class _Assembler:
             from etudes.reporting.document import Document
 
             document = Document(self.study)
-            needs = [
-                *document.without(set(self.step.targets)),
-                *(f"{n}_resources" for n in self._names("resources")),
-            ]
+            needs = [*document.without(set(self.step.targets)), *(self.given & {SPEEDS})]
+            needs += [f"{network}_resources" for network in self._names("resources")]
             return replace(self.step, call=document.render, always=tuple(needs))
         if self.step.kind == "predictor":
             always = ["data_card", "split_card"]
@@ -296,7 +298,7 @@ class _Assembler:
         if isinstance(given, Dataset):
             group = given.name.removeprefix("params:")
             hint = self.groups[group].annotation if group != given.name else None
-            return _Wire({"": given.name}, hint=hint)
+            return _Wire({"": given.name}, hint=hint, key=given.key)
         if isinstance(given, Each):
             return _Wire({n: f"{n}_{given.kind}" for n in given.names}, mapping=True)
         if name in KINDS:
@@ -369,7 +371,13 @@ class _Assembler:
 def best_on_dev(study: Study, inputs: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The model of the variant with the best dev score, and the card of a predictor made of it."""
     models = trained({name: inputs[f"{name}_model"] for name in study.variants})
-    scores = {name: inputs[f"{name}_history"]["dev"][study.dev_metric] for name in models}
+    dev = {name: inputs[f"{name}_history"]["dev"] for name in models}
+    scores = {name: found[study.dev_metric] for name, found in dev.items() if study.dev_metric in found}
+    if not scores:
+        raise ValueError(
+            f"{study.name}.variants = {list(models)}: none of them has the dev score {study.dev_metric} that chooses the "
+            "model to register; add one that has"
+        )
     best = study.best_on_dev(scores)
     fingerprint = inputs["split_card"]["dev_fingerprint"]
     return models[best], study.predictor_card(best, scores[best], fingerprint, inputs["data_card"])
@@ -392,10 +400,13 @@ class _Wire:
     sources: Mapping[str, str]
     mapping: bool = False
     hint: Any = None
+    key: str = ""
 
     def value(self, inputs: Mapping[str, Any]) -> Any:
         found = {name: inputs[_argument(source)] for name, source in self.sources.items()}
-        return trained(found) if self.mapping else found[""]
+        if self.mapping:
+            return trained(found)
+        return found[""][self.key] if self.key else found[""]
 
 
 def _argument(source: str) -> str:
@@ -438,20 +449,16 @@ def _parsed(file: Path) -> ast.Module:
 def _arguments_in_source(path: str) -> tuple[str, ...]:
     """Arguments without a default of a function, a class method or a class (its ``__init__``), without importing it."""
     module = _module_of(path)
-    body: Sequence[ast.stmt] = _parsed(_file_of(module)).body
-    found: ast.stmt | None = None
-    for part in [*path.removeprefix(f"{module}.").split("."), "__init__"]:
-        if part == "__init__" and isinstance(found, ast.FunctionDef):
-            break
-        named = [s for s in body if isinstance(s, ast.FunctionDef | ast.ClassDef) and s.name == part]
-        if not named:
-            if part == "__init__":  # inherited: a predictor's takes the model and the card
-                return ("model", "card")
-            raise ValueError(
-                f"'{path}': {_file_of(module)} defines no {part}; a named function must stand there"
-            )
-        found, body = named[0], named[0].body
-    assert isinstance(found, ast.FunctionDef)
+    parts = path.removeprefix(f"{module}.").split(".")
+    found = _defined(module, parts)
+    if isinstance(found, ast.ClassDef):
+        found = _defined(module, [*parts, "__init__"])
+        if found is None:  # a predictor's is the base class's, which stands elsewhere
+            return ("model", "card")
+    if not isinstance(found, ast.FunctionDef):
+        raise ValueError(
+            f"'{path}': {_file_of(module)} defines no {'.'.join(parts)}; a function that is named must stand there"
+        )
     given = [*found.args.posonlyargs, *found.args.args]
     given = given[: len(given) - len(found.args.defaults)]
     keywords = [
@@ -459,3 +466,23 @@ def _arguments_in_source(path: str) -> tuple[str, ...]:
     ]
     names = [a.arg for a in (*given, *keywords)]
     return tuple(names[1:] if names[:1] in (["self"], ["cls"]) else names)
+
+
+def _defined(module: str, parts: Sequence[str]) -> ast.stmt | None:
+    """The definition of ``parts`` in a module, a method also where a base class of the project defines it."""
+    body = _parsed(_file_of(module)).body
+    named = {s.name: s for s in body if isinstance(s, ast.FunctionDef | ast.ClassDef)}
+    first = named.get(parts[0])
+    if len(parts) == 1 or not isinstance(first, ast.ClassDef):
+        if first is None:
+            for source in body:
+                if isinstance(source, ast.ImportFrom) and (source.module or "").startswith("etudes."):
+                    for alias in source.names:
+                        if (alias.asname or alias.name) == parts[0]:
+                            return _defined(str(source.module), [alias.name, *parts[1:]])
+        return first if len(parts) == 1 else None
+    methods = {s.name: s for s in first.body if isinstance(s, ast.FunctionDef)}
+    if parts[1] in methods:
+        return methods[parts[1]]
+    bases = (_defined(module, [base.id, *parts[1:]]) for base in first.bases if isinstance(base, ast.Name))
+    return next((found for found in bases if found is not None), None)

@@ -23,13 +23,10 @@ RESERVED = ("run", "overview")
 STEPS = (
     ("README.md", "what the study asks, how its data look, the details that matter"),
     ("study.toml", "title, field, metric, variants, the numbers it is measured against"),
-    ("table.py", "the form of the raw data, and what is wrong with a file"),
-    ("methods.py", "the methods, written out"),
-    ("model.py", "the model that answers users"),
+    ("model.py", "the methods, written out, and what trains them"),
     ("parameters.py", "what can be turned; the values are in conf/*/parameters/{name}.yml"),
-    ("nodes.py", "one function for each stage"),
-    ("pipeline.py", "how data flow; one train_node for each variant"),
-    ("report.py", "figures and the page"),
+    ("pipeline.py", "how data flow: a line for each node"),
+    ("report.md", "the page"),
 )
 
 Move = tuple[Path, Path]

@@ -19,8 +19,8 @@ from subjects import ENVIRONMENTS, ROOT, STUDIES, Subject, catalog_of, parameter
 from etudes.assembly import _absolute, _arguments_in_source
 from etudes.cli import cli
 from etudes.hooks import ParameterError, check_parameters
+from etudes.metrics import KNOWN
 from etudes.reporting.document import SHOWN, Document
-from etudes.reporting.metric import KNOWN
 from etudes.study import STAGES
 from study_settings import merged
 

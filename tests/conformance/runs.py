@@ -113,6 +113,7 @@ def _make(subject: Subject, project: Path) -> None:
     notes["seconds"] += time.process_time()
     (project / NOTES).write_text(json.dumps(notes))
 
+
 @contextmanager
 def quiet_process() -> Iterator[None]:
     """What a run changes in its process, put back: environment, import path, handlers of logs, requested pipelines."""

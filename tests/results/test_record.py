@@ -7,6 +7,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from etudes.results import record as module
@@ -58,6 +59,25 @@ def test_a_record_says_how_it_was_made_and_how_much_of_the_public_set_there_was(
     assert found["chosen"] == ["maml", "anil", "maml"] and chosen_variant(found) == "maml"
     assert public_rows({"source": "omniglot", "embedded_sample": True}) == {}
     assert public_rows({"source": "a game", "embedded_sample": False}) == {}
+
+
+def test_the_test_rows_of_a_headline_are_counted_in_the_predictions(tmp_path: Path) -> None:
+    rows = [
+        {"variant": variant, "task": task, "shots": shots, "step": step}
+        for variant, tasks in (("maml", 3), ("anil", 2))
+        for _ in range(tasks)
+        for task in ("sinusoids", "characters, queries together")
+        for shots in (1, 10)
+        for step in (0, 10)
+    ]
+    pd.DataFrame(rows[:-1]).to_parquet(tmp_path / "predictions.parquet")
+    assert module._test_rows(tmp_path, STUDY, {"test_rows": 99}) == {
+        "mse_after_10": 3,
+        "transductive_1shot": 3,
+    }
+    assert module._test_rows(tmp_path, "vae", {"test_rows": 99}) == {"elbo": 99}
+    pd.DataFrame(rows[:1]).to_parquet(tmp_path / "predictions.parquet")
+    assert set(module._test_rows(tmp_path, STUDY, {"test_rows": 99}).values()) == {0}
 
 
 def test_seeds_become_values_mean_and_interval_and_long_lists_stay_with_the_runs() -> None:

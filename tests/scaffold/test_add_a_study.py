@@ -16,7 +16,7 @@ import pytest
 from etudes.config import EtudesConfigLoader
 from etudes.scaffold import create_study, delete_study, study_paths
 from etudes.settings import CONFIG_LOADER_ARGS
-from projects import ROOT, kedro, make_project, quiet_environment
+from projects import ROOT, kedro, make_project, quiet_environment, within
 
 PAGE = ROOT / "docs" / "add_a_study.md"
 PLAIN, EXAMPLE = "my_study", "wine_growers"
@@ -66,7 +66,7 @@ def run(project: Path, *command: str, **environment: str) -> subprocess.Complete
         env=quiet_environment(PYTHONPATH=str(project / "src"), **environment),
         capture_output=True,
         text=True,
-        timeout=SLOW_MACHINE,
+        timeout=within(SLOW_MACHINE),
         check=False,
     )
 
@@ -107,13 +107,16 @@ def outcomes(grown: Path) -> dict[str, dict[str, str]]:
     for case in ElementTree.parse(grown / "outcomes.xml").iter("testcase"):
         name = f"{case.get('classname')}.{case.get('name')}"
         bad = "".join(
-            str(child.get("message")) + str(child.text) for child in case if child.tag not in ("system-out", "skipped")
+            str(child.get("message")) + str(child.text)
+            for child in case
+            if child.tag not in ("system-out", "skipped")
         )
         found[PLAIN if PLAIN in name else EXAMPLE][name] = bad
     return found
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_a_new_study_passes_the_contract_and_its_own_tests_as_it_stands(
     outcomes: dict[str, dict[str, str]],
 ) -> None:
@@ -123,6 +126,7 @@ def test_a_new_study_passes_the_contract_and_its_own_tests_as_it_stands(
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_the_worked_example_passes_the_contract_and_its_own_tests(
     outcomes: dict[str, dict[str, str]],
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from etudes.atomic import atomic_file
-from etudes.reporting.metric import KNOWN, Metric
+from etudes.metrics import KNOWN, Metric
 from etudes.results.data_sets import data_sets
 from etudes.results.summaries import table_metric
 from etudes.study import Headline, RecordedTable, Study, load_studies, load_study
@@ -302,7 +302,10 @@ def data_of(headline: Headline, record: Mapping[str, Any]) -> str:
     data, split = record["data"], record["split"]
     source = "embedded sample" if data["embedded_sample"] else headline.data or data["source"]
     unit = headline.unit or split.get("unit", "rows")
-    tested = count(record["test_rows"][headline.metric])
+    rows = record["test_rows"][headline.metric]
+    if not rows:  # the predictions of this environment have no such rows
+        return source
+    tested = count(rows)
     if headline.rows:
         return f"{source}: {tested} test {unit}"
     part = f" ({_public(record)})" if _is_part(record) else ""

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from etudes.digits.files import DIGITS, examples_fingerprint
+from etudes.cards import examples_fingerprint
+from etudes.digits.files import DIGITS
 from etudes.examples import Examples
 from etudes.pipelines.gan_digits.networks import (
     Discriminator,

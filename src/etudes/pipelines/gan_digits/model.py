@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from etudes.cards import fingerprint_of
-from etudes.digits.files import examples_fingerprint
+from etudes.cards import examples_fingerprint, fingerprint_of
 from etudes.digits.judge import DigitJudge
 from etudes.digits.parameters import ConvolutionalVAEParameters
 from etudes.digits.vae import BernoulliPixels, ConvolutionalDigitVAE

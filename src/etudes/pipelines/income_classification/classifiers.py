@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from etudes.benches.classifiers import Majority, on_dev
+from etudes.cards import fingerprint
 from etudes.models import ModelState, register_model
 from etudes.pipelines.income_classification.features import Features, FloatArray
 from etudes.pipelines.income_classification.generative import fit_gaussian, fit_naive_bayes
