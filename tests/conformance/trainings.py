@@ -218,9 +218,9 @@ def fields_read(run: Run, label: str, inputs: Mapping[str, Any]) -> set[tuple[st
 
     node = training_node(run, label)
     folder = run.project / "nowhere"
-    with mock.patch.object(Checkpoint, "save", stop), surroundings(run, label, folder):
-        with contextlib.suppress(Stop):
-            call(node, watched)
+    stopping = mock.patch.object(Checkpoint, "save", stop)
+    with stopping, surroundings(run, label, folder), contextlib.suppress(Stop):
+        call(node, watched)
     return seen
 
 
