@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
-
 from etudes.pipelines.genre_classification.bilstm import BiLSTM, BiLSTMClassifier
+from etudes.pipelines.genre_classification.problem import TextProblem
+
 from etudes.pipelines.genre_classification.films import film_texts
 from etudes.pipelines.genre_classification.linear import class_weights
-from etudes.pipelines.genre_classification.problem import TextProblem
 from etudes.text.tokens import Vocabulary, tokenize
 from etudes.training.parameters import FitParameters, RunParameters
 from etudes.training.seeds import derive_seed, seed_everything

@@ -24,6 +24,7 @@ LIBRARY = {
     "agents": ("etudes.benches.agents", "etudes.benches.agent_predictor"),
     "classifiers": ("etudes.benches.classifiers",),
     "digits": ("etudes.digits.judge", "etudes.digits.vae", "etudes.digits.predictor"),
+    "victims": ("etudes.vision.victims",),
 }
 DESCRIPTION = "model.json"
 WEIGHTS = "weights.safetensors"

@@ -72,7 +72,9 @@ class EncoderProbe(Texts):
         run: RunParameters,
     ) -> tuple[Self, dict[str, Any]]:
         """Embed train, fit the linear classifier on it, set the temperature on dev."""
-        from sklearn.linear_model import LogisticRegression  # half a second that an answer to a user need not cost
+        from sklearn.linear_model import (
+            LogisticRegression,  # half a second that an answer to a user need not cost
+        )
 
         classes = len(split_card["classes"])
         encoder = load_encoder(parameters.encoder)

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from etudes.pipelines.adversarial_strip.networks import Networks, View, small_network
 from torch import Tensor, nn
 
 from etudes.examples import Examples
 from etudes.forms.pictures import png_bytes
 from etudes.forms.raw import RawFolder
 from etudes.models import load_model, save_model
-from etudes.pipelines.adversarial_strip.networks import Networks, View, small_network
 from etudes.pipelines.adversarial_strip.parameters import Parameters
 from etudes.training.parameters import RunParameters
 from study_settings import run_parameters, settings_of

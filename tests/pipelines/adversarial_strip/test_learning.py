@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from etudes.pipelines.adversarial_strip.networks import View
 
 from etudes.examples import Examples
 from etudes.pipelines.adversarial_strip import learning
 from etudes.pipelines.adversarial_strip.learning import Task, learn_strip
-from etudes.pipelines.adversarial_strip.networks import View
 from etudes.pipelines.adversarial_strip.strip import paste
 from etudes.training.checkpoint import CheckpointError
 from etudes.training.session import training_session

@@ -9,10 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
-
-from etudes.examples import Examples
-from etudes.models import ModelFileError, load_model, save_model
 from etudes.pipelines.adversarial_strip.networks import (
     Networks,
     PictureProblem,
@@ -21,6 +17,10 @@ from etudes.pipelines.adversarial_strip.networks import (
     prepare_networks,
     small_network,
 )
+from pydantic import ValidationError
+
+from etudes.examples import Examples
+from etudes.models import ModelFileError, load_model, save_model
 from etudes.vision.pretrained import Pretrained, WeightsError
 
 Settings = Callable[..., Any]

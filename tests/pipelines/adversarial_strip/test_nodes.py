@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from etudes.pipelines.adversarial_strip.networks import Networks
 
 from etudes.examples import Examples
 from etudes.pipelines.adversarial_strip import nodes
-from etudes.pipelines.adversarial_strip.networks import Networks
 
 CARD = {"target": 3, "target_name": "class3", "names": {}, "classes": 4}
 

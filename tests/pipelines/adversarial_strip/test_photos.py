@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from etudes.pipelines.adversarial_strip.nodes import ingest, split
 
 from etudes.examples import Examples
 from etudes.forms.raw import RawFolder
-from etudes.pipelines.adversarial_strip.nodes import ingest, split
 from etudes.pipelines.adversarial_strip.photos import divide, parse_names, spread
 
 Folder = Callable[..., RawFolder]

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from etudes.pipelines.adversarial_strip.networks import Networks
 
 from etudes.forms.pictures import png_bytes, read_picture
 from etudes.forms.raw import RawFile
 from etudes.models import save_model
 from etudes.pipelines.adversarial_strip.model import StripPredictor
-from etudes.pipelines.adversarial_strip.networks import Networks
 from etudes.pipelines.adversarial_strip.strip import Strip
 from etudes.serving.predictor import Predictor
 

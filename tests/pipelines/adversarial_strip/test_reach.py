@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from etudes.pipelines.adversarial_strip.networks import SmallNetwork, View, intensities, small_network
 from torch import nn
 
 from etudes.examples import Examples
 from etudes.pipelines.adversarial_strip import reach
-from etudes.pipelines.adversarial_strip.networks import SmallNetwork, View, intensities, small_network
 from etudes.pipelines.adversarial_strip.reach import PastedPhotos
 
 

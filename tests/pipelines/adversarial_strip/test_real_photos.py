@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from etudes.pipelines.adversarial_strip.networks import View
+from etudes.pipelines.adversarial_strip.scoring import answers
 
 from etudes.datasets import RawFolderDataset
 from etudes.forms.raw import RawFolder
-from etudes.pipelines.adversarial_strip.networks import View
 from etudes.pipelines.adversarial_strip.photos import parse_names, read_photos
-from etudes.pipelines.adversarial_strip.scoring import answers
 from etudes.vision.pretrained import Pretrained
 
 pytestmark = pytest.mark.real_data

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-
-from etudes.examples import Examples
 from etudes.pipelines.adversarial_strip.bench import Bench, score_robustness, score_transfer
 from etudes.pipelines.adversarial_strip.scoring import (
     answers,
@@ -19,6 +17,8 @@ from etudes.pipelines.adversarial_strip.scoring import (
     share_with_interval,
     wilson,
 )
+
+from etudes.examples import Examples
 from etudes.pipelines.adversarial_strip.strip import Strip, paste
 
 CARD = {"target": 1, "names": {"0": "dark", "1": "bright"}}

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from etudes.pipelines.genre_classification.bilstm import VECTOR_SCALE, BiLSTM, BiLSTMClassifier
 
 from etudes.pipelines.genre_classification import nodes
-from etudes.pipelines.genre_classification.bilstm import VECTOR_SCALE, BiLSTM, BiLSTMClassifier
 from etudes.pipelines.genre_classification.films import film_words
 from etudes.text.encoders import EMBEDDED, word_vectors
 from etudes.text.vectors import WordVectors

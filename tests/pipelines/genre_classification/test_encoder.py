@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from etudes.pipelines.genre_classification.encoder import EncoderClassifier, EncoderProbe
 
 from etudes.models import save_model
 from etudes.pipelines.genre_classification import encoder as module
-from etudes.pipelines.genre_classification.encoder import EncoderClassifier, EncoderProbe
 from etudes.text.encoders import EncoderError
 
 Films = Callable[..., pd.DataFrame]

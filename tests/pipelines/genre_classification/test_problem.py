@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from etudes.pipelines.genre_classification.problem import TextProblem, predict_sequences
 from torch import Tensor, nn
 
-from etudes.pipelines.genre_classification.problem import TextProblem, predict_sequences
 from etudes.training.fit import fit
 
 CPU = torch.device("cpu")

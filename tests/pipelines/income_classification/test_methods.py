@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from etudes.pipelines.income_classification.nodes import brier
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
@@ -24,7 +25,6 @@ from etudes.pipelines.income_classification.logistic import (
     objective,
     standard_errors,
 )
-from etudes.pipelines.income_classification.nodes import brier
 
 Settings = Callable[..., Any]
 Problem = tuple[np.ndarray, np.ndarray]

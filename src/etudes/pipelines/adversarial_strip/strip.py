@@ -71,10 +71,6 @@ class Strip:
     registered_name: str
 
     def __init__(self, pixels: Pixels, card: Mapping[str, Any]) -> None:
-        if pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.dtype != np.uint8 or not len(pixels):
-            raise ValueError(
-                f"found strips of shape {pixels.shape} and type {pixels.dtype}; expected (draws, h, W, 3), uint8"
-            )
         self.pixels, self.card = pixels, dict(card)
 
     @property

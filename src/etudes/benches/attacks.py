@@ -1,10 +1,9 @@
-"""How strips are scored: on pictures of 8 bits, by the whole network."""
+"""What the evaluation of attacks shares: answers to pictures of 8 bits, shares of photos with intervals, disturbances."""
 
 from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +11,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from etudes.pipelines.adversarial_strip.networks import intensities
-from etudes.pipelines.adversarial_strip.parameters import EvaluationParameters
-from etudes.pipelines.adversarial_strip.strip import Pixels, paste
+from etudes.vision.victims import intensities
 
-UNCHANGED = "as learned"
+Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -85,6 +82,7 @@ def share_with_interval(name: str, values: ArrayLike, level: float) -> dict[str,
     Args:
         name: key.
         values: (N,) for each photo whether it succeeded, or (draws, N).
+        level: coverage of the interval.
 
     Raises:
         ValueError: no photos.
@@ -97,32 +95,8 @@ def share_with_interval(name: str, values: ArrayLike, level: float) -> dict[str,
     return {name: share, f"{name}.low": low, f"{name}.high": high}
 
 
-def disturbances(
-    photos: Pixels, strip: Pixels, parameters: EvaluationParameters
-) -> Iterator[tuple[str, Callable[[], Pixels]]]:
-    """What may happen to a strip between its learning and the network: name, and the patched photos made when called.
-
-    The patched photo is compressed, or scaled and scaled back; or the strip lies elsewhere than where it was learned.
-    """
-    rows, height = len(strip), photos.shape[1]
-    yield UNCHANGED, lambda: paste(photos, strip)
-    for quality in parameters.jpeg:
-        yield f"JPEG, quality {quality}", lambda q=quality: compressed(paste(photos, strip), q)  # type: ignore[misc]
-    for factor in parameters.resize:
-        yield f"scaled by {factor:g} and back", lambda f=factor: rescaled(paste(photos, strip), f)  # type: ignore[misc]
-    for shift in parameters.shifts:
-        unit = "pixel" if shift == 1 else "pixels"
-        if shift + rows <= height:
-            yield f"{shift} {unit} lower", lambda s=shift: paste(photos, strip, s)  # type: ignore[misc]
-        yield (
-            f"{shift} {unit} to the right",
-            lambda s=shift: paste(photos, np.roll(strip, s, axis=1)),  # type: ignore[misc]
-        )
-    yield "at the bottom", lambda: paste(photos, strip, height - rows)
-
-
 def compressed(photos: Pixels, quality: int) -> Pixels:
-    """Photos after JPEG compression."""
+    """Photos (N, H, W, 3) after JPEG compression."""
     from PIL import Image
 
     result = np.empty_like(photos)
@@ -134,7 +108,7 @@ def compressed(photos: Pixels, quality: int) -> Pixels:
 
 
 def rescaled(photos: Pixels, factor: float) -> Pixels:
-    """Photos scaled by a factor and back to their size (bilinear, rounded to 8 bits both times)."""
+    """Photos (N, H, W, 3) scaled by a factor and back to their size (bilinear, rounded to 8 bits both times)."""
     from PIL import Image
 
     result = np.empty_like(photos)
