@@ -18,10 +18,10 @@ def strip_against_whole_passes() -> list[Row]:
     """
     import numpy as np
     import torch
+    from etudes.pipelines.adversarial_strip.losses import cross_entropy
     from etudes.pipelines.adversarial_strip.networks import View, intensities
     from torchvision import models
 
-    from etudes.pipelines.adversarial_strip.losses import cross_entropy
     from etudes.pipelines.adversarial_strip.reach import PastedPhotos
 
     torch.manual_seed(0)

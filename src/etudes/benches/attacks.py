@@ -1,19 +1,27 @@
-"""What the evaluation of attacks shares: answers to pictures of 8 bits, shares of photos with intervals, disturbances."""
+"""What the evaluation of attacks on image classifiers shares: the networks' answers, success with intervals, tables.
+
+Pictures are scored as 8 bits, by the whole network.
+"""
 
 from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from etudes.vision.victims import intensities
+from etudes.examples import Examples
+from etudes.vision.victims import Victims, intensities
 
 Pixels = NDArray[np.uint8]
+LIKELY = 0.5  # probability of the target that counts as a confident success
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,103 @@ def answers(
     table = torch.cat(parts).numpy()
     predicted = table.argmax(1)
     return Answers(predicted, np.exp(table[np.arange(len(table)), predicted]), table[:, target])
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Photos of one part (columns ``label``, ``name``; array ``pixels``) and the networks that see them.
+
+    ``level`` is the coverage of the intervals, ``names`` are those of classes, by their index as text.
+    """
+
+    photos: Examples
+    target: int
+    names: Mapping[str, str]
+    victims: Victims
+    level: float
+    batch_size: int
+    device: torch.device | str
+
+    @property
+    def pixels(self) -> Pixels:
+        return np.asarray(self.photos["pixels"])
+
+    def answers(self, pictures: Pixels, network: str = "") -> Answers:
+        """What a network, or else the victim, answers to pictures."""
+        view = self.victims.view(network or self.victims.victim)
+        return answers(view, pictures, self.target, self.batch_size, self.device)
+
+    def share(self, name: str, pictures: Pixels, network: str = "") -> dict[str, float]:
+        """Share of pictures that a network takes for the target, with its interval."""
+        found = self.answers(pictures, network).success(self.target)
+        return share_with_interval(name, found, self.level)
+
+    def right(self, found: Answers) -> NDArray[np.bool_]:
+        """Which answers (N,) are the photo's class."""
+        return found.predicted == self.photos.rows["label"].to_numpy()
+
+    def score(self, variant: str, found: Sequence[Answers], before: Answers) -> dict[str, float]:
+        """Metrics of a variant from the answers to each of its draws, and those to the photos as they are."""
+        succeeded = np.array([answer.success(self.target) for answer in found])
+        of_target, right = np.array([answer.of_target for answer in found]), self.right(before)
+        shares = {"success": succeeded, "confident_success": of_target >= np.log(LIKELY)}
+        if right.any():
+            shares["right_success"] = succeeded[:, right]
+        metrics = {f"{variant}.target_log_probability": float(of_target.mean())}
+        for name, values in shares.items():
+            metrics |= share_with_interval(f"{variant}.{name}", values, self.level)
+        return metrics
+
+    def predictions(self, variant: str, found: Sequence[Answers], before: Answers) -> pd.DataFrame:
+        """One row for each draw and photo: what the victim says to the photo as it is and attacked."""
+        rows = self.photos.rows.rename(columns={"name": "truth"}).drop(columns="label")
+        tables = [
+            pd.DataFrame(
+                {
+                    "variant": variant,
+                    "draw": draw,
+                    **rows,
+                    "before": class_names(self.names, before.predicted),
+                    "before_confidence": before.confidence,
+                    "predicted": class_names(self.names, answer.predicted),
+                    "confidence": answer.confidence,
+                    "target_probability": np.exp(answer.of_target),
+                    "success": answer.success(self.target),
+                }
+            )
+            for draw, answer in enumerate(found)
+        ]
+        return pd.concat(tables, ignore_index=True)
+
+    def transfer(self, attacked: Mapping[str, Pixels]) -> pd.DataFrame:
+        """Success of pictures made against each network, shown to all of them."""
+        return table(
+            {"learned_on": made_on, "scored_on": name, **self.share("success", pictures, name)}
+            for made_on, pictures in attacked.items()
+            for name in self.victims.names
+        )
+
+    def networks(self) -> pd.DataFrame:
+        """How good each network is on the photos as they are, and how often it sees the target there already."""
+        rows = []
+        for name in self.victims.names:
+            found = self.answers(self.pixels, name)
+            facts = {"network": name, "weights": self.victims.fingerprint(name)[:12]}
+            accuracy = share_with_interval("accuracy", self.right(found), self.level)
+            rows.append(facts | accuracy | {"already_target": float(found.success(self.target).mean())})
+        return table(rows)
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows with shares as a table: the ends of an interval are called ``low`` and ``high``, of a fitted share ``fitted_low``."""
+    ends = {f"{name}.{end}": end for name in ("success", "accuracy") for end in ("low", "high")}
+    ends |= {f"fitted_success.{end}": f"fitted_{end}" for end in ("low", "high")}
+    return pd.DataFrame(rows).rename(columns=ends)
+
+
+def class_names(names: Mapping[str, str], labels: NDArray[np.int64]) -> list[str]:
+    """Names of classes (N,); networks may answer classes of which there is no photo."""
+    return [names.get(str(label), f"class {label}") for label in labels.tolist()]
 
 
 def wilson(share: float, count: int, level: float) -> tuple[float, float]:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from etudes.cards import fingerprint
-from etudes.pipelines.adversarial_strip.losses import LOSSES
 from etudes.pipelines.adversarial_strip.parameters import LearningParameters
 from etudes.pipelines.adversarial_strip.reach import ShortPasses
 from etudes.pipelines.adversarial_strip.strip import Pixels, to_uint8
@@ -21,6 +20,7 @@ from etudes.training.parameters import RunParameters
 from etudes.training.resumable import Resumable
 from etudes.training.seeds import derive_seed
 from etudes.training.session import current_session, progress
+from etudes.vision.attack_losses import LOSSES
 from etudes.vision.victims import View
 
 SMALLEST_STEP = 0.05  # last step as a share of the first

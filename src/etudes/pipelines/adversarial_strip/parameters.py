@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -54,21 +54,6 @@ class AttackParameters(Strict):
     learning: LearningParameters
 
 
-class SweepParameters(Strict):
-    """Strips of other heights against the same network."""
-
-    heights: tuple[float, ...] = Field(min_length=1, description="shares of the photo's height")
-    loss: Loss
-    learning: LearningParameters
-
-    @field_validator("heights")
-    @classmethod
-    def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if any(not 0 < height < 1 for height in value) or list(value) != sorted(set(value)):
-            raise ValueError("expected rising shares between 0 and 1, each once")
-        return value
-
-
 class TransferParameters(Strict):
     """Strips of the same height against each of the other networks."""
 
@@ -76,31 +61,34 @@ class TransferParameters(Strict):
     learning: LearningParameters
 
 
+class SweepParameters(TransferParameters):
+    """Strips of other heights against the same network."""
+
+    heights: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        min_length=1, description="shares of the photo's height"
+    )
+
+    @field_validator("heights")
+    @classmethod
+    def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if list(value) != sorted(set(value)):
+            raise ValueError("expected rising shares, each once")
+        return value
+
+
 class EvaluationParameters(Strict):
     """How strips are scored and shown."""
 
     level: float = Field(gt=0, lt=1, description="coverage of the intervals")
     batch_size: int = Field(ge=1, description="photos of one forward pass")
-    jpeg: tuple[int, ...] = Field(description="qualities of JPEG compression the patched photo goes through")
-    resize: tuple[float, ...] = Field(
+    jpeg: tuple[Annotated[int, Field(ge=1, le=95)], ...] = Field(
+        description="qualities of JPEG compression the patched photo goes through"
+    )
+    resize: tuple[Annotated[float, Field(ge=0.1, le=4)], ...] = Field(
         description="factors by which the patched photo is scaled, and back again"
     )
     shifts: tuple[int, ...] = Field(description="pixels by which the strip is moved down, and sideways")
     shown: int = Field(ge=1, le=64, description="photos in the gallery, and failures at most")
-
-    @field_validator("jpeg")
-    @classmethod
-    def _qualities(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if any(not 1 <= quality <= 95 for quality in value):
-            raise ValueError("expected JPEG qualities from 1 to 95")
-        return value
-
-    @field_validator("resize")
-    @classmethod
-    def _factors(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if any(not 0.1 <= factor <= 4 for factor in value):
-            raise ValueError("expected factors from 0.1 to 4")
-        return value
 
 
 class Parameters(Strict):

@@ -33,23 +33,15 @@ def create_pipeline() -> Pipeline:
                 "photos.split", *("train_split", "dev_split", "test_split", "networks_split", "split_card")
             ),
             train("networks", "etudes.vision.victims.train", gpu=True),
-            train("black", "model.train_black"),
-            train("random", "model.train_random"),
-            train("natural", "model.train_natural"),
+            *(train(name, "model.train_drawn", name=name) for name in ("black", "random", "natural")),
             train("cross_entropy", "model.train_learned", gpu=True, loss="cross_entropy"),
             train("margin", "model.train_learned", gpu=True, loss="margin"),
             train("related", "model.train_learned", gpu=True, related=True),
-            train("sweep", "model.train_sweep", gpu=True),
-            train("transfer", "model.train_transfer", gpu=True),
+            *(train(name, "model.train_several", gpu=True) for name in ("sweep", "transfer")),
             evaluate("evaluation.evaluate", "metrics", "predictions", *tables, "inference_resources"),
             draw("report.scores", "report.iterations", "report.heights", "report.transfer"),
             show("report.strips", "report.gallery", "report.failures"),
-            page(
-                *(
-                    f"report.{word}"
-                    for word in ("summary", "gaps", "networks_are", "chosen", "related", "failing")
-                )
-            ),
+            page(*(f"report.{word}" for word in ("summary", "victim", "related", "failing"))),
             report("report.choose_predictor", "predictor"),
         ],
     )

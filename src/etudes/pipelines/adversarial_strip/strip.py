@@ -61,46 +61,39 @@ def to_uint8(strip: NDArray[np.floating]) -> Pixels:
     return np.round(strip * 255).astype(np.uint8)
 
 
-@register_model("adversarial_strip.strip")
-class Strip:
-    """Strips of one variant, (draws, h, W, 3), uint8: one where it was learned, several where it was drawn.
+@register_model("adversarial_strip.strips")
+class Strips:
+    """Strips by name, each (draws, h, W, 3), uint8: one for each height, or for each network; of a variant one alone.
 
-    ``card`` says what they are for: ``target`` (class index), ``network`` and ``network_fingerprint``.
+    There is one draw where a strip was learned, several where it was drawn. ``card`` says what the strips are for:
+    ``target`` (class index), and of a variant ``network`` and ``network_fingerprint``.
     """
 
     registered_name: str
 
-    def __init__(self, pixels: Pixels, card: Mapping[str, Any]) -> None:
-        self.pixels, self.card = pixels, dict(card)
+    def __init__(self, pixels: Mapping[str, Pixels], card: Mapping[str, Any]) -> None:
+        self.pixels, self.card = dict(pixels), dict(card)
 
     @property
-    def rows(self) -> int:
-        return int(self.pixels.shape[1])
+    def draws(self) -> Pixels:
+        """The draws of the only strip."""
+        (pixels,) = self.pixels.values()
+        return pixels
+
+    @property
+    def target(self) -> int:
+        return int(self.card["target"])
+
+    def attacked(self, photos: Pixels) -> Pixels:
+        """Photos (N, H, W, 3) under the first draw."""
+        return paste(photos, self.draws[0])
 
     def state(self) -> ModelState:
-        return ModelState(config=self.card, arrays={"pixels": self.pixels})
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        return cls(state.arrays["pixels"], state.config)
-
-
-@register_model("adversarial_strip.strips")
-class Strips:
-    """Strips by name: one for each height, or for each network."""
-
-    registered_name: str
-
-    def __init__(self, strips: Mapping[str, Strip]) -> None:
-        self.strips = dict(strips)
-
-    def state(self) -> ModelState:
-        state = ModelState({"names": list(self.strips)})
-        for number, strip in enumerate(self.strips.values()):
-            state.nest(f"strip_{number}", strip.state())
-        return state
+        arrays = {f"strip_{number}": pixels for number, pixels in enumerate(self.pixels.values())}
+        return ModelState({"names": list(self.pixels), "card": self.card}, arrays)
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
         names = state.config["names"]
-        return cls({name: Strip.from_state(state.nested(f"strip_{n}")) for n, name in enumerate(names)})
+        pixels = {name: state.arrays[f"strip_{number}"] for number, name in enumerate(names)}
+        return cls(pixels, state.config["card"])

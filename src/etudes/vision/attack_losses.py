@@ -1,4 +1,4 @@
-"""What a strip is learned with: both losses are bounded below, unlike the raw logit of the target."""
+"""What targeted attacks minimise, from logits: both losses are bounded below, unlike the raw logit of the target."""
 
 from __future__ import annotations
 
