@@ -21,3 +21,12 @@ def stratified(labels: NDArray, fraction: float, seed: int) -> NDArray[np.bool_]
         count = min(max(1, round(fraction * len(rows))), len(rows) - 1)
         chosen[generator.permutation(rows)[:count]] = True
     return chosen
+
+
+def spread(strata: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.intp]:
+    """A random order of N positions in which every stretch holds the strata (N,) about in their shares."""
+    place = np.empty(len(strata))
+    for stratum in np.unique(strata):
+        members = generator.permutation(np.flatnonzero(strata == stratum))
+        place[members] = (np.arange(len(members)) + generator.random()) / len(members)
+    return np.argsort(place, kind="stable")

@@ -32,7 +32,7 @@ def turned(photos: Pixels, attacked: Pixels, rows: pd.DataFrame, most: int) -> b
     return image_grid(pictures or [BLANK], captions or ["no photo was turned"], COLUMNS, tile=TILE)
 
 
-def withstood(attacked: Pixels, rows: pd.DataFrame, most: int) -> bytes:
+def withstood(photos: Pixels, attacked: Pixels, rows: pd.DataFrame, most: int) -> bytes:
     """Photos that an attack did not turn, the most confident answers first; arguments as for `turned`."""
     failed = rows[~rows["success"]].nlargest(most, "confidence")
     captions = [

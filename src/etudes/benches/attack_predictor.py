@@ -17,7 +17,7 @@ AT_ONCE = 16  # photos of one forward pass
 
 
 class AttackPredictor(Predictor):
-    """An attack (``target``, a class; ``attacked(photos) -> photos``, uint8) and its victim behind a user's photo.
+    """An attack (``attacked(photos) -> photos``, uint8; ``card["target"]``, a class) and its victim behind a user's photo.
 
     Parts: ``networks``, the victim alone; ``names``, class index (as text) -> name; ``size`` and ``crop``, how photos
     are resized and cut, in pixels. A study says in ``attack`` what its attack is called.
@@ -40,7 +40,7 @@ class AttackPredictor(Predictor):
         """One row per photo: the class ``before`` and ``after`` the attack with their probabilities, the target's
         probability after it, whether it ``succeeded``, and the attacked ``picture`` (PNG, base64)."""
         photos = np.stack([read_picture(raw, self.size, self.crop) for raw in frame["image"]])
-        attacked, target = self.model.attacked(photos), self.model.target
+        attacked, target = self.model.attacked(photos), int(self.model.card["target"])
         view = self.networks.view(self.networks.victim)
         before, after = (answers(view, pictures, target, AT_ONCE) for pictures in (photos, attacked))
         return pd.DataFrame(

@@ -73,6 +73,24 @@ def _averaged(channels: int, classes: int) -> nn.Sequential:
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
 
 
+def local_layers(network: nn.Module) -> tuple[list[nn.Module], nn.Module]:
+    """Layers that see neighbourhoods only, one after the other, and what follows them; none for a network unknown."""
+    if isinstance(network, SmallNetwork):
+        return list(network.features), network.head
+    from torchvision.models import MobileNetV2, ResNet, SqueezeNet
+
+    if isinstance(network, SqueezeNet):
+        return list(network.features), nn.Sequential(network.classifier, nn.Flatten())
+    if isinstance(network, MobileNetV2):
+        tail = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), network.classifier)
+        return list(network.features), tail
+    if isinstance(network, ResNet):
+        stem = [network.conv1, network.bn1, network.relu, network.maxpool]
+        blocks = [block for k in range(1, 5) for block in getattr(network, f"layer{k}")]
+        return [*stem, *blocks], nn.Sequential(network.avgpool, nn.Flatten(), network.fc)
+    return [], network
+
+
 class View(nn.Module):
     """How a network sees photos: intensities (N, 3, H, W) in 0..1 -> logits (N, classes).
 

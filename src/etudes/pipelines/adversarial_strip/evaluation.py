@@ -62,12 +62,16 @@ def evaluate(
         percent = f"{100 * height:g}".replace(".", "_")
         metrics[f"sweep.success_at_{percent}_percent"] = success
     strips = {networks_model.victim: sweep_model.pixels[f"{attack.height:g}"], **transfer_model.pixels}
+    best = best_on_dev(histories)
     return (
         metrics,
         pd.concat(predictions, ignore_index=True),
         heights,
         bench.transfer({name: paste(bench.pixels, draws[0]) for name, draws in strips.items()}),
-        score_robustness(models[best_on_dev(histories)].draws[0], bench, evaluation),
+        table(
+            {"disturbance": name, **bench.share("success", pictures)}
+            for name, pictures in disturbances(bench.pixels, models[best].draws[0], evaluation)
+        ),
         table(groups),
         bench.networks(),
         costs,
@@ -99,14 +103,6 @@ def score_heights(sweep: Strips, bench: Bench, fitted: Bench) -> pd.DataFrame:
         | bench.share("success", paste(bench.pixels, draws[0]))
         | fitted.share("fitted_success", paste(fitted.pixels, draws[0]))
         for height, draws in sweep.pixels.items()
-    )
-
-
-def score_robustness(strip: Pixels, bench: Bench, evaluation: EvaluationParameters) -> pd.DataFrame:
-    """Success of a strip after each disturbance."""
-    return table(
-        {"disturbance": name, **bench.share("success", pictures)}
-        for name, pictures in disturbances(bench.pixels, strip, evaluation)
     )
 
 

@@ -13,15 +13,15 @@ from torch import Tensor
 
 from etudes.cards import fingerprint
 from etudes.pipelines.adversarial_strip.parameters import LearningParameters
-from etudes.pipelines.adversarial_strip.reach import ShortPasses
-from etudes.pipelines.adversarial_strip.strip import Pixels, to_uint8
+from etudes.pipelines.adversarial_strip.reach import PastedPhotos
+from etudes.pipelines.adversarial_strip.strip import Pixels, strip_rows, to_uint8
 from etudes.training.fit import resolve_device
 from etudes.training.parameters import RunParameters
 from etudes.training.resumable import Resumable
 from etudes.training.seeds import derive_seed
 from etudes.training.session import current_session, progress
 from etudes.vision.attack_losses import LOSSES
-from etudes.vision.victims import View
+from etudes.vision.victims import Victims
 
 SMALLEST_STEP = 0.05  # last step as a share of the first
 CHUNK = 50  # photos of one pass over dev
@@ -31,23 +31,24 @@ CHUNK = 50  # photos of one pass over dev
 class Task:
     """What a strip is learned for.
 
-    ``train`` and ``dev`` are photos (N, H, W, 3), uint8; ``rows`` the strip's height in pixels; ``fingerprint`` says
-    which weights ``view`` has; ``name`` sets its seed apart from those of other strips of the same node.
+    ``network`` is one of the ``victims``' views; ``train`` and ``dev`` are photos (N, H, W, 3), uint8; ``height`` is the
+    share of the photo that the strip covers; ``name`` sets its seed apart from those of other strips of the same node.
     """
 
-    view: View
-    fingerprint: str
-    train: NDArray[np.uint8]
-    dev: NDArray[np.uint8]
+    victims: Victims
+    network: str
+    train: Pixels
+    dev: Pixels
     target: int
-    rows: int
+    height: float
     loss: str
     name: str = ""
 
     def key(self) -> list[Any]:
         """What the strip depends on, as JSON values."""
-        photos = fingerprint(self.train), fingerprint(self.dev)
-        return [*photos, self.fingerprint, self.view.side, self.target, self.rows, self.loss, self.name]
+        weights = [self.network, self.victims.fingerprint(self.network)]
+        photos = [fingerprint(self.train), fingerprint(self.dev)]
+        return [*weights, *photos, self.target, self.height, self.loss, self.name]
 
 
 class Learning(Resumable):
@@ -70,10 +71,11 @@ class Learning(Resumable):
         self.task, self.settings = task, settings
         self.device = resolve_device(run.device)
         self.precision = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(run.precision)
-        self.photos = ShortPasses(task.view, task.train, task.rows, self.device)
-        self.dev = ShortPasses(task.view, task.dev, task.rows, self.device)
+        side, view = task.train.shape[1], task.victims.view(task.network)
+        rows = strip_rows(task.height, side)
+        self.photos, self.dev = (PastedPhotos(view, p, rows, self.device) for p in (task.train, task.dev))
         self.seed = derive_seed(run.seed, "strip", task.name)
-        noise = np.random.default_rng(self.seed).random((3, task.rows, task.train.shape[2]), dtype=np.float32)
+        noise = np.random.default_rng(self.seed).random((3, rows, side), dtype=np.float32)
         self.strip = torch.from_numpy(noise).to(self.device)
         self.momentum = torch.zeros_like(self.strip)
         self.best_strip, self.best = self.strip.clone(), [-1.0, -math.inf]
@@ -137,7 +139,7 @@ class Learning(Resumable):
         self.iterations.append({"step": self.iteration, "loss": value, "success": success})
         self.iteration += 1
 
-    def _logits(self, photos: ShortPasses, strip: Tensor, indices: Any) -> Tensor:
+    def _logits(self, photos: PastedPhotos, strip: Tensor, indices: Any) -> Tensor:
         kind = torch.device(self.device).type
         with torch.autocast(kind, dtype=self.precision, enabled=self.precision is not None):
             return photos.logits(strip, indices).float()

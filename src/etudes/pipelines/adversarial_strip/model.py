@@ -75,10 +75,12 @@ def train_learned(
     related: bool = False,
 ) -> Trained:
     """Learned with a loss; where ``related``, on photos of related classes alone, which choose its iteration too."""
-    parts = [train_split, dev_split]
-    if related:
-        parts = [photos.take(photos.rows["related"].to_numpy()) for photos in parts]
-    task = _task(networks_model, networks_model.victim, parts, split_card, attack.height, loss)
+    train, dev = (
+        np.asarray(photos["pixels"][photos.rows["related"].to_numpy() if related else slice(None)])
+        for photos in (train_split, dev_split)
+    )
+    target, victim = split_card["target"], networks_model.victim
+    task = Task(networks_model, victim, train, dev, target, attack.height, loss)
     pixels, history = Learning(task, attack.learning, run).learn()
     model, scores = _finished(pixels[None], dev_split, split_card, networks_model, run)
     return model, {**history, **scores}
@@ -95,35 +97,19 @@ def train_several(
 ) -> Trained:
     """One strip for each height, all against the victim; or of one height against each network but the victim, whose
     strip is in the sweep."""
+    train, dev = (np.asarray(photos["pixels"]) for photos in (train_split, dev_split))
     if isinstance(parameters, SweepParameters):
-        wanted = {f"{height:g}": (networks_model.victim, height) for height in parameters.heights}
+        victim, heights = networks_model.victim, parameters.heights
+        wanted = {f"{h:g}": (victim, h, f"rows_{strip_rows(h, train.shape[1])}") for h in heights}
     else:
-        wanted = {name: (name, attack.height) for name in networks_model.names[1:]}
-    strips, histories = {}, {}
-    for name, (network, height) in wanted.items():
-        task = _task(
-            networks_model, network, [train_split, dev_split], split_card, height, parameters.loss, name
-        )
-        with part(task.name):
-            pixels, histories[name] = Learning(task, parameters.learning, run).learn()
-        strips[name] = pixels[None]
-    return Strips(strips, {"target": split_card["target"]}), histories
-
-
-def _task(
-    victims: Victims,
-    network: str,
-    parts: list[Examples],
-    split_card: dict[str, Any],
-    height: float,
-    loss: str,
-    name: str = "",
-) -> Task:
-    train, dev = (np.asarray(photos["pixels"]) for photos in parts)
-    rows = strip_rows(height, train.shape[1])
-    named = f"rows_{rows}" if name == f"{height:g}" else name.replace("@", "_")
-    weights = victims.fingerprint(network)
-    return Task(victims.view(network), weights, train, dev, split_card["target"], rows, loss, named)
+        wanted = {n: (n, attack.height, n.replace("@", "_")) for n in networks_model.names[1:]}
+    target, strips, histories = split_card["target"], {}, {}
+    for key, (network, height, name) in wanted.items():
+        task = Task(networks_model, network, train, dev, target, height, parameters.loss, name)
+        with part(name):
+            pixels, histories[key] = Learning(task, parameters.learning, run).learn()
+        strips[key] = pixels[None]
+    return Strips(strips, {"target": target}), histories
 
 
 def _finished(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from etudes.examples import Examples
 from etudes.forms.pictures import pixel_digest
 from etudes.pipelines.adversarial_strip.parameters import SplitParameters
+from etudes.splits import spread
 from etudes.vision.named_photos import photos_fingerprint
 
 Parts = dict[str, NDArray[np.intp]]
@@ -39,6 +40,7 @@ def split(
         "target": parameters.target,
         "target_name": str(names[parameters.target]),
         "related": list(parameters.related),
+        "related_names": [str(names.get(label, f"class {label}")) for label in parameters.related],
         "classes": int(names.index.max()) + 1,
         "names": {str(label): name for label, name in names.items()},
         "dev_fingerprint": photos_fingerprint(found["dev"]),
@@ -92,12 +94,3 @@ def divide(labels: NDArray[np.int64], kept: NDArray[np.intp], parameters: SplitP
         )
     found = {name: np.sort(others[chosen]) for name, chosen in parts.items()}
     return {**found, "networks": np.setdiff1d(kept, np.concatenate(list(found.values())))}
-
-
-def spread(strata: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.intp]:
-    """A random order of N positions in which every stretch holds the strata (N,) about in their shares."""
-    place = np.empty(len(strata))
-    for stratum in np.unique(strata):
-        members = generator.permutation(np.flatnonzero(strata == stratum))
-        place[members] = (np.arange(len(members)) + generator.random()) / len(members)
-    return np.argsort(place, kind="stable")

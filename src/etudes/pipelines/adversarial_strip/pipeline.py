@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
-from etudes.assembly import assemble, draw, evaluate, ingest, page, preprocess, report, show, train
+from etudes.assembly import assemble, draw, evaluate, ingest, page, preprocess, report, set_to, show, train
 from etudes.pipelines.adversarial_strip.parameters import Parameters
 
 
@@ -40,8 +40,8 @@ def create_pipeline() -> Pipeline:
             *(train(name, "model.train_several", gpu=True) for name in ("sweep", "transfer")),
             evaluate("evaluation.evaluate", "metrics", "predictions", *tables, "inference_resources"),
             draw("report.scores", "report.iterations", "report.heights", "report.transfer"),
-            show("report.strips", "report.gallery", "report.failures"),
-            page(*(f"report.{word}" for word in ("summary", "victim", "related", "failing"))),
+            show("report.strips", "report.gallery", failures=set_to("report.gallery", failures=True)),
+            page("evaluation.best_on_dev", "report.failing_variant"),
             report("report.choose_predictor", "predictor"),
         ],
     )

@@ -15,35 +15,60 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from etudes.vision.imagenet import standardised
-from etudes.vision.victims import SmallNetwork, View, intensities
+from etudes.vision.victims import View, intensities, local_layers
 
 LARGEST_CACHE = 2**30  # bytes of features kept of the untouched photos
 CHUNK = 32  # photos of one pass that fills the cache
 
 
-class WholePasses:
+class PastedPhotos:
     """N photos that a strip of ``rows`` rows is pasted on, and a view that judges them.
+
+    Whole passes serve where the strip reaches every feature, where the features are too many to keep, and where they
+    are asked for.
 
     Args:
         view: the network, its weights frozen.
         photos: (N, H, W, 3), uint8.
         rows: height of the strip in pixels.
         device: where to compute.
+        whole: ask for whole passes: paste, and show it to the network.
     """
 
     def __init__(
-        self, view: View, photos: NDArray[np.uint8], rows: int, device: torch.device | str = "cpu"
+        self,
+        view: View,
+        photos: NDArray[np.uint8],
+        rows: int,
+        device: torch.device | str = "cpu",
+        whole: bool = False,
     ) -> None:
         self.view = view.to(device).to(memory_format=torch.channels_last)
-        self.rows, self.device = rows, device
-        below = np.ascontiguousarray(np.asarray(photos)[:, rows:])
-        self.below = torch.from_numpy(below).to(device).permute(0, 3, 1, 2)
+        self.rows = rows
+        below = torch.from_numpy(np.ascontiguousarray(photos[:, rows:]))
+        self.below = below.to(device).permute(0, 3, 1, 2)
+        layers, tail = local_layers(view.network) if view.side is None and not whole else ([], view.network)
+        self.cut, self.reached, needed = reach(layers, photos.shape, rows, device)
+        self.head = nn.Sequential(*layers[: self.cut])
+        self.rest = nn.Sequential(*layers[self.cut :], tail)
+        kept: list[Tensor] = []
+        with torch.no_grad():
+            for start in range(0, len(photos) if self.cut else 0, CHUNK):
+                chunk = intensities(photos[start : start + CHUNK], device)
+                features = self.head(standardised(chunk))[:, :, self.reached :]
+                if features[0].numel() * 4 * len(photos) > LARGEST_CACHE:
+                    self.cut = 0
+                    break
+                kept.append(features.contiguous(memory_format=torch.channels_last))
+        if self.cut:
+            self.kept = torch.cat(kept)
+            self.below = self.below[:, :, : needed - rows].contiguous(memory_format=torch.channels_last)
 
     def __len__(self) -> int:
         return len(self.below)
 
-    def pasted(self, strip: Tensor, indices: Any) -> Tensor:
-        """The chosen photos under a strip, intensities.
+    def logits(self, strip: Tensor, indices: Any = slice(None)) -> Tensor:
+        """Logits (n, classes) of the chosen photos under ``strip`` (3, rows, W), intensities in 0..1; differentiable.
 
         Raises:
             ValueError: a strip of another shape.
@@ -53,62 +78,13 @@ class WholePasses:
             raise ValueError(f"found a strip of shape {tuple(strip.shape)}; expected {expected}")
         below = self.below[indices].to(torch.float32) / 255
         photos = torch.cat([strip.expand(len(below), -1, -1, -1), below], 2)
-        return photos.contiguous(memory_format=torch.channels_last)
-
-    def logits(self, strip: Tensor, indices: Any = slice(None)) -> Tensor:
-        """Logits (n, classes) of the chosen photos under ``strip`` (3, rows, W), intensities in 0..1; differentiable."""
-        logits: Tensor = self.view(self.pasted(strip, indices))
-        return logits
-
-
-class ShortPasses(WholePasses):
-    """The same logits; where the strip reaches every feature, or the features are too many to keep, by whole passes."""
-
-    def __init__(
-        self, view: View, photos: NDArray[np.uint8], rows: int, device: torch.device | str = "cpu"
-    ) -> None:
-        super().__init__(view, photos, rows, device)
-        layers, tail = local_layers(view.network) if view.side is None else ([], view.network)
-        self.cut, self.reached, needed = reach(layers, photos.shape, rows, device)
-        self.head = nn.Sequential(*layers[: self.cut])
-        self.rest = nn.Sequential(*layers[self.cut :], tail)
-        parts: list[Tensor] = []
-        with torch.no_grad():
-            for start in range(0, len(photos) if self.cut else 0, CHUNK):
-                chunk = intensities(np.asarray(photos[start : start + CHUNK]), device)
-                features = self.head(standardised(chunk))[:, :, self.reached :]
-                if features[0].numel() * 4 * len(photos) > LARGEST_CACHE:
-                    self.cut = 0
-                    break
-                parts.append(features.contiguous(memory_format=torch.channels_last))
-        if self.cut:
-            self.kept = torch.cat(parts)
-            self.below = self.below[:, :, : needed - rows].contiguous(memory_format=torch.channels_last)
-
-    def logits(self, strip: Tensor, indices: Any = slice(None)) -> Tensor:
+        photos = photos.contiguous(memory_format=torch.channels_last)
         if not self.cut:
-            return super().logits(strip, indices)
-        top = self.head(standardised(self.pasted(strip, indices)))[:, :, : self.reached]
+            logits: Tensor = self.view(photos)
+            return logits
+        top = self.head(standardised(photos))[:, :, : self.reached]
         joined: Tensor = self.rest(torch.cat([top, self.kept[indices].to(top.dtype)], 2))
         return joined
-
-
-def local_layers(network: nn.Module) -> tuple[list[nn.Module], nn.Module]:
-    """Layers that see neighbourhoods only, one after the other, and what follows them; none for a network unknown."""
-    if isinstance(network, SmallNetwork):
-        return list(network.features), network.head
-    from torchvision.models import MobileNetV2, ResNet, SqueezeNet
-
-    if isinstance(network, SqueezeNet):
-        return list(network.features), nn.Sequential(network.classifier, nn.Flatten())
-    if isinstance(network, MobileNetV2):
-        tail = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), network.classifier)
-        return list(network.features), tail
-    if isinstance(network, ResNet):
-        stem = [network.conv1, network.bn1, network.relu, network.maxpool]
-        blocks = [block for k in range(1, 5) for block in getattr(network, f"layer{k}")]
-        return [*stem, *blocks], nn.Sequential(network.avgpool, nn.Flatten(), network.fc)
-    return [], network
 
 
 def reach(

@@ -73,25 +73,14 @@ def gallery(
     models: dict[str, Strips],
     histories: dict[str, Any],
     evaluation: EvaluationParameters,
+    failures: bool = False,
 ) -> bytes:
-    """Photos that the best strip turned, before and after."""
-    best, photos = best_on_dev(histories), np.asarray(test_split["pixels"])
-    rows = _first_draw(predictions, best)
-    return attack_pages.turned(photos, models[best].attacked(photos), rows, evaluation.shown)
-
-
-def failures(
-    test_split: Examples,
-    predictions: pd.DataFrame,
-    models: dict[str, Strips],
-    histories: dict[str, Any],
-    evaluation: EvaluationParameters,
-) -> bytes:
-    """Photos that withstood the strip of `failing_variant`."""
-    name, photos = failing_variant(predictions, histories), np.asarray(test_split["pixels"])
-    return attack_pages.withstood(
-        models[name].attacked(photos), _first_draw(predictions, name), evaluation.shown
-    )
+    """Photos that the best strip turned, before and after; or those that withstood that of `failing_variant`."""
+    name = failing_variant(predictions, histories) if failures else best_on_dev(histories)
+    rows = predictions[(predictions["variant"] == name) & (predictions["draw"] == 0)].reset_index(drop=True)
+    photos = np.asarray(test_split["pixels"])
+    shown = attack_pages.withstood if failures else attack_pages.turned
+    return shown(photos, models[name].attacked(photos), rows, evaluation.shown)
 
 
 def failing_variant(predictions: pd.DataFrame, histories: dict[str, Any]) -> str:
@@ -100,39 +89,6 @@ def failing_variant(predictions: pd.DataFrame, histories: dict[str, Any]) -> str
     learned = [name for name, history in histories.items() if history.get("iterations")]
     share = predictions.groupby("variant")["success"].mean()
     return next((name for name in (best, *learned) if share[name] < 1), best)
-
-
-def _first_draw(predictions: pd.DataFrame, variant: str) -> pd.DataFrame:
-    rows = (predictions["variant"] == variant) & (predictions["draw"] == 0)
-    return predictions[rows].reset_index(drop=True)
-
-
-def failing(predictions: pd.DataFrame, histories: dict[str, Any]) -> str:
-    """What the pictures of failures show."""
-    return (
-        f"Held-out photos that kept another answer under the strip of {failing_variant(predictions, histories)}, the most "
-        "confident ones first: true class, answer, and probability of the target."
-    )
-
-
-def summary(histories: dict[str, Any], metrics: dict[str, float], split_card: dict[str, Any]) -> str:
-    """What came out, of the variant that was best on dev."""
-    best = best_on_dev(histories)
-    value, low, high = (metrics[f"{best}.success{end}"] for end in ("", ".low", ".high"))
-    return (
-        f"answer {split_card['target_name']} for **{value:.3f}** of them ({low:.3f} to {high:.3f}). The strip is the variant "
-        f"that was best on dev, `{best}`"
-    )
-
-
-def victim(networks_table: pd.DataFrame) -> str:
-    """Name of the network that is attacked."""
-    return str(networks_table["network"].iloc[0])
-
-
-def related(split_card: dict[str, Any]) -> str:
-    """Names of the related classes."""
-    return ", ".join(split_card["names"].get(str(label), f"class {label}") for label in split_card["related"])
 
 
 def choose_predictor(

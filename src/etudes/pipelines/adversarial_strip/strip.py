@@ -34,14 +34,10 @@ def paste(photos: Pixels, strip: Pixels, top: int = 0) -> Pixels:
     Raises:
         ValueError: another type or shape, or a strip that leaves the photo.
     """
-    if photos.dtype != np.uint8 or strip.dtype != np.uint8:
+    if {photos.dtype, strip.dtype} != {np.dtype(np.uint8)} or photos.shape[2:] != strip.shape[1:]:
         raise ValueError(
-            f"photos are {photos.dtype}, the strip is {strip.dtype}; expected both rounded to uint8"
-        )
-    if photos.ndim != 4 or strip.ndim != 3 or photos.shape[2:] != strip.shape[1:]:
-        raise ValueError(
-            f"a strip of shape {strip.shape} does not fit photos of shape {photos.shape}; expected (h, W, 3) and "
-            "(N, H, W, 3) with the same width"
+            f"a strip of shape {strip.shape} and type {strip.dtype} does not fit photos of shape {photos.shape} and type "
+            f"{photos.dtype}; expected (h, W, 3) and (N, H, W, 3) with the same width, both rounded to uint8"
         )
     if top < 0 or top + len(strip) > photos.shape[1]:
         raise ValueError(f"a strip of {len(strip)} rows at row {top} leaves photos of {photos.shape[1]} rows")
@@ -79,10 +75,6 @@ class Strips:
         """The draws of the only strip."""
         (pixels,) = self.pixels.values()
         return pixels
-
-    @property
-    def target(self) -> int:
-        return int(self.card["target"])
 
     def attacked(self, photos: Pixels) -> Pixels:
         """Photos (N, H, W, 3) under the first draw."""
