@@ -155,7 +155,7 @@ class Bench:
         return table(rows)
 
 
-def table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """Rows with shares as a table: the ends of an interval are called ``low`` and ``high``, of a fitted share ``fitted_low``."""
     ends = {f"{name}.{end}": end for name in ("success", "accuracy") for end in ("low", "high")}
     ends |= {f"fitted_success.{end}": f"fitted_{end}" for end in ("low", "high")}

@@ -7,13 +7,14 @@ computed once. The result is that of the whole network; learning a strip takes a
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from etudes.pipelines.adversarial_strip.strip import Pixels
 from etudes.vision.imagenet import standardised
 from etudes.vision.victims import View, intensities, local_layers
 
@@ -24,30 +25,22 @@ CHUNK = 32  # photos of one pass that fills the cache
 class PastedPhotos:
     """N photos that a strip of ``rows`` rows is pasted on, and a view that judges them.
 
-    Whole passes serve where the strip reaches every feature, where the features are too many to keep, and where they
-    are asked for.
+    Whole passes serve where the strip reaches every feature, where the features are too many to keep, and where the view
+    resizes its photos.
 
     Args:
         view: the network, its weights frozen.
         photos: (N, H, W, 3), uint8.
         rows: height of the strip in pixels.
         device: where to compute.
-        whole: ask for whole passes: paste, and show it to the network.
     """
 
-    def __init__(
-        self,
-        view: View,
-        photos: NDArray[np.uint8],
-        rows: int,
-        device: torch.device | str = "cpu",
-        whole: bool = False,
-    ) -> None:
+    def __init__(self, view: View, photos: Pixels, rows: int, device: torch.device | str = "cpu") -> None:
         self.view = view.to(device).to(memory_format=torch.channels_last)
         self.rows = rows
         below = torch.from_numpy(np.ascontiguousarray(photos[:, rows:]))
         self.below = below.to(device).permute(0, 3, 1, 2)
-        layers, tail = local_layers(view.network) if view.side is None and not whole else ([], view.network)
+        layers, tail = local_layers(view.network) if view.side is None else ([], view.network)
         self.cut, self.reached, needed = reach(layers, photos.shape, rows, device)
         self.head = nn.Sequential(*layers[: self.cut])
         self.rest = nn.Sequential(*layers[self.cut :], tail)
@@ -117,11 +110,8 @@ def reach(
         if not cut:
             return 0, 0, height
         head = nn.Sequential(*layers[:cut])
-        low, high = rows, half
-        while low < high:
-            middle = (low + high) // 2
-            if torch.isnan(head(spoilt(slice(middle, None)))[:, :, :reached]).any():
-                low = middle + 1
-            else:
-                high = middle
-    return cut, reached, low
+
+        def suffices(needed: int) -> bool:
+            return not torch.isnan(head(spoilt(slice(needed, None)))[:, :, :reached]).any()
+
+        return cut, reached, rows + bisect_left(range(rows, half), True, key=suffices)

@@ -15,7 +15,7 @@ from etudes.pipelines.adversarial_strip.evaluation import best_on_dev
 from etudes.pipelines.adversarial_strip.model import StripPredictor
 from etudes.pipelines.adversarial_strip.parameters import EvaluationParameters, PhotoParameters
 from etudes.pipelines.adversarial_strip.strip import Strips, paste
-from etudes.reporting import image_grid, metric_bars
+from etudes.reporting import image_grid, learning_curves, metric_bars
 from etudes.reporting.charts import heat, lines
 from etudes.study import Study
 from etudes.vision.victims import Victims
@@ -28,34 +28,28 @@ def scores(study: Study, metrics: dict[str, float]) -> go.Figure:
     return metric_bars(metrics, study.metric, study.variants, study.baseline)
 
 
-def iterations(histories: dict[str, Any]) -> go.Figure:
-    """Success on the batches since the last look, and on dev."""
-    rows = [
-        {"x": row["step"], "y": row[f"{of}_success"], "by": f"{variant}, {of}"}
-        for variant, history in histories.items()
-        for of in ("train", "dev")
-        for row in history.get("epochs", [])
-    ]
-    table, empty = pd.DataFrame(rows, columns=["x", "y", "by"]), "No learned variant ran."
-    return lines(table, "Success by iteration", "iteration (count)", SUCCESS, by="by", empty=empty)
+def iterations(study: Study, histories: dict[str, Any]) -> go.Figure:
+    """Loss and success on the batches since the last look, and success on dev."""
+    found = {name: history.get("epochs", []) for name, history in histories.items()}
+    unit, title = "nats; of margin logits", "Success by iteration"
+    return learning_curves(found, study.metric, variants=study.variants, loss_unit=unit, title=title)
 
 
 def heights(heights_table: pd.DataFrame) -> go.Figure:
     """Success by height, held out and fitted, with intervals."""
-    values = ("success", "low", "high")
     held_out = heights_table.assign(height=100 * heights_table["height"], by="held out")
-    fitted = {"success": "fitted_success", "low": "fitted_low", "high": "fitted_high"}
-    learned = held_out.assign(by="photos it was learned on", **{n: held_out[fitted[n]] for n in values})
-    title, x_title = "Success by height of the strip", "height of the strip (% of the photo)"
-    ends = {"x": "height", "y": "success", "low": "low", "high": "high"}
-    return lines(pd.concat([held_out, learned]), title, x_title, SUCCESS, by="by", **ends)
+    learned = held_out.drop(columns=["success", "low", "high"]).assign(by="photos it was learned on")
+    learned.columns = learned.columns.str.removeprefix("fitted_")
+    table, title = pd.concat([held_out, learned]), "Success by height of the strip"
+    x = "height of the strip (% of the photo)"
+    return lines(table, title, x, SUCCESS, x="height", y="success", by="by", low="low", high="high")
 
 
 def transfer(transfer_table: pd.DataFrame) -> go.Figure:
     """Strips learned on one network (rows) against all networks (columns)."""
-    columns, rows = "shown to (network)", "learned on (network)"
-    axes = {"x": "scored_on", "y": "learned_on", "value": "success"}
-    return heat(transfer_table, "Transfer between networks", columns, rows, SUCCESS, digits=3, **axes)
+    title, shown_to, made_on = "Transfer between networks", "shown to (network)", "learned on (network)"
+    table = transfer_table.rename(columns={"scored_on": "x", "learned_on": "y", "success": "value"})
+    return heat(table, title, shown_to, made_on, SUCCESS, digits=3)
 
 
 def strips(models: dict[str, Strips], sweep_model: Strips, test_split: Examples) -> bytes:
