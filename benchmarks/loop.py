@@ -11,19 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
-<<<<<<< HEAD
 
 from etudes.pipelines.genre_classification.films import film_texts
 from etudes.pipelines.genre_classification.model import FilmBiLSTM
 from etudes.text.bilstm import BiLSTM
 from etudes.text.problem import TextProblem
-=======
-from etudes.pipelines.genre_classification.bilstm import BiLSTM, BiLSTMClassifier
-from etudes.pipelines.genre_classification.problem import TextProblem
-
-from etudes.pipelines.genre_classification.films import film_texts
-from etudes.pipelines.genre_classification.linear import class_weights
->>>>>>> strip
 from etudes.text.tokens import Vocabulary, tokenize
 from etudes.training.classification import class_weights
 from etudes.training.parameters import FitParameters, RunParameters

@@ -25,11 +25,8 @@ LIBRARY = {
     "agents": ("etudes.benches.agents", "etudes.benches.agent_predictor"),
     "classifiers": ("etudes.benches.classifiers",),
     "digits": ("etudes.digits.judge", "etudes.digits.vae", "etudes.digits.predictor"),
-<<<<<<< HEAD
     "text": ("etudes.text.continuation",),
-=======
     "victims": ("etudes.vision.victims",),
->>>>>>> strip
 }
 DESCRIPTION = "model.json"
 WEIGHTS = "weights.safetensors"

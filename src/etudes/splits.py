@@ -26,7 +26,6 @@ def stratified(labels: NDArray, fraction: float, seed: int) -> NDArray[np.bool_]
     return chosen
 
 
-<<<<<<< HEAD
 def hold_out(
     rows: pd.DataFrame, columns: Sequence[str], share: float, generator: np.random.Generator, least: int = 1
 ) -> tuple[list[list[int]], list[list[int]]]:
@@ -117,7 +116,8 @@ def without_repeats(train: NDArray, test: NDArray) -> tuple[NDArray[np.bool_], d
         "dropped_because_repeated": int(repeated.sum()),
     }
     return ~in_test & ~repeated, dropped
-=======
+
+
 def spread(strata: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.intp]:
     """A random order of N positions in which every stretch holds the strata (N,) about in their shares."""
     place = np.empty(len(strata))
@@ -125,4 +125,3 @@ def spread(strata: NDArray[np.int64], generator: np.random.Generator) -> NDArray
         members = generator.permutation(np.flatnonzero(strata == stratum))
         place[members] = (np.arange(len(members)) + generator.random()) / len(members)
     return np.argsort(place, kind="stable")
->>>>>>> strip

@@ -10,12 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from etudes.pipelines.genre_classification.bilstm import VECTOR_SCALE, BiLSTM, BiLSTMClassifier
 
-<<<<<<< HEAD
-=======
-from etudes.pipelines.genre_classification import nodes
->>>>>>> strip
 from etudes.pipelines.genre_classification.films import film_words
 from etudes.pipelines.genre_classification.model import FilmBiLSTM
 from etudes.text.bilstm import VECTOR_SCALE, BiLSTM, BiLSTMClassifier

@@ -9,16 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from etudes.pipelines.genre_classification.encoder import EncoderClassifier, EncoderProbe
 
 from etudes.models import save_model
-<<<<<<< HEAD
 from etudes.pipelines.genre_classification.model import FilmEncoder, FilmProbe
 from etudes.text import classifiers as module
 from etudes.text.classifiers import EncoderClassifier, EncoderProbe
-=======
-from etudes.pipelines.genre_classification import encoder as module
->>>>>>> strip
 from etudes.text.encoders import EncoderError
 from study_settings import run_parameters
 

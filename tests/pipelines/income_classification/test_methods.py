@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from etudes.pipelines.income_classification.nodes import brier
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss as their_log_loss
@@ -23,10 +22,7 @@ from etudes.pipelines.income_classification.logistic import (
     objective,
     standard_errors,
 )
-<<<<<<< HEAD
 from study_settings import run_parameters
-=======
->>>>>>> strip
 
 Settings = Callable[..., Any]
 Problem = tuple[np.ndarray, np.ndarray]
