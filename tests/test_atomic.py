@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from etudes.atomic import atomic_file, atomic_folder, recover_folder
+from etudes.atomic import atomic_file, atomic_folder, recover_folder, remove_debris
+from projects import within
 
 
 def names(folder: Path) -> list[str]:
@@ -132,7 +136,7 @@ def test_a_kill_between_the_renames_is_undone(tmp_path: Path, monkeypatch: pytes
     assert not path.exists()
     recover_folder(path)
     assert (path / "weights").read_text() == "old"
-    assert not (tmp_path / ".model.old").exists()
+    assert not list(tmp_path.glob(".*.old"))
 
 
 def test_a_write_after_a_kill_between_the_renames_succeeds(
@@ -143,13 +147,78 @@ def test_a_write_after_a_kill_between_the_renames_succeeds(
     with atomic_folder(path) as temporary:
         (temporary / "weights").write_text("newer")
     assert (path / "weights").read_text() == "newer"
-    assert not (tmp_path / ".model.old").exists()
+    assert not list(tmp_path.glob(".*.old"))
 
 
 def test_recovery_never_replaces_a_folder_that_is_there(tmp_path: Path) -> None:
     path = make_folder(tmp_path / "model", "new")
-    make_folder(tmp_path / ".model.old", "old")
+    make_folder(tmp_path / ".model.0a1b2c3d.old", "old")
     recover_folder(path)
     assert (path / "weights").read_text() == "new"
     recover_folder(tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
+
+
+def test_debris_of_killed_processes_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    kept = make_folder(tmp_path / "models" / "a", "whole")
+    (kept / "user.tmp").write_text("a user's own")
+    for name in (".b.json.x1y2_3z4.tmp", ".hidden", ".c.tmp", ".d.old"):
+        (tmp_path / name).write_text("")
+    make_folder(kept.parent / ".a.x1y2z3w4.tmp", "half")
+    make_folder(kept.parent / ".a.00000000.old", "replaced")
+    make_folder(kept.parent / ".lost.00000000.old", "moved aside")
+    remove_debris(tmp_path)
+    assert names(tmp_path) == [".c.tmp", ".d.old", ".hidden", "models"]
+    assert names(kept.parent) == ["a", "lost"]
+    assert (kept / "weights").read_text() == "whole" and (kept / "user.tmp").exists()
+    assert (kept.parent / "lost" / "weights").read_text() == "moved aside"
+
+
+SAVES = 105
+
+
+def save_folders(path: Path, number: int, start: Any, failures: Any) -> None:
+    start.wait(timeout=within(60))
+    for index in range(SAVES):
+        try:
+            with atomic_folder(path) as temporary:
+                for name in ("a", "b"):
+                    (temporary / name).write_text(f"{number} {index}")
+        except Exception as error:
+            failures.put(f"{number} {index}: {error!r}")
+
+
+def save_files(path: Path, number: int, start: Any, failures: Any) -> None:
+    start.wait(timeout=within(60))
+    for index in range(SAVES):
+        try:
+            with atomic_file(path) as temporary:
+                temporary.write_text(f"{number} {index} " * 1000)
+        except Exception as error:
+            failures.put(f"{number} {index}: {error!r}")
+
+
+@pytest.mark.parametrize("save", [save_folders, save_files])
+def test_concurrent_saves_all_succeed_and_leave_one_whole_result(
+    tmp_path: Path, save: Callable[..., None]
+) -> None:
+    """840 saves of one name by eight processes, while a ninth reads and recovers it."""
+    context = multiprocessing.get_context("fork")
+    start, failures = context.Barrier(9), context.Queue()
+    path = tmp_path / "result"
+    writers = [
+        context.Process(target=save, args=(path, number, start, failures), daemon=True) for number in range(8)
+    ]
+    for writer in writers:
+        writer.start()
+    start.wait(timeout=within(60))
+    while any(writer.is_alive() for writer in writers):
+        recover_folder(path)
+        if save is save_files and path.exists():
+            assert len(set(path.read_text().split(" ")[::2])) <= 2, "one writer's text and the empty end"
+    for writer in writers:
+        writer.join(timeout=within(60))
+    assert failures.empty(), failures.get()
+    assert names(tmp_path) == ["result"]
+    if save is save_folders:
+        assert (path / "a").read_text() == (path / "b").read_text()

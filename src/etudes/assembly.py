@@ -5,6 +5,7 @@ What it reads are the function's own argument names:
 
 - a group of the study's `Parameters` arrives as that group's model, ``parameters`` as the group of the step itself,
   ``run`` as the shared parameters;
+- ``study`` is what the study says of itself;
 - ``models``, ``histories`` and ``resources`` arrive as mappings from the name of each variant that was trained;
 - every other name is a dataset of the study.
 
@@ -35,14 +36,16 @@ if TYPE_CHECKING:
 
 Function = Callable[..., Any] | str
 KINDS = {"models": "model", "histories": "history", "resources": "resources"}
+SPEEDS = "inference_resources"  # what answers cost; the page tells it beside what training cost
 SPLITS = ("train_split", "dev_split", "test_split", "split_card")
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """An argument that is the dataset ``name`` of the study."""
+    """An argument that is the dataset ``name`` of the study, or what that holds under ``key``."""
 
     name: str
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,9 @@ class Each:
     names: tuple[str, ...]
 
 
-def dataset(name: str) -> Dataset:
-    """Give an argument the dataset ``name``."""
-    return Dataset(name)
+def dataset(name: str, key: str = "") -> Dataset:
+    """Give an argument the dataset ``name``, or the group ``params:<name>`` of the study's parameters, or the entry ``key`` of a card."""
+    return Dataset(name, key)
 
 
 def each(kind: str, *names: str) -> Each:
@@ -106,26 +109,27 @@ class Step:
     outputs: tuple[str, ...]
     group: str = ""
     tags: tuple[str, ...] = ()
+    kind: str = ""  # page or predictor: a standard node
     call: Callable[..., Any] | None = None
     always: tuple[str, ...] = ()
 
 
-def ingest(function: Function, *outputs: str, **settings: Any) -> Step:
+def ingest(function: Function, /, *outputs: str, **settings: Any) -> Step:
     """Read and check the raw data."""
     return _stage("ingest", function, outputs, settings)
 
 
-def preprocess(function: Function, *outputs: str, **settings: Any) -> Step:
+def preprocess(function: Function, /, *outputs: str, **settings: Any) -> Step:
     """Make model inputs; nothing is fitted on dev or test."""
     return _stage("preprocess", function, outputs, settings)
 
 
-def evaluate(function: Function, *outputs: str, **settings: Any) -> Step:
+def evaluate(function: Function, /, *outputs: str, **settings: Any) -> Step:
     """Score on the test split, which no earlier stage reads."""
     return _stage("evaluate", function, outputs, settings)
 
 
-def report(function: Function, *outputs: str, **settings: Any) -> Step:
+def report(function: Function, /, *outputs: str, **settings: Any) -> Step:
     """Anything of the report stage that `draw`, `show`, `page` and `predictor` do not cover."""
     return _stage("report", function, outputs, settings)
 
@@ -135,7 +139,7 @@ def _stage(stage: Stage, function: Function, outputs: tuple[str, ...], settings:
     return Step(stage, target.name, {"": target}, outputs, group=target.name)
 
 
-def train(name: str, function: Function, *, gpu: bool = False, group: str = "", **settings: Any) -> Step:
+def train(name: str, function: Function, /, *, gpu: bool = False, group: str = "", **settings: Any) -> Step:
     """The training node ``train_<name>`` of a variant, or of a network that variants need.
 
     ``function(...) -> (model, history)``. The node gives ``<name>_model``, ``<name>_history`` and ``<name>_resources``;
@@ -171,21 +175,22 @@ def _gallery(name: str, kind: str, functions: Sequence[Function], named: Mapping
 
 def page(*words: Function) -> Step:
     """The report from the study's ``report.md``; ``words`` are the functions that it calls by name."""
-    return Step("report", "write_report", {Target(word).name: Target(word) for word in words}, ("report",))
+    named = {Target(word).name: Target(word) for word in words}
+    return Step("report", "write_report", named, ("report",), kind="page")
 
 
-def predictor(cls: Function, **settings: Any) -> Step:
+def predictor(cls: Function, /, **settings: Any) -> Step:
     """The variant that is best on dev behind a user's raw input.
 
     ``cls(model, card, ...)`` gets that variant's model, what is said of it, and every other argument by its name.
     """
-    return Step("report", "choose_predictor", {"": Target(cls, settings)}, ("predictor",))
+    return Step("report", "choose_predictor", {"": Target(cls, settings)}, ("predictor",), kind="predictor")
 
 
 class set_to:
     """``set_to(function, key=value)``: the function with keywords set, for `draw` and `show`."""
 
-    def __init__(self, function: Function, **settings: Any) -> None:
+    def __init__(self, function: Function, /, **settings: Any) -> None:
         self.target = Target(function, settings)
         self.__name__ = self.target.name
 
@@ -213,7 +218,8 @@ def assemble(name: str, parameters: type[BaseModel], steps: Sequence[Step]) -> P
     from etudes.reporting.diagram import with_diagram
 
     study = load_study(name)
-    nodes = [with_diagram(name, _Assembler(study, parameters, step).node()) for step in steps]
+    given = {output for step in steps for output in step.outputs}
+    nodes = [with_diagram(name, _Assembler(study, parameters, step, given).node()) for step in steps]
     uses_run = any("params:run" in node.inputs for node in nodes)
     return Pipeline(
         nodes, namespace=name, parameters={"params:run"} if uses_run else None, tags=[study.field]
@@ -223,8 +229,9 @@ def assemble(name: str, parameters: type[BaseModel], steps: Sequence[Step]) -> P
 class _Assembler:
     """Makes one node of one step."""
 
-    def __init__(self, study: Study, parameters: type[BaseModel], step: Step) -> None:
+    def __init__(self, study: Study, parameters: type[BaseModel], step: Step, given: set[str]) -> None:
         self.study, self.groups, self.step = study, parameters.model_fields, step
+        self.given = given  # outputs of all steps
         self.package = f"{_PIPELINES}.{study.name}"
 
     def node(self) -> Node:
@@ -262,16 +269,14 @@ class _Assembler:
 
     def _completed(self) -> Step:
         """The standard nodes with what they need besides what the study names."""
-        if self.step.name == "write_report" and self.step.call is None:
+        if self.step.kind == "page":
             from etudes.reporting.document import Document
 
             document = Document(self.study)
-            needs = [
-                *document.without(set(self.step.targets)),
-                *(f"{n}_resources" for n in self._names("resources")),
-            ]
+            needs = [*document.without(set(self.step.targets)), *(self.given & {SPEEDS})]
+            needs += [f"{network}_resources" for network in self._names("resources")]
             return replace(self.step, call=document.render, always=tuple(needs))
-        if self.step.name == "choose_predictor" and self.step.call is None:
+        if self.step.kind == "predictor":
             always = ["data_card", "split_card"]
             for name in self.study.variants:
                 always += [f"{name}_model", f"{name}_history"]
@@ -282,7 +287,7 @@ class _Assembler:
         return self.study.variants + (self.study.support if argument == "resources" else ())
 
     def _wiring(self, step: Step, target: Target) -> dict[str, _Wire]:
-        chosen = ("model", "card") if step.name == "choose_predictor" else ()
+        chosen = ("study", "model", "card") if step.kind == "predictor" else ("study",)
         return {
             name: self._wire(step, name, target.settings.get(name))
             for name in target.arguments(self.package)
@@ -291,7 +296,9 @@ class _Assembler:
 
     def _wire(self, step: Step, name: str, given: Any) -> _Wire:
         if isinstance(given, Dataset):
-            return _Wire({"": given.name})
+            group = given.name.removeprefix("params:")
+            hint = self.groups[group].annotation if group != given.name else None
+            return _Wire({"": given.name}, hint=hint, key=given.key)
         if isinstance(given, Each):
             return _Wire({n: f"{n}_{given.kind}" for n in given.names}, mapping=True)
         if name in KINDS:
@@ -315,7 +322,8 @@ class _Assembler:
 
         def arguments(short: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
             values = {name: wire.value(inputs) for name, wire in wired[short].items()}
-            return {**step.targets[short].settings, **values}
+            own = {"study": study} if "study" in step.targets[short].arguments(package) else {}
+            return {**step.targets[short].settings, **values, **own}
 
         def answer(short: str, inputs: Mapping[str, Any]) -> Any:
             return step.targets[short].load(package)(**arguments(short, inputs))
@@ -333,7 +341,7 @@ class _Assembler:
                     model, history = function(**values)
                 return model, history, resources.as_dict()
 
-        elif step.name == "choose_predictor":
+        elif step.kind == "predictor":
 
             def run(**inputs: Any) -> Any:
                 model, card = best_on_dev(study, inputs)
@@ -363,7 +371,13 @@ class _Assembler:
 def best_on_dev(study: Study, inputs: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The model of the variant with the best dev score, and the card of a predictor made of it."""
     models = trained({name: inputs[f"{name}_model"] for name in study.variants})
-    scores = {name: inputs[f"{name}_history"]["dev"][study.dev_metric] for name in models}
+    dev = {name: inputs[f"{name}_history"]["dev"] for name in models}
+    scores = {name: found[study.dev_metric] for name, found in dev.items() if study.dev_metric in found}
+    if not scores:
+        raise ValueError(
+            f"{study.name}.variants = {list(models)}: none of them has the dev score {study.dev_metric} that chooses the "
+            "model to register; add one that has"
+        )
     best = study.best_on_dev(scores)
     fingerprint = inputs["split_card"]["dev_fingerprint"]
     return models[best], study.predictor_card(best, scores[best], fingerprint, inputs["data_card"])
@@ -386,10 +400,13 @@ class _Wire:
     sources: Mapping[str, str]
     mapping: bool = False
     hint: Any = None
+    key: str = ""
 
     def value(self, inputs: Mapping[str, Any]) -> Any:
         found = {name: inputs[_argument(source)] for name, source in self.sources.items()}
-        return trained(found) if self.mapping else found[""]
+        if self.mapping:
+            return trained(found)
+        return found[""][self.key] if self.key else found[""]
 
 
 def _argument(source: str) -> str:
@@ -432,20 +449,16 @@ def _parsed(file: Path) -> ast.Module:
 def _arguments_in_source(path: str) -> tuple[str, ...]:
     """Arguments without a default of a function, a class method or a class (its ``__init__``), without importing it."""
     module = _module_of(path)
-    body: Sequence[ast.stmt] = _parsed(_file_of(module)).body
-    found: ast.stmt | None = None
-    for part in [*path.removeprefix(f"{module}.").split("."), "__init__"]:
-        if part == "__init__" and isinstance(found, ast.FunctionDef):
-            break
-        named = [s for s in body if isinstance(s, ast.FunctionDef | ast.ClassDef) and s.name == part]
-        if not named:
-            if part == "__init__":  # inherited: a predictor's takes the model and the card
-                return ("model", "card")
-            raise ValueError(
-                f"'{path}': {_file_of(module)} defines no {part}; a named function must stand there"
-            )
-        found, body = named[0], named[0].body
-    assert isinstance(found, ast.FunctionDef)
+    parts = path.removeprefix(f"{module}.").split(".")
+    found = _defined(module, parts)
+    if isinstance(found, ast.ClassDef):
+        found = _defined(module, [*parts, "__init__"])
+        if found is None:  # a predictor's is the base class's, which stands elsewhere
+            return ("model", "card")
+    if not isinstance(found, ast.FunctionDef):
+        raise ValueError(
+            f"'{path}': {_file_of(module)} defines no {'.'.join(parts)}; a function that is named must stand there"
+        )
     given = [*found.args.posonlyargs, *found.args.args]
     given = given[: len(given) - len(found.args.defaults)]
     keywords = [
@@ -453,3 +466,23 @@ def _arguments_in_source(path: str) -> tuple[str, ...]:
     ]
     names = [a.arg for a in (*given, *keywords)]
     return tuple(names[1:] if names[:1] in (["self"], ["cls"]) else names)
+
+
+def _defined(module: str, parts: Sequence[str]) -> ast.stmt | None:
+    """The definition of ``parts`` in a module, a method also where a base class of the project defines it."""
+    body = _parsed(_file_of(module)).body
+    named = {s.name: s for s in body if isinstance(s, ast.FunctionDef | ast.ClassDef)}
+    first = named.get(parts[0])
+    if len(parts) == 1 or not isinstance(first, ast.ClassDef):
+        if first is None:
+            for source in body:
+                if isinstance(source, ast.ImportFrom) and (source.module or "").startswith("etudes."):
+                    for alias in source.names:
+                        if (alias.asname or alias.name) == parts[0]:
+                            return _defined(str(source.module), [alias.name, *parts[1:]])
+        return first if len(parts) == 1 else None
+    methods = {s.name: s for s in first.body if isinstance(s, ast.FunctionDef)}
+    if parts[1] in methods:
+        return methods[parts[1]]
+    bases = (_defined(module, [base.id, *parts[1:]]) for base in first.bases if isinstance(base, ast.Name))
+    return next((found for found in bases if found is not None), None)

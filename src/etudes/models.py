@@ -20,7 +20,14 @@ from etudes.study import Skipped, import_models
 
 FORMAT = 1
 # Classes that several studies use are named after their room in the library; these modules register them.
-LIBRARY = {"digits": ("etudes.digits.judge", "etudes.digits.vae", "etudes.digits.predictor")}
+LIBRARY = {
+    "tables": ("etudes.benches.tables",),
+    "agents": ("etudes.benches.agents", "etudes.benches.agent_predictor"),
+    "classifiers": ("etudes.benches.classifiers",),
+    "digits": ("etudes.digits.judge", "etudes.digits.vae", "etudes.digits.predictor"),
+    "text": ("etudes.text.continuation",),
+    "victims": ("etudes.vision.victims",),
+}
 DESCRIPTION = "model.json"
 WEIGHTS = "weights.safetensors"
 
@@ -108,6 +115,7 @@ def save_model(model: Persistent | Skipped, folder: Path) -> None:
 
     Raises:
         TypeError: the model is not `Persistent`.
+        ModelFileError: a weight is not finite.
         OSError: the disk is full or read-only; an earlier folder stays as it was.
     """
     if isinstance(model, Skipped):
@@ -117,6 +125,7 @@ def save_model(model: Persistent | Skipped, folder: Path) -> None:
     if not isinstance(model, Persistent):
         raise TypeError(f"{type(model).__name__} has no state()/from_state(); see etudes.models.Persistent")
     state = model.state()
+    _refuse_not_finite(folder, state.arrays)
     with atomic_folder(folder) as temporary:
         if state.arrays:
             from safetensors.numpy import save
@@ -144,7 +153,7 @@ def load_model(folder: Path) -> Any:
     """Read a model folder.
 
     Raises:
-        ModelFileError: no such folder, a damaged file, an unknown format or class.
+        ModelFileError: no such folder, a damaged file, a weight that is not finite, an unknown format or class.
     """
     recover_folder(folder)
     path = folder / DESCRIPTION
@@ -164,6 +173,7 @@ def load_model(folder: Path) -> Any:
         state = ModelState(
             description["config"], _read_arrays(folder / WEIGHTS), _read_blobs(folder, description["blobs"])
         )
+        _refuse_not_finite(folder, state.arrays)
         return cls.from_state(state)
     except ModelFileError:
         raise
@@ -176,6 +186,17 @@ def load_model(folder: Path) -> Any:
 
 def _write_description(folder: Path, description: Mapping[str, Any]) -> None:
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=1), encoding="utf-8")
+
+
+def _refuse_not_finite(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    for name, array in arrays.items():
+        values = np.asarray(array)
+        if values.dtype.kind in "fc" and not np.isfinite(values).all():
+            raise ModelFileError(
+                f"{folder}: {np.count_nonzero(~np.isfinite(values))} of the {values.size} numbers of '{name}' are not "
+                "finite; expected numbers only. The training diverged, or the file is damaged: train the model again, "
+                "with a lower learning rate if it diverged."
+            )
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:

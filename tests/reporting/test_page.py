@@ -134,7 +134,7 @@ def test_intervals_and_the_baseline_are_printed(metrics) -> None:
 def test_references_say_source_likeness_and_note(metrics, references) -> None:
     table = lead_table(metrics, VARIANTS, ["accuracy", "log_loss"], "majority", references)
     notebook, paper = table.rows[-2:]
-    assert [cell.text for cell in notebook.cells] == ["0.410", "", "no"]
+    assert [cell.text for cell in notebook.cells] == ["0.410", "", "other split"]
     assert notebook.remark == "the split is not stated; source: README"
     assert [cell.text for cell in paper.cells] == ["0.580", "", "yes"]
     assert not any(cell.best for row in (notebook, paper) for cell in row.cells)

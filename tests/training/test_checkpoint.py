@@ -20,8 +20,9 @@ import yaml
 from torch import Tensor
 from toy import Interrupted, Toy, Watched, network, same, settings, train, weights_of
 
+from etudes.atomic import atomic_file
 from etudes.training.checkpoint import Checkpoint, CheckpointError, checkpoint_key
-from projects import STUDY, kedro, make_project, quiet_environment
+from projects import STUDY, kedro, make_project, quiet_environment, within
 
 Outcome = tuple[dict[str, Tensor], list[dict[str, float]]]
 STEPS = 16  # four epochs of four batches
@@ -249,6 +250,52 @@ def test_a_full_disk_is_reported_as_such(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
+class Interrupting:
+    """A file in whose writing Ctrl-C comes, as it does in Python's own code beneath torch's."""
+
+    def __init__(self, file: Any) -> None:
+        self.file, self.interrupted = file, False
+
+    def write(self, content: Any) -> int:
+        if len(content) > 10**5 and not self.interrupted:
+            self.interrupted = True
+            raise KeyboardInterrupt
+        return int(self.file.write(content))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
+def test_an_interrupt_in_mid_write_stays_an_interrupt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = Checkpoint(tmp_path, "key", resume=True)
+    checkpoint.save({"value": 1})
+    save = torch.save
+    monkeypatch.setattr(torch, "save", lambda value, file: save(value, Interrupting(file)))
+    with pytest.raises(RuntimeError, match="unexpected pos"):
+        torch.save({"value": torch.zeros(10**6)}, (tmp_path / "torch").open("wb"))
+    (tmp_path / "torch").unlink()
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.save({"value": torch.zeros(10**6)})
+    assert checkpoint.load() == {"value": 1}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_an_error_that_is_no_full_disk_is_not_called_one(tmp_path: Path) -> None:
+    with pytest.raises(Exception) as caught:
+        Checkpoint(tmp_path, "key", resume=True).save({"value": (number for number in range(3))})
+    assert not isinstance(caught.value, OSError)
+
+
+def test_checkpoints_that_are_saved_side_by_side_leave_each_other_alone(tmp_path: Path) -> None:
+    first = Checkpoint(tmp_path, "key", resume=True)
+    with atomic_file(tmp_path / "checkpoint.pt") as another:
+        another.write_bytes(b"of another process")
+        Checkpoint(tmp_path, "key", resume=True).save({"value": 1})
+        assert another.exists() and first.load() == {"value": 1}
+
+
 def test_without_a_folder_nothing_is_saved_or_loaded() -> None:
     checkpoint = Checkpoint(None, "key", resume=True)
     checkpoint.save({"value": 1})
@@ -272,7 +319,7 @@ def test_a_killed_process_is_resumed_to_the_same_numbers(
     environment = quiet_environment(PYTHONPATH=os.pathsep.join([str(Path(__file__).parent), *sys.path]))
     command = [sys.executable, "-m", "toy", str(tmp_path), str(step)]
     killed = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, env=environment, capture_output=True, text=True, timeout=within(120), check=False
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     problem = noisy()
@@ -281,6 +328,7 @@ def test_a_killed_process_is_resumed_to_the_same_numbers(
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_two_ranks_resume_to_the_same_numbers(tmp_path: Path) -> None:
     whole = outcome(noisy(), tmp_path / "whole", devices=2)
     with pytest.raises(RuntimeError, match="interrupted at step 7"):
@@ -318,7 +366,7 @@ def kill_in_mid_training(project: Path) -> dict[str, Any]:
     seen: set[int] = set()
     progress: dict[str, Any] = {"epoch": 0, "step": 0}
     try:
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + within(240)
         while time.monotonic() < deadline and process.poll() is None:
             if path.exists():
                 seen.add(path.stat().st_mtime_ns)
@@ -330,7 +378,7 @@ def kill_in_mid_training(project: Path) -> dict[str, Any]:
         assert process.poll() is None, (project / "killed.log").read_text()[-3000:]
     finally:
         process.kill()
-        process.wait(timeout=30)
+        process.wait(timeout=within(30))
         log.close()
     assert len(seen) > 2
     return torch.load(path, weights_only=True)["state"]["progress"]

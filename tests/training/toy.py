@@ -49,6 +49,7 @@ def run_parameters(**changes: Any) -> RunParameters:
         "track": False,
         "register_model": False,
         "promote_new_data": False,
+        "wait": False,
     }
     return RunParameters(**{**values, **changes})
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets.json import JSONDataset as _JSON
@@ -23,6 +23,10 @@ from etudes.datasets.preview import table_preview, when_saved
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import ImagePreview, TablePreview
+
+
+# The locale's encoding, which Kedro's classes take, lacks characters on some machines.
+WRITE_TEXT = {"open_args_save": {"mode": "w", "encoding": "utf-8"}}
 
 
 class _AtomicSave:
@@ -49,6 +53,8 @@ class _AtomicSave:
 class JSONDataset(_AtomicSave, _JSON):
     """`kedro_datasets.json.JSONDataset` with atomic saves."""
 
+    DEFAULT_FS_ARGS: ClassVar = WRITE_TEXT
+
     preview = when_saved(_JSON.preview)
 
 
@@ -64,6 +70,8 @@ class ParquetDataset(_AtomicSave, _Parquet):
 class CSVDataset(_AtomicSave, _CSV):
     """`kedro_datasets.pandas.CSVDataset` with atomic saves."""
 
+    DEFAULT_FS_ARGS: ClassVar = WRITE_TEXT
+
     preview = when_saved(_CSV.preview)
 
 
@@ -75,6 +83,8 @@ class PlotlyDataset(_AtomicSave, _Plotly):
 
 class HTMLDataset(_AtomicSave, _Text):
     """A text file with atomic saves, for report pages."""
+
+    DEFAULT_FS_ARGS: ClassVar = {"open_args_load": {"mode": "r", "encoding": "utf-8"}, **WRITE_TEXT}
 
 
 class PictureDataset(AbstractDataset[bytes, bytes]):

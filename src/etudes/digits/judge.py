@@ -7,7 +7,6 @@ be; its last hidden layer is the space in which sets of pictures are compared, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -16,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from etudes.digits.files import DIGITS, examples_fingerprint
+from etudes.cards import examples_fingerprint
+from etudes.digits.files import DIGITS
 from etudes.digits.parameters import JudgeParameters
 from etudes.examples import Examples
 from etudes.models import register_model
@@ -24,6 +24,7 @@ from etudes.networks import NetworkModel
 from etudes.training.checkpoint import checkpoint_key
 from etudes.training.fit import fit
 from etudes.training.parameters import RunParameters
+from etudes.training.problem import ShuffledProblem
 from etudes.training.seeds import derive_seed, seed_everything
 
 BATCH = 500
@@ -75,7 +76,7 @@ def intensities(pixels: NDArray[np.uint8]) -> Tensor:
 
 
 @dataclass
-class JudgeProblem:
+class JudgeProblem(ShuffledProblem):
     """Classify digits, for the shared training loop; the best epoch is the one with the best dev accuracy.
 
     Each picture of a batch is shifted by up to ``shift`` pixels in both directions, with background moving in.
@@ -97,9 +98,6 @@ class JudgeProblem:
     def fingerprint(self) -> str:
         return checkpoint_key(examples_fingerprint(self.train), examples_fingerprint(self.dev), self.shift)
 
-    def batches(self, generator: np.random.Generator) -> Sequence[np.ndarray]:
-        return shuffled_batches(len(self.train), self.batch_size, generator)
-
     def collate(self, indices: np.ndarray, device: torch.device) -> Any:
         batch = self.pixels[indices].unsqueeze(1).to(torch.float32).div_(255)
         return shifted(batch, self.shift).to(device), self.labels[indices].to(device)
@@ -116,15 +114,6 @@ class JudgeProblem:
             "loss": float(nn.functional.cross_entropy(logits, labels)),
             "accuracy": float((logits.argmax(1) == labels).double().mean()),
         }
-
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        return [{"params": list(self.model.parameters()), "lr": learning_rate}]
-
-
-def shuffled_batches(count: int, size: int, generator: np.random.Generator) -> list[np.ndarray]:
-    """All of 0..count-1 in a new order, in batches of ``size``; the last may be smaller."""
-    order = generator.permutation(count)
-    return [order[start : start + size] for start in range(0, count, size)]
 
 
 def shifted(batch: Tensor, most: int) -> Tensor:

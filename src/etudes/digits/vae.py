@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -11,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from etudes.digits.files import DIGITS, examples_fingerprint
-from etudes.digits.judge import shuffled_batches
+from etudes.cards import examples_fingerprint
+from etudes.digits.files import DIGITS
 from etudes.digits.parameters import ConvolutionalVAEParameters
 from etudes.digits.variational import VAE, Bounds, ConvolutionalVAE, bounds
 from etudes.examples import Examples
@@ -21,6 +20,7 @@ from etudes.networks import NetworkModel
 from etudes.training.checkpoint import checkpoint_key
 from etudes.training.fit import fit
 from etudes.training.parameters import FitParameters, RunParameters
+from etudes.training.problem import ShuffledProblem
 from etudes.training.seeds import derive_seed, seed_everything
 
 BATCH = 1_000
@@ -29,7 +29,7 @@ FIXED = 4  # pictures of each digit that are drawn from the same codes after eve
 
 
 @dataclass
-class VAEProblem:
+class VAEProblem(ShuffledProblem):
     """Minimise ``beta KL - log-likelihood``, for the shared training loop; the best epoch has the lowest on dev.
 
     Training pictures become bits anew whenever they are met (dynamic binarisation: Burda et al. 2016, section 5.1),
@@ -61,9 +61,6 @@ class VAEProblem:
             examples_fingerprint(self.train), examples_fingerprint(self.dev), self.beta, self.seed
         )
 
-    def batches(self, generator: np.random.Generator) -> Sequence[np.ndarray]:
-        return shuffled_batches(len(self.train), self.batch_size, generator)
-
     def collate(self, indices: np.ndarray, device: torch.device) -> Any:
         chances = self.pixels[indices].to(torch.float32).div_(255)
         bits = (torch.rand(chances.shape) < chances).to(torch.float32)
@@ -90,9 +87,6 @@ class VAEProblem:
         chances = model.decode(self.fixed_codes.to(device), self.fixed_labels.to(device)).float().sigmoid()
         pixels = torch.round(chances * 255).to(torch.uint8)
         return pixels.view(DIGITS, FIXED, *pixels.shape[1:])
-
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        return [{"params": list(self.model.parameters()), "lr": learning_rate}]
 
 
 def _labels(examples: Examples) -> Tensor:

@@ -49,7 +49,7 @@ def files_below(folder: Path, endings: Sequence[str] = ()) -> dict[str, Path]:
         endings: of the files to take; all files if empty.
 
     Raises:
-        ValueError: a folder that cannot be read, a link to nothing, or a name that is no UTF-8.
+        ValueError: a folder that cannot be read, a link to nothing, a name that is no UTF-8 or looks like another.
     """
     found: dict[str, Path] = {}
     for entry in _walk(str(folder), (os.path.realpath(folder),)):
@@ -67,7 +67,9 @@ def files_below(folder: Path, endings: Sequence[str] = ()) -> dict[str, Path]:
                 f"{folder}: the name {name!a} is not UTF-8; rename the file or folder"
             ) from error
         composed = unicodedata.normalize("NFC", name)
-        found[name if composed in found else composed] = Path(entry.path)
+        if composed in found:
+            raise ValueError(f"{folder}: {name!a} and another file have names that look the same; rename one")
+        found[composed] = Path(entry.path)
     return found
 
 
@@ -134,7 +136,7 @@ def _walk(folder: str, above: tuple[str, ...]) -> Iterator[os.DirEntry[str]]:
     for entry in children:
         if not is_data(entry.name):
             continue
-        if not entry.is_dir():
+        if not os.path.isdir(entry.path):  # unlike entry.is_dir it takes a link to itself
             yield entry
         elif (real := os.path.realpath(entry.path)) not in above:
             yield from _walk(entry.path, (*above, real))

@@ -25,6 +25,7 @@ LARGEST = 64_000_000  # pixels of a picture: a larger one is a mistake, or an at
 LONGEST = 100  # times as long as wide: shortened or enlarged to a side, a longer one would fill the memory
 DARKEST = 1 << 14  # of 2^16: a 16-bit picture that ends below holds 10, 12 or 14 bits, and nothing says which
 WHITE, BLACK = 255, 0
+COLOURFUL = 64  # between the channels of a pixel: less is a JPEG's noise
 ORIENTATION, BITS, PHOTOMETRIC, SAMPLE_FORMAT = 274, 258, 262, 339  # tags of EXIF and TIFF
 SIGNED = 2
 OTHERS = (
@@ -72,23 +73,27 @@ def read_mask(raw: RawFile, size: int | None = None, crop: int | None = None) ->
     half as bright as white: the noise around a JPEG's edges is not. What is transparent is outside.
 
     Raises:
-        ValueError: as `read_picture`, or the mask has several values and none is half as bright as white.
+        ValueError: as `read_picture`, or the mask has several values and none is half as bright as white, or several colours
+            (of classes, perhaps).
     """
     picture = _open(raw)
     levels, top = _levels(picture, raw)
     if levels is not None and "transparency" in picture.info:
         levels = np.where(levels == picture.info["transparency"], 0, levels)
+    colourful = False
     if levels is None:
-        levels = np.asarray(_on_paper(picture, BLACK).convert("L"))
+        colours = _on_paper(picture, BLACK)
+        colourful = int(np.ptp(np.asarray(colours), axis=2).max()) > COLOURFUL
+        levels = np.asarray(colours.convert("L"))
     brightest = levels.max()
     if picture.format not in ("JPEG", "MPO") and ((levels == 0) | (levels == brightest)).all():
         inside = levels != 0
     else:
         inside = levels > top / 2
-        if not inside.any() and brightest > 0:
+        if colourful or (brightest > 0 and not inside.any()):
+            found = "has several colours" if colourful else f"ends at {brightest:g} of {top:g}"
             raise ValueError(
-                f"{raw.name}: the mask's values end at {brightest:g} of {top:g}; expected black outside and white inside, "
-                "or two values, 0 and another"
+                f"{raw.name}: the mask {found}; expected black outside and white inside, or two values, 0 and another"
             )
     upright = np.asarray(_upright(_image(inside.astype(np.uint8)), picture)) > 0
     return fitted(upright, size, crop, raw.name)
@@ -153,15 +158,15 @@ def _open(raw: RawFile) -> Image.Image:
 
     try:
         picture = Image.open(io.BytesIO(raw.content), formats=("PNG", "JPEG", "BMP", "TIFF"))
-        frames = getattr(picture, "n_frames", 1)
+        several = getattr(picture, "is_animated", False)
     except Image.DecompressionBombError as error:
         raise ValueError(f"{raw.name}: {error}; expected at most {LARGEST:,} pixels") from error
     except Exception as error:  # Pillow raises several types, by format, on bytes that are damaged
         raise _damaged(raw, error) from error
     _bound(*picture.size, raw.name)
     # Telephones put previews behind a photograph (MPO): those are no frames.
-    if frames > 1 and picture.format != "MPO":
-        raise ValueError(f"{raw.name}: {frames} pictures in one file ({picture.format}); expected one")
+    if several and picture.format != "MPO":
+        raise ValueError(f"{raw.name}: several pictures in one file ({picture.format}); expected one")
     try:
         picture.load()
         picture.getexif()
@@ -186,8 +191,11 @@ def _bound(width: int, height: int, name: str) -> None:
 def _damaged(raw: RawFile, error: Exception) -> ValueError:
     if found := next((kind for at, mark, kind in OTHERS if raw.content[at:].startswith(mark)), None):
         return ValueError(f"{raw.name}: the file is {found}; {EXPECTED}. Convert it, or leave it out.")
+    from PIL import UnidentifiedImageError
+
+    reason = "their form is unknown" if isinstance(error, UnidentifiedImageError) else error
     return ValueError(
-        f"{raw.name}: no picture can be read from its {len(raw.content):,} bytes ({error}); {EXPECTED}. "
+        f"{raw.name}: no picture can be read from its {len(raw.content):,} bytes ({reason}); {EXPECTED}. "
         "Copy or fetch it again."
     )
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any, TypeVar
 
 from etudes.training.session import Session, current_session, enter_session, training_session
@@ -62,7 +63,7 @@ def _run_here(function: Callable[[Argument], Result], name: str, argument: Argum
         if session is None:
             return function(argument)
         folder = session.checkpoints / name if session.checkpoints else None
-        with training_session(f"{session.label} {name}", folder, _named(session, name)):
+        with training_session(f"{session.label} {name}", folder, _named(session, name), session.study):
             return function(argument)
     finally:
         torch.set_num_threads(threads)
@@ -89,9 +90,9 @@ def _run_workers(
                 name, argument = waiting.pop()
                 receiver, sender = context.Pipe(duplex=False)
                 folder = session.checkpoints / name if session and session.checkpoints else None
-                process = context.Process(
-                    target=_work, args=(sender, function, name, argument, folder), name=name, daemon=True
-                )
+                # Unpickled by `_work`: a study's imports take seconds, in which the parent may die already.
+                job = pickle.dumps((function, name, argument, folder, session.study if session else ""))
+                process = context.Process(target=_work, args=(sender, job), name=name, daemon=True)
                 with _environment(WORKER_ENVIRONMENT):
                     process.start()
                 sender.close()  # so that the pipe ends when the worker does
@@ -130,18 +131,28 @@ def _receive(connection: Connection, name: str, process: Any) -> tuple[str, Any]
         ) from None
 
 
-def _work(
-    sender: Connection, function: Callable[[Any], Any], name: str, argument: Any, folder: Path | None
-) -> None:
+def _work(sender: Connection, job: bytes) -> None:
     """What a worker runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted as well, and ends this process
-    enter_session(Session(name, folder, lambda step, metrics: sender.send(("record", (step, metrics)))))
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    function, name, argument, folder, study = pickle.loads(job)
+    enter_session(
+        Session(name, folder, lambda step, metrics: sender.send(("record", (step, metrics))), study)
+    )
     try:
         sender.send(("result", function(argument)))
     except BrokenPipeError:
         return  # the parent is gone
     except Exception as error:
         sender.send(("error", (f"{error}" or type(error).__name__, traceback.format_exc())))
+
+
+def _die_with_parent() -> None:
+    """A parent that is killed ends nobody; its successor would share files with its workers."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
-from etudes import study
+from etudes import interrupts, study
 from etudes.tracking import live
 
 logger = logging.getLogger(__name__)
@@ -47,21 +47,25 @@ class TrackingHook:
         parameters = self._context.config_loader["parameters"]
         if not parameters["run"]["track"]:
             return
-        from etudes.tracking.runs import StudyRun, use_store
+        from etudes.tracking.runs import StudyRun, open_experiment, use_store
 
+        self._kill_open_runs()  # of a run that was interrupted in this process, a notebook's
         self._catalog = catalog
         store = use_store(self._context.mlflow)
         atexit.register(self._kill_open_runs)
         for name in studies_of(pipeline):
-            run = StudyRun.start(store, name, self._context, run_params)
+            experiment = open_experiment(store, name)
+            self._produced[name] = set()
+            with interrupts.held():
+                run = StudyRun.start(store, name, experiment, self._context, run_params)
+                self._runs[name] = run
             run.log_parameters({name: parameters.get(name, {}), "run": parameters["run"]})
             live.open_writer(name, live.LiveWriter(run.log_values))
-            self._runs[name] = run
-            self._produced[name] = set()
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
         # Not after_node_run: Kedro saves a node's outputs after that, and the file would be the previous run's.
+        interrupts.check()
         name, _, short = dataset_name.partition(".")
         run = self._runs.get(name)
         if run is not None:
@@ -70,36 +74,45 @@ class TrackingHook:
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
-        for run in self._close_runs():
-            run.set_tag("etudes.error", f"{type(error).__name__}: {error}"[:5000])
-            run.end("FAILED")
+        self._end_runs("KILLED" if interrupts.is_interrupt(error) else "FAILED", error)
 
     @hook_impl
     def after_pipeline_run(self, catalog: Any) -> None:
-        register = self._context.config_loader["parameters"]["run"]
-        for run in self._close_runs():
-            if "predictor" in self._produced[run.study] and register["register_model"]:
-                from etudes.tracking.registry import register_predictor
+        try:
+            for name in list(self._runs):
+                self._finish(name, catalog)
+        except Exception as error:
+            self.on_pipeline_error(error)
+            raise
 
-                folder = _path_of(catalog, f"{run.study}.predictor")
-                try:
-                    register_predictor(run, folder, register["promote_new_data"])
-                except Exception as error:
-                    run.set_tag("etudes.error", f"registration: {type(error).__name__}: {error}"[:5000])
-                    run.end("FAILED")
-                    raise
+    def _finish(self, name: str, catalog: Any) -> None:
+        """Register what a study gave, and end its run."""
+        run, settings = self._runs[name], self._context.config_loader["parameters"]["run"]
+        live.close_writer(name)
+        if "predictor" in self._produced[name] and settings["register_model"]:
+            from etudes.tracking.registry import register_predictor
+
+            register_predictor(run, _path_of(catalog, f"{name}.predictor"), settings["promote_new_data"])
+        interrupts.check()
+        with interrupts.held():
             run.end("FINISHED")
+            del self._runs[name]
+            if not self._runs:
+                interrupts.conclude()
 
-    def _close_runs(self) -> list[Any]:
-        for name in self._runs:
-            live.close_writer(name)
-        runs, self._runs = list(self._runs.values()), {}
-        return runs
+    def _end_runs(self, status: str, error: BaseException | None = None) -> None:
+        """End what is open. A store that fails here must not hide what failed before."""
+        while self._runs:
+            name, run = self._runs.popitem()
+            try:
+                live.close_writer(name)
+                run.end(status, error)
+            except Exception as failure:
+                logger.warning("MLflow run %s of %s stays open: %s", run.run_id, name, failure)
 
     def _kill_open_runs(self) -> None:
         """Runs that are open when the interpreter ends were interrupted (Ctrl-C is no pipeline error for Kedro)."""
-        for run in self._close_runs():
-            run.end("KILLED")
+        self._end_runs("KILLED")
 
 
 def studies_of(pipeline: Any) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,16 @@ from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, DataType, Schema
 from mlflow.types.schema import AnyType
 
+from etudes.interrupts import held
 from etudes.serving.package import copy_code, requirements
 from etudes.serving.predictor import Answering, Predictor, load_predictor
+from etudes.serving.registered import CHAMPION, registered_name
 from etudes.serving.server import MARK
+from etudes.tracking.failures import GuardedClient, TrackingError
 from etudes.tracking.runs import StudyRun
 
 logger = logging.getLogger(__name__)
 
-CHAMPION = "champion"
 PYFUNC = Path(__file__).parents[1] / "serving" / "pyfunc.py"
 # A picture is a text: base64 is what JSON carries.
 TYPES: dict[str, Any] = {
@@ -36,11 +39,6 @@ TYPES: dict[str, Any] = {
     "picture": DataType.string,
     "json": AnyType(),
 }
-
-
-def registered_name(study: str, embedded_sample: bool) -> str:
-    """Name of a study's registered model."""
-    return f"{study}-sample" if embedded_sample else study
 
 
 def register_predictor(run: StudyRun, folder: Path | None, promote_new_data: bool) -> None:
@@ -58,9 +56,17 @@ def register_predictor(run: StudyRun, folder: Path | None, promote_new_data: boo
     client = run.client
     _ensure_model(client, name, run.study)
     tags = {key: str(value) for key, value in predictor.card.items()}
-    created = client.create_model_version(name, source=uri, run_id=run.run_id, tags=tags)
-    if beats_champion(client, name, predictor.card, promote_new_data):
-        client.set_registered_model_alias(name, CHAMPION, created.version)
+    with held():  # a version without the alias that it deserves would stay so
+        created = client.create_model_version(name, source=uri, run_id=run.run_id, tags=tags)
+        try:
+            better = beats_champion(client, name, predictor.card, promote_new_data)
+            if better:
+                client.set_registered_model_alias(name, CHAMPION, created.version)
+        except BaseException:
+            with suppress(TrackingError):
+                client.delete_model_version(name, created.version)
+            raise
+    if better:
         logger.info(
             "models:/%s@%s is now version %s (%s).",
             name,
@@ -70,7 +76,9 @@ def register_predictor(run: StudyRun, folder: Path | None, promote_new_data: boo
         )
 
 
-def beats_champion(client: MlflowClient, name: str, card: dict[str, Any], promote_new_data: bool) -> bool:
+def beats_champion(
+    client: MlflowClient | GuardedClient, name: str, card: dict[str, Any], promote_new_data: bool
+) -> bool:
     """Whether a new version takes the alias: there is no champion, or it is worse on the same dev split."""
     try:
         champion = client.get_model_version_by_alias(name, CHAMPION)
@@ -117,24 +125,37 @@ def declared_signature(predictor: Answering) -> ModelSignature:
     return signature
 
 
-def _log_model(run: StudyRun, predictor: Answering, folder: Path) -> str:
+def save_served(study: str, folder: Path, predictor: Answering, path: Path) -> None:
+    """Write the MLflow model of a study's predictor.
+
+    Args:
+        study: its name.
+        folder: the predictor's model folder.
+        predictor: the same, loaded.
+        path: folder of the MLflow model, which must not exist or be empty.
+    """
     with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / "model"
         mlflow.pyfunc.save_model(
             path,
             python_model=str(PYFUNC),
             artifacts={"predictor": str(folder)},
-            code_paths=[str(copy_code(run.study, Path(temporary)))],
+            code_paths=[str(copy_code(study, Path(temporary)))],
             signature=declared_signature(predictor),
             input_example=predictor.example(),
             pip_requirements=requirements(),
-            metadata={MARK: version("etudes")},
+            metadata={MARK: version("etudes")} if isinstance(predictor, Predictor) else None,
         )
+
+
+def _log_model(run: StudyRun, predictor: Answering, folder: Path) -> str:
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "model"
+        save_served(run.study, folder, predictor, path)
         run.client.log_artifacts(run.run_id, str(path), "model")
     return f"runs:/{run.run_id}/model"
 
 
-def _ensure_model(client: MlflowClient, name: str, study: str) -> None:
+def _ensure_model(client: GuardedClient, name: str, study: str) -> None:
     try:
         client.get_registered_model(name)
     except MlflowException:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import math
 import os
 import socket
 import time
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import mlflow
-import psutil
 from filelock import FileLock
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunStatus
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from etudes.atomic import atomic_file
+from etudes.lock import process_identity
 from etudes.tracking import live
+from etudes.tracking.failures import GuardedClient, check_sqlite, sqlite_file, store_errors
 from etudes.tracking.live import Value
 
 logger = logging.getLogger(__name__)
@@ -33,7 +35,7 @@ BATCH = 900  # MLflow takes 1,000 metrics at once
 class Store:
     """A tracking store: the client and where new experiments put their artifacts."""
 
-    client: MlflowClient
+    client: GuardedClient
     uri: str
     artifact_location: str | None
 
@@ -45,9 +47,13 @@ def use_store(config: Any) -> Store:
     mlflow.set_registry_uri(config.server.mlflow_registry_uri or uri)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     # Alembic reports every migration of a new database, pyfunc every check of an example.
-    for name in ("alembic", "mlflow.store.db.utils", "mlflow.pyfunc"):
+    for name in ("alembic", "mlflow.pyfunc"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    return Store(_client(uri), uri, config.tracking.experiment.create_experiment_kwargs.artifact_location)
+    logging.getLogger("mlflow.store.db.utils").setLevel(
+        logging.CRITICAL
+    )  # prints a traceback before it raises
+    client = GuardedClient(_client(uri), uri)
+    return Store(client, uri, config.tracking.experiment.create_experiment_kwargs.artifact_location)
 
 
 def _client(uri: str) -> MlflowClient:
@@ -55,20 +61,34 @@ def _client(uri: str) -> MlflowClient:
     collects = gc.isenabled()
     gc.disable()
     try:
-        with _lock(uri):
+        with store_errors(uri):
+            path = sqlite_file(uri)
+            if path is not None:
+                _prepare_file(path)
             return MlflowClient(uri)
     finally:
         if collects:
             gc.enable()
 
 
-def _lock(uri: str) -> AbstractContextManager[Any]:
-    """One process at a time for a store in a file: two that find none would both lay out its tables, and one would fail."""
-    if not uri.startswith("sqlite:///") or uri.endswith(":memory:"):
-        return nullcontext()
-    path = Path(uri.removeprefix("sqlite:///"))
+def _prepare_file(path: Path) -> None:
+    """Make a store in a file, whole or not at all: MLflow lays out its tables in steps, and never again if one failed.
+
+    One process at a time: two that find no file would both make one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(path.with_name(f".{path.name}.lock"))
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        for stale in path.parent.glob(f".{path.name}.*.tmp*"):  # of a process that was killed here
+            stale.unlink()
+        if path.exists() and path.stat().st_size:
+            check_sqlite(path)
+            return
+        from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        with atomic_file(path) as temporary:
+            store = SqlAlchemyStore(f"sqlite:///{temporary}", DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH)
+            store.engine.dispose()
 
 
 def flatten(values: Any, prefix: str = "") -> dict[str, str]:
@@ -84,15 +104,15 @@ def flatten(values: Any, prefix: str = "") -> dict[str, str]:
 class StudyRun:
     """An open run. Everything is written in batches."""
 
-    def __init__(self, client: MlflowClient, study: str, run_id: str, experiment_id: str) -> None:
+    def __init__(self, client: GuardedClient, study: str, run_id: str, experiment_id: str) -> None:
         self.client, self.study, self.run_id, self.experiment_id = client, study, run_id, experiment_id
         self._monitor = _start_monitor(run_id)
 
     @classmethod
-    def start(cls, store: Store, study: str, context: Any, run_params: dict[str, Any]) -> Self:
-        """Open a run in the experiment ``study``; close and link a run that a kill left open."""
-        experiment_id = _experiment(store, study)
-        stale = _close_stale_runs(store.client, experiment_id)
+    def start(
+        cls, store: Store, study: str, experiment: Experiment, context: Any, run_params: dict[str, Any]
+    ) -> Self:
+        """Open a run in a study's experiment, and link it with a run that a kill left open."""
         tags = {
             "mlflow.runName": study,
             "mlflow.source.name": "kedro run",
@@ -104,10 +124,10 @@ class StudyRun:
         git = _git_commit(Path(context.project_path))
         if git:
             tags["mlflow.source.git.commit"] = git
-        if stale:
-            tags["etudes.restart_of"] = stale[0]
-        run = store.client.create_run(experiment_id, tags=tags, run_name=study)
-        return cls(store.client, study, run.info.run_id, experiment_id)
+        if experiment.killed:
+            tags["etudes.restart_of"] = experiment.killed[0]
+        run = store.client.create_run(experiment.id, tags=tags, run_name=study)
+        return cls(store.client, study, run.info.run_id, experiment.id)
 
     def log_parameters(self, parameters: dict[str, Any]) -> None:
         entries = [Param(name, text[:PARAMETER_LENGTH]) for name, text in flatten(parameters).items()]
@@ -128,7 +148,10 @@ class StudyRun:
         """Log what a node gave: numbers as metrics, files of the report stage as artifacts, the data as an input."""
         now = time.time()
         if name == "metrics":
-            self.log_values([(key, float(number), now, 0) for key, number in value.items()])
+            scores, intervals = without_bounds(value)
+            self.log_values([(key, float(number), now, 0) for key, number in scores.items()])
+            if intervals:
+                self.client.log_text(self.run_id, json.dumps(intervals, indent=1), "intervals.json")
         elif name.endswith("_resources"):
             # With the live metrics: a database write of its own costs each node up to 25 ms.
             live.log(self.study, "resources", 0, dict(_numbers(name.removesuffix("_resources"), value)))
@@ -160,12 +183,32 @@ class StudyRun:
     def set_tag(self, name: str, value: str) -> None:
         self.client.set_tag(self.run_id, name, value)
 
-    def end(self, status: str) -> None:
-        """End the run as FINISHED, FAILED or KILLED."""
-        if self._monitor is not None:
-            self._monitor.finish()
+    def end(self, status: str, error: BaseException | None = None) -> None:
+        """End the run as FINISHED, FAILED or KILLED, with what went wrong."""
+        monitor, self._monitor = self._monitor, None
+        if monitor is not None:
+            monitor.finish()
+        if error is not None:
+            self.set_tag("etudes.error", f"{type(error).__name__}: {error}"[:5000])
         self.client.set_terminated(self.run_id, status)
         logger.info("MLflow run %s of %s: %s", self.run_id, self.study, status)
+
+
+def without_bounds(
+    metrics: dict[str, float],
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """The metrics without the bounds of their intervals, and those intervals: MLflow draws a chart for every metric.
+
+    Returns:
+        ``metric -> value``, and ``metric -> {value, low, high}``.
+    """
+    intervals = {
+        name: {"value": value, "low": metrics[f"{name}.low"], "high": metrics[f"{name}.high"]}
+        for name, value in metrics.items()
+        if f"{name}.low" in metrics and f"{name}.high" in metrics
+    }
+    bounds = {f"{name}.{end}" for name in intervals for end in ("low", "high")}
+    return {name: value for name, value in metrics.items() if name not in bounds}, intervals
 
 
 def artifact_folder(name: str) -> str | None:
@@ -184,6 +227,30 @@ def _numbers(prefix: str, value: Any) -> list[tuple[str, float]]:
     if isinstance(value, dict):
         return [pair for key, item in value.items() for pair in _numbers(f"{prefix}.{key}", item)]
     return [(prefix, float(value))] if isinstance(value, int | float) and not isinstance(value, bool) else []
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A study's experiment, and the runs in it that a kill had left open."""
+
+    id: str
+    killed: list[str]
+
+
+def open_experiment(store: Store, study: str) -> Experiment:
+    """Find or make a study's experiment; close runs that a kill left open there, and remove what they registered last.
+
+    Raises:
+        TrackingError: the store cannot be used. A server is asked twice, not for minutes: nothing is lost yet.
+    """
+    tries = os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES")
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = tries or "1"
+    try:
+        experiment_id = _experiment(store, study)
+    finally:
+        if tries is None:
+            del os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]
+    return Experiment(experiment_id, _close_stale_runs(store.client, experiment_id))
 
 
 def _experiment(store: Store, name: str) -> str:
@@ -205,15 +272,14 @@ def _experiment(store: Store, name: str) -> str:
 
 
 def _process_tags() -> dict[str, str]:
-    process = psutil.Process()
     return {
         "etudes.host": socket.gethostname(),
-        "etudes.pid": str(process.pid),
-        "etudes.process_started": str(process.create_time()),
+        "etudes.pid": str(os.getpid()),
+        "etudes.process": str(process_identity(os.getpid())),
     }
 
 
-def _close_stale_runs(client: MlflowClient, experiment_id: str) -> list[str]:
+def _close_stale_runs(client: GuardedClient, experiment_id: str) -> list[str]:
     """End runs of this machine that are still RUNNING although their process is gone (a kill -9, a power cut)."""
     host = socket.gethostname()
     running = client.search_runs(
@@ -222,8 +288,9 @@ def _close_stale_runs(client: MlflowClient, experiment_id: str) -> list[str]:
     stale = []
     for run in running:
         tags = run.data.tags
-        if _alive(int(tags.get("etudes.pid", "0")), float(tags.get("etudes.process_started", "0"))):
+        if process_identity(int(tags.get("etudes.pid", "0"))) == tags.get("etudes.process", ""):
             continue
+        _remove_unfinished_versions(client, run.info.run_id)
         client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
         logger.warning(
             "MLflow run %s was left open by a killed process; it is closed as KILLED.", run.info.run_id
@@ -232,21 +299,22 @@ def _close_stale_runs(client: MlflowClient, experiment_id: str) -> list[str]:
     return stale
 
 
-def _alive(pid: int, started: float) -> bool:
-    try:
-        return abs(psutil.Process(pid).create_time() - started) < 1.0
-    except (psutil.NoSuchProcess, ValueError):
-        return False
+def _remove_unfinished_versions(client: GuardedClient, run_id: str) -> None:
+    """Versions that a killed run made without coming to their alias: whether they deserve it was never asked."""
+    for version in client.search_model_versions(f"run_id = '{run_id}'"):
+        if not client.get_model_version(version.name, version.version).aliases:
+            client.delete_model_version(version.name, version.version)
+            logger.warning("Version %s of %s, of a killed run, is removed.", version.version, version.name)
 
 
 def _git_commit(project: Path) -> str | None:
     """Commit of the checkout, read from its files: starting git costs more than a trivial node."""
     head = project / ".git" / "HEAD"
     try:
-        text = head.read_text().strip()
+        text = head.read_text(encoding="utf-8").strip()
         if not text.startswith("ref: "):
             return text
-        return (project / ".git" / text.removeprefix("ref: ")).read_text().strip()
+        return (project / ".git" / text.removeprefix("ref: ")).read_text(encoding="utf-8").strip()
     except OSError:
         return None
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from etudes.atomic import atomic_file
+from etudes.errors import chain
+from etudes.interrupts import check, is_interrupt
 from etudes.training.session import current_session
 
 logger = logging.getLogger(__name__)
@@ -57,9 +59,6 @@ class Checkpoint:
         self.path = folder / "checkpoint.pt" if folder is not None else None
         self.key = key
         self.resume = resume
-        if self.path is not None:  # a kill in mid-write leaves its temporary file behind
-            for stale in self.path.parent.glob(f".{self.path.name}.*.tmp"):
-                stale.unlink(missing_ok=True)
 
     def load(self) -> dict[str, Any] | None:
         """The stored state if resuming and the key is the same, else None.
@@ -102,8 +101,15 @@ class Checkpoint:
         with atomic_file(self.path) as temporary, temporary.open("wb") as file:
             try:
                 torch.save({"key": self.key, "state": state}, file)
-            except RuntimeError as error:  # torch buries a full disk under a complaint about positions
-                raise OSError(
-                    f"{self.path}: the checkpoint cannot be written ({error.__context__ or error}); free some space. "
-                    "The previous checkpoint is kept."
-                ) from error
+            except RuntimeError as error:  # torch buries what stopped it under a complaint about positions
+                if is_interrupt(error):
+                    raise KeyboardInterrupt from error
+                cause = next((each for each in chain(error) if isinstance(each, OSError)), None)
+                if cause is None:
+                    raise
+                failure = OSError(
+                    f"{self.path}: the checkpoint cannot be written ({cause}). The previous checkpoint is kept."
+                )
+                failure.errno = cause.errno
+                raise failure from error
+        check()

@@ -62,6 +62,7 @@ def _launch_ranks(func: Callable[..., Result], args: tuple[Any, ...], run: RunPa
         start_method="spawn",
         max_restarts=0,
         monitor_interval=0.2,
+        signals_to_handle="SIGTERM,SIGHUP,SIGQUIT",  # Ctrl-C stays one; theirs would be an error like others
     )
     checkpoints = str(session.checkpoints) if session and session.checkpoints else None
     label, study = (session.label, session.study) if session else ("", "")

@@ -30,6 +30,7 @@ class RunParameters(Strict):
     track: bool
     register_model: bool
     promote_new_data: bool
+    wait: bool = Field(description="wait while another run uses the same outputs, instead of failing")
 
 
 class FitParameters(Strict):

@@ -21,13 +21,13 @@ class Resumable:
 
     ``keep`` names the attributes that change while it trains: networks, optimisers and other things with ``state_dict``
     or with ``state`` and ``restore``, random generators, tensors (restored in place, so that views of them stay views), arrays,
-    dataclasses, plain values, and mappings or lists of all these. ``curve`` names the one that is a list of rows whose first
+    dataclasses, plain values, and mappings or lists of all these. ``rows`` names the one that is a list of rows whose first
     value is the step: a resumed run shows its tracker the rows of the killed one. The states of the global random
     generators are always kept.
     """
 
     keep: ClassVar[tuple[str, ...]]
-    curve: ClassVar[str] = ""
+    rows: ClassVar[str] = ""
     checkpoint: Checkpoint
 
     def resume(self, run: RunParameters | bool, *key: Any) -> bool:
@@ -54,7 +54,7 @@ class Resumable:
         for attribute in self.keep:
             setattr(self, attribute, _restored(getattr(self, attribute), stored["kept"][attribute]))
         restore_random_state(stored["random"])
-        for row in getattr(self, self.curve) if self.curve else ():
+        for row in getattr(self, self.rows) if self.rows else ():
             self.log(row)
         return True
 

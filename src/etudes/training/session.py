@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from etudes.interrupts import check
+
 Item = TypeVar("Item")
 Sink = Callable[[int, dict[str, float]], None]
 
@@ -36,9 +38,9 @@ _current: ContextVar[Session | None] = ContextVar("etudes_training_session", def
 
 
 @contextmanager
-def training_session(label: str, checkpoints: Path | None, sink: Sink) -> Iterator[Session]:
+def training_session(label: str, checkpoints: Path | None, sink: Sink, study: str = "") -> Iterator[Session]:
     """Open a session for the code inside the ``with`` block."""
-    session = Session(label, checkpoints, sink)
+    session = Session(label, checkpoints, sink, study)
     token = _current.set(session)
     try:
         yield session
@@ -77,6 +79,7 @@ def part(name: str) -> Iterator[None]:
 
 def record(step: int, metrics: dict[str, float]) -> None:
     """Send live metrics of one step (an epoch, an episode) to the tracker; does nothing outside a run."""
+    check()
     session = _current.get()
     if session is not None:
         session.sink(step, metrics)

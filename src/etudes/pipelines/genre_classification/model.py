@@ -8,28 +8,38 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from etudes.forms.files import unix_lines
 from etudes.models import register_model
-from etudes.pipelines.genre_classification.bilstm import BiLSTMClassifier
 from etudes.pipelines.genre_classification.combination import Combination
 from etudes.pipelines.genre_classification.doc2vec import Doc2VecClassifier
-from etudes.pipelines.genre_classification.encoder import EncoderClassifier, EncoderProbe
-from etudes.pipelines.genre_classification.films import parse_title
-from etudes.pipelines.genre_classification.linear import Majority, TfidfClassifier
+from etudes.pipelines.genre_classification.films import film_texts, film_words, parse_title
+from etudes.pipelines.genre_classification.linear import TfidfClassifier
 from etudes.pipelines.genre_classification.spacy_textcat import SpacyClassifier
 from etudes.serving.predictor import Column, Predictor
+from etudes.text.bilstm import BiLSTMClassifier
+from etudes.text.classifiers import EncoderClassifier, EncoderProbe
 
-__all__ = [
-    "BiLSTMClassifier",
-    "Combination",
-    "Doc2VecClassifier",
-    "EncoderClassifier",
-    "EncoderProbe",
-    "GenrePredictor",
-    "Majority",
-    "SpacyClassifier",
-    "TfidfClassifier",
-]
+__all__ = ["Combination", "Doc2VecClassifier", "GenrePredictor", "SpacyClassifier", "TfidfClassifier"]
+
+
+@register_model("genre_classification.bilstm")
+class FilmBiLSTM(BiLSTMClassifier):
+    """A bidirectional LSTM over the content words of films."""
+
+    words_of = staticmethod(film_words)
+
+
+@register_model("genre_classification.encoder_probe")
+class FilmProbe(EncoderProbe):
+    """A linear classifier on a frozen sentence encoder."""
+
+    texts_of = staticmethod(film_texts)
+
+
+@register_model("genre_classification.encoder")
+class FilmEncoder(EncoderClassifier):
+    """The sentence encoder, fine-tuned."""
+
+    texts_of = staticmethod(film_texts)
 
 
 @register_model("genre_classification.predictor")
@@ -85,7 +95,7 @@ class GenrePredictor(Predictor):
                 "title": [title.name for title in titles],
                 "year": pd.array([title.year for title in titles], dtype="Int32"),
                 "series": [title.series for title in titles],
-                "plot": [unix_lines(plot) for plot in frame["plot"]],
+                "plot": list(frame["plot"]),
             }
         )
 
