@@ -23,7 +23,9 @@ from etudes.forms.raw import RawFile, RawFolder
 TEXT = b"This is a text, and nothing but a text.\n" * 20
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 NOWHERE = "/there/is/no/such/folder"
-Spoilt = tuple[str, Any, str, bool]  # what was done, the input, the file to be named, whether it may be valid still
+Spoilt = tuple[
+    str, Any, str, bool
+]  # what was done, the input, the file to be named, whether it may be valid still
 
 
 @cache
@@ -63,7 +65,11 @@ def spoilt_contents(content: bytes) -> Iterator[tuple[str, bytes, bool]]:
     yield "empty", b"", False
     yield "another kind of file", picture() if text else TEXT, False
     if text:
-        yield "truncated at a line end", content[: content.rfind(b"\n", 0, middle) + 1] or content[:middle], True
+        yield (
+            "truncated at a line end",
+            content[: content.rfind(b"\n", 0, middle) + 1] or content[:middle],
+            True,
+        )
         yield "truncated in a line", content[: content.rfind(b"\n", 0, middle) + 4], True
     else:
         yield "truncated", content[:middle], False

@@ -10,7 +10,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,7 +109,9 @@ def test_the_questions_of_the_readme_are_answered(
     example = run.load("predictor").example()
     pictures = [cell for column in example for cell in example[column] if isinstance(cell, str)]
     for arguments in questions:
-        for file in re.findall(r"[\w-]+\.png", " ".join(arguments)):  # the README's own pictures of the user's
+        for file in re.findall(
+            r"[\w-]+\.png", " ".join(arguments)
+        ):  # the README's own pictures of the user's
             (folder / file).write_bytes(base64.b64decode(pictures[0]))
         answered = predict(run.project, *arguments, "--overwrite")
         assert answered.exit_code == 0, f"kedro predict {shlex.join(arguments)}: {answered.output}"

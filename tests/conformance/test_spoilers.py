@@ -20,8 +20,6 @@ def test_missing_data_end_in_a_message_that_says_where_they_belong(name: str) ->
 
 @of_every_study
 @pytest.mark.slow
-def test_spoilt_data_end_in_a_message_that_names_the_file(
-    name: str, finished: Callable[[str], Run]
-) -> None:
+def test_spoilt_data_end_in_a_message_that_names_the_file(name: str, finished: Callable[[str], Run]) -> None:
     for dataset in subject_of(name).raw:
         refused(finished(name), dataset)

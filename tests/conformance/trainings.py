@@ -139,7 +139,9 @@ def complete_key(run: Run, label: str) -> None:
         if values
         and all(keys_opened(run, label, {**inputs, dataset: value}, opened) == opened for value in values)
     ]
-    assert not silent, f"{name}.train_{label} reads {', '.join(silent)}, which its checkpoint's key does not hold"
+    assert not silent, (
+        f"{name}.train_{label} reads {', '.join(silent)}, which its checkpoint's key does not hold"
+    )
 
 
 def stable_key(run: Run, label: str) -> None:
@@ -215,11 +217,8 @@ def fields_read(run: Run, label: str, inputs: Mapping[str, Any]) -> set[tuple[st
 
     node = training_node(run, label)
     folder = run.project / "nowhere"
-    with mock.patch.object(Checkpoint, "save", stop), surroundings(run, label, folder):
-        try:
-            call(node, watched)
-        except Stop:
-            pass
+    with mock.patch.object(Checkpoint, "save", stop), surroundings(run, label, folder), suppress(Stop):
+        call(node, watched)
     return seen
 
 
