@@ -1,4 +1,4 @@
-"""Groups that are held out."""
+"""Parts of data: groups that are held out, shares of the classes in every stretch of an order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etudes.splits import among, hold_out
+from etudes.splits import among, hold_out, spread
 
 ROWS = pd.DataFrame({"a": [0, 0, 1, 1, 2], "b": [1, 1, 0, 2, 2]})
 
@@ -24,3 +24,11 @@ def test_a_group_is_left_for_training() -> None:
         ValueError, match="3 are different, of which 3 would be held out; expected some for training"
     ):
         hold_out(ROWS, ["a"], 0.99, np.random.default_rng(0))
+
+
+def test_every_stretch_holds_the_strata_in_their_shares() -> None:
+    strata = np.repeat([0, 1], [75, 25])
+    order = spread(strata, np.random.default_rng(0))
+    assert sorted(order) == list(range(100))
+    for start in (0, 20, 60):
+        assert abs(strata[order[start : start + 40]].sum() - 10) <= 1

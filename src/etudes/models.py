@@ -26,6 +26,7 @@ LIBRARY = {
     "classifiers": ("etudes.benches.classifiers",),
     "digits": ("etudes.digits.judge", "etudes.digits.vae", "etudes.digits.predictor"),
     "text": ("etudes.text.continuation",),
+    "victims": ("etudes.vision.victims",),
 }
 DESCRIPTION = "model.json"
 WEIGHTS = "weights.safetensors"

@@ -217,7 +217,8 @@ def fields_read(run: Run, label: str, inputs: Mapping[str, Any]) -> set[tuple[st
 
     node = training_node(run, label)
     folder = run.project / "nowhere"
-    with mock.patch.object(Checkpoint, "save", stop), surroundings(run, label, folder), suppress(Stop):
+    stopping = mock.patch.object(Checkpoint, "save", stop)
+    with stopping, surroundings(run, label, folder), suppress(Stop):
         call(node, watched)
     return seen
 

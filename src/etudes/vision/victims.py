@@ -1,11 +1,10 @@
-"""The networks that strips are made for and scored on: trained here on small pictures, or pretrained on ImageNet."""
+"""The networks that attacks are made for and scored on: trained here on small pictures, or pretrained on ImageNet."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -13,19 +12,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from etudes.cards import fingerprint
 from etudes.examples import Examples
 from etudes.models import ModelState, register_model
-from etudes.pipelines.adversarial_strip.parameters import NetworksParameters
-from etudes.training.checkpoint import checkpoint_key
+from etudes.networks import load_arrays, network_arrays
 from etudes.training.fit import fit
 from etudes.training.parameters import RunParameters
+from etudes.training.problem import ShuffledProblem
 from etudes.training.seeds import derive_seed, seed_everything
+from etudes.training.session import part
 from etudes.vision.imagenet import standardised
+from etudes.vision.named_photos import photos_fingerprint
+from etudes.vision.parameters import NetworksParameters
 from etudes.vision.pretrained import NETWORKS as PRETRAINED
 from etudes.vision.pretrained import Pretrained
 
 SMALL = ("cnn", "deep_cnn", "mlp")
 SIDES = range(32, 1025)  # of resized photos, in pixels
+FEWEST = 10  # photos that a network is trained on
 
 
 class SmallNetwork(nn.Module):
@@ -47,33 +51,44 @@ def small_network(name: str, classes: int, side: int) -> SmallNetwork:
     Raises:
         ValueError: an unknown name.
     """
-
-    def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-        return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
-
+    layers: list[nn.Module] = []
     if name == "cnn":
-        layers: list[nn.Module] = []
         for inputs, outputs in ((3, 16), (16, 32), (32, 64), (64, 64)):
-            layers += [convolution(inputs, outputs, 2), nn.ReLU()]
+            layers += [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.ReLU()]
         return SmallNetwork(nn.Sequential(*layers), _averaged(64, classes))
     if name == "deep_cnn":
-        layers = []
         for inputs, outputs in ((3, 8), (8, 16), (16, 32)):
             for first in (inputs, outputs):
-                layers += [convolution(first, outputs), nn.BatchNorm2d(outputs), nn.ReLU()]
+                layers += [nn.Conv2d(first, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
             layers.append(nn.MaxPool2d(2))
         return SmallNetwork(nn.Sequential(*layers), _averaged(32, classes))
     if name == "mlp":
-        head = nn.Sequential(
-            nn.Flatten(), nn.Linear(3 * side * side, 128), nn.ReLU(), nn.Linear(128, classes)
-        )
-        return SmallNetwork(nn.Sequential(), head)
+        layers = [nn.Flatten(), nn.Linear(3 * side * side, 128), nn.ReLU(), nn.Linear(128, classes)]
+        return SmallNetwork(nn.Sequential(), nn.Sequential(*layers))
     raise ValueError(f"there is no small network '{name}'; expected one of {', '.join(SMALL)}")
 
 
 def _averaged(channels: int, classes: int) -> nn.Sequential:
     """The mean over the picture and a linear layer, as in the networks for ImageNet."""
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
+
+
+def local_layers(network: nn.Module) -> tuple[list[nn.Module], nn.Module]:
+    """Layers that see neighbourhoods only, one after the other, and what follows them; none for a network unknown."""
+    if isinstance(network, SmallNetwork):
+        return list(network.features), network.head
+    from torchvision.models import MobileNetV2, ResNet, SqueezeNet
+
+    if isinstance(network, SqueezeNet):
+        return list(network.features), nn.Sequential(network.classifier, nn.Flatten())
+    if isinstance(network, MobileNetV2):
+        tail = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), network.classifier)
+        return list(network.features), tail
+    if isinstance(network, ResNet):
+        stem = [network.conv1, network.bn1, network.relu, network.maxpool]
+        blocks = [block for k in range(1, 5) for block in getattr(network, f"layer{k}")]
+        return [*stem, *blocks], nn.Sequential(network.avgpool, nn.Flatten(), network.fc)
+    return [], network
 
 
 class View(nn.Module):
@@ -115,9 +130,9 @@ def parse_view(text: str) -> tuple[str, int | None]:
     return name, side
 
 
-@register_model("adversarial_strip.networks")
-class Networks:
-    """The views of the transfer matrix by name, the victim first; views of one network share its weights.
+@register_model("victims.networks")
+class Victims:
+    """Views by name, the victim first; views of one network share its weights, which are frozen.
 
     Args:
         names: views in order.
@@ -139,7 +154,7 @@ class Networks:
         return self.names[0]
 
     def view(self, name: str) -> View:
-        """A view by its name; its weights are frozen."""
+        """A view by its name."""
         network, side = parse_view(name)
         return View(self.networks[network], side).eval()
 
@@ -147,38 +162,26 @@ class Networks:
         """Which weights a view has."""
         return str(self.card["fingerprints"][parse_view(name)[0]])
 
-    def only(self, name: str) -> Networks:
+    def only(self, name: str) -> Victims:
         """One view alone, for a model that answers users."""
         network = parse_view(name)[0]
-        fingerprints = {network: self.card["fingerprints"][network]}
-        return Networks(
-            [name], {network: self.networks[network]}, {**self.card, "fingerprints": fingerprints}
-        )
+        card = {**self.card, "fingerprints": {network: self.card["fingerprints"][network]}}
+        return Victims([name], {network: self.networks[network]}, card)
 
     def state(self) -> ModelState:
-        arrays = {
-            f"{name}/{key}": value.detach().cpu().numpy()
-            for name, network in self.networks.items()
-            for key, value in network.state_dict().items()
-        }
-        return ModelState({"names": self.names, **self.card}, arrays)
+        state = ModelState({"names": self.names, "card": self.card})
+        for name, network in self.networks.items():
+            state.nest(name, ModelState(arrays=network_arrays(network)))
+        return state
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
-        config = dict(state.config)
-        names = config.pop("names")
+        names, card = state.config["names"], state.config["card"]
         networks = {}
         for name in dict.fromkeys(parse_view(view)[0] for view in names):
-            network = _untrained(name, config["classes"], config["side"])
-            start = f"{name}/"
-            weights = {
-                key.removeprefix(start): torch.from_numpy(np.array(value))
-                for key, value in state.arrays.items()
-                if key.startswith(start)
-            }
-            network.load_state_dict(weights)
-            networks[name] = network
-        return cls(names, networks, config)
+            networks[name] = _untrained(name, card["classes"], card["side"])
+            load_arrays(networks[name], state.nested(name).arrays)
+        return cls(names, networks, card)
 
 
 def _untrained(name: str, classes: int, side: int) -> nn.Module:
@@ -190,15 +193,18 @@ def _untrained(name: str, classes: int, side: int) -> nn.Module:
     return network
 
 
-def prepare_networks(
-    photos: Examples,
-    classes: int,
-    target: int,
+def train(
+    networks_split: Examples,
+    split_card: dict[str, Any],
     pretrained: Pretrained,
     parameters: NetworksParameters,
     run: RunParameters,
-) -> tuple[Networks, dict[str, Any]]:
-    """Train the small networks on ``photos``, read the pretrained ones, and check that they know the classes.
+) -> tuple[Victims, dict[str, Any]]:
+    """Train the small networks on photos that no attack sees, read the pretrained ones, check that they know the classes.
+
+    Args:
+        networks_split: column ``label``, array ``pixels``.
+        split_card: ``classes``, how many the photos show, and ``target``, the class of a targeted attack.
 
     Returns:
         The networks, and for each trained one its epochs and dev accuracy.
@@ -207,129 +213,88 @@ def prepare_networks(
         ValueError: an unknown network, one that does not know the classes, or small networks without enough photos.
         WeightsError: a weight file that cannot be used.
     """
-    side = int(photos["pixels"].shape[1])
-    names = list(dict.fromkeys(parse_view(text)[0] for text in parameters.names))
+    side, classes = int(networks_split["pixels"].shape[1]), split_card["classes"]
     networks: dict[str, nn.Module] = {}
     fingerprints, epochs, dev = {}, {}, {}
-    for name in names:
+    for name in dict.fromkeys(parse_view(text)[0] for text in parameters.names):
         if name in SMALL:
-            networks[name], epochs[name] = _trained(name, photos, classes, side, parameters, run)
+            networks[name], epochs[name] = _trained(name, networks_split, classes, parameters, run)
             dev[name] = max(row["dev_accuracy"] for row in epochs[name])
-            fingerprints[name] = _fingerprint(networks[name])
+            arrays = network_arrays(networks[name])
+            fingerprints[name] = fingerprint(*(piece for item in arrays.items() for piece in item))
         else:
-            networks[name] = pretrained.network(name)
-            fingerprints[name] = pretrained.fingerprint(name)
-    for text in parameters.names:
-        name, resized = parse_view(text)
-        if name == "mlp" and resized is not None:
+            networks[name], fingerprints[name] = pretrained.network(name), pretrained.fingerprint(name)
+    victims = Victims(
+        parameters.names, networks, {"classes": classes, "side": side, "fingerprints": fingerprints}
+    )
+    for text in victims.names:
+        if parse_view(text)[0] == "mlp" and parse_view(text)[1] is not None:
             raise ValueError("networks.names: mlp sees photos of one size; leave its @PIXELS out")
-        shape = (1, 3, side, side)
         with torch.inference_mode():
-            answers = View(networks[name], resized).eval()(torch.zeros(shape)).shape[1]
-        if max(classes - 1, target) >= answers:
+            answers = victims.view(text)(torch.zeros(1, 3, side, side)).shape[1]
+        if max(classes - 1, split_card["target"]) >= answers:
             raise ValueError(
-                f"networks.names: {name} knows {answers} classes, the photos show classes up to {classes - 1}; "
+                f"networks.names: {text} knows {answers} classes, the photos show classes up to {classes - 1}; "
                 "expected a network that knows them all"
             )
-    card = {"classes": classes, "side": side, "fingerprints": fingerprints}
-    return Networks(parameters.names, networks, card), {"dev": dev, "epochs": epochs}
-
-
-def _fingerprint(network: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for key, value in network.state_dict().items():
-        digest.update(key.encode())
-        digest.update(value.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:32]
+    return victims, {"dev": dev, "epochs": epochs}
 
 
 def _trained(
-    name: str, photos: Examples, classes: int, side: int, parameters: NetworksParameters, run: RunParameters
+    name: str, photos: Examples, classes: int, parameters: NetworksParameters, run: RunParameters
 ) -> tuple[nn.Module, list[dict[str, float]]]:
-    from pathlib import Path
-
-    from etudes.training.session import Session, current_session, enter_session
-
-    labels = photos.rows["label"].to_numpy()
-    missing = sorted(set(range(classes)) - set(labels.tolist()))
-    if missing or len(labels) < 10:
+    missing = sorted(set(range(classes)) - set(photos.rows["label"]))
+    if missing or len(photos) < FEWEST:
         raise ValueError(
-            f"{len(labels)} photos are left to train {name} on"
+            f"{len(photos)} photos are left to train {name} on"
             + (f", none of class {missing[0]} among them" if missing else "")
             + "; ask for fewer in split.train, dev and test, or name pretrained networks"
         )
-    generator = np.random.default_rng([run.seed, *name.encode()])
-    order = generator.permutation(len(labels))
-    count = max(1, round(parameters.dev_fraction * len(labels)))
+    order = np.random.default_rng([run.seed, *name.encode()]).permutation(len(photos))
+    count = max(1, round(parameters.dev_fraction * len(photos)))
     seed_everything(derive_seed(run.seed, "networks", name))
-    problem = PictureProblem(
-        model=small_network(name, classes, side),
-        pixels=np.asarray(photos["pixels"]),
-        labels=labels,
-        train=order[count:],
-        dev=order[:count],
-        batch_size=parameters.fit.batch_size,
-    )
-    session = current_session()
-    if session is None:
+    network = small_network(name, classes, int(photos["pixels"].shape[1]))
+    dev, train = photos.take(order[:count]), photos.take(order[count:])
+    problem = PictureProblem(network, train, dev, parameters.fit.batch_size)
+    with part(name):
         return problem.model, fit(problem, parameters.fit, run)
-    folder = session.checkpoints / name if session.checkpoints is not None else None
-
-    def sink(step: int, metrics: dict[str, float]) -> None:
-        session.sink(step, {f"{name}_{metric}": value for metric, value in metrics.items()})
-
-    enter_session(Session(name, Path(folder) if folder else None, sink))
-    try:
-        return problem.model, fit(problem, parameters.fit, run)
-    finally:
-        enter_session(session)
 
 
 @dataclass
-class PictureProblem:
-    """Classify pictures (N, H, W, 3), uint8; the positions ``train`` are learned, ``dev`` choose the epoch."""
+class PictureProblem(ShuffledProblem):
+    """Classify pictures ``pixels`` (N, H, W, 3), uint8, with ``label``; ``dev`` chooses the epoch by accuracy."""
 
     model: nn.Module
-    pixels: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    train: NDArray[np.intp]
-    dev: NDArray[np.intp]
+    train: Examples
+    dev: Examples
     batch_size: int
     monitor: str = "accuracy"
     maximise: bool = True
-    _fingerprint: str = field(default="", repr=False)
 
     @property
     def fingerprint(self) -> str:
-        if not self._fingerprint:
-            digest = hashlib.sha256(self.pixels.tobytes()).hexdigest()
-            parts = [self.labels.tolist(), self.train.tolist(), self.dev.tolist()]
-            self._fingerprint = checkpoint_key(digest, *parts)
-        return self._fingerprint
+        return fingerprint(photos_fingerprint(self.train), photos_fingerprint(self.dev))
 
-    def batches(self, generator: np.random.Generator) -> Sequence[NDArray[np.intp]]:
-        order = generator.permutation(self.train)
-        return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+    def collate(self, indices: NDArray[np.intp], device: torch.device) -> tuple[Tensor, Tensor]:
+        return _batch(self.train, indices, device)
 
-    def collate(self, indices: NDArray[np.intp], device: torch.device) -> Any:
-        labels = torch.from_numpy(self.labels[indices]).to(device)
-        return intensities(self.pixels[indices], device), labels
-
-    def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, Tensor]:
+    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         photos, labels = batch
         losses = nn.functional.cross_entropy(model(standardised(photos)).float(), labels, reduction="none")
         return losses, torch.ones_like(losses)
 
     def evaluate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
-        photos, labels = self.collate(self.dev, device)
-        logits = torch.cat([model(standardised(part)) for part in photos.split(256)]).float()
+        photos, labels = _batch(self.dev, np.arange(len(self.dev)), device)
+        logits = torch.cat([model(standardised(piece)) for piece in photos.split(256)]).float()
         return {
             "loss": float(nn.functional.cross_entropy(logits, labels)),
             "accuracy": float((logits.argmax(1) == labels).double().mean()),
         }
 
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        return [{"params": list(self.model.parameters()), "lr": learning_rate}]
+
+def _batch(photos: Examples, indices: NDArray[np.intp], device: torch.device) -> tuple[Tensor, Tensor]:
+    labels = torch.from_numpy(photos.rows["label"].to_numpy()[indices]).to(device)
+    return intensities(photos["pixels"][indices], device), labels
 
 
 def intensities(pixels: NDArray[np.uint8], device: torch.device | str) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from etudes.pipelines.adversarial_strip.losses import LOSSES, cross_entropy, margin
+from etudes.vision.attack_losses import LOSSES, cross_entropy, margin
 
 
 def drawn(photos: int = 5, classes: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
@@ -49,10 +49,6 @@ def test_gradient_equals_finite_differences(name: str) -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_mismatched_shapes_are_refused(name: str) -> None:
     logits, targets = drawn()
-    for wrong in (targets[:, None], targets[:3]):
-        with pytest.raises(ValueError, match=r"expected \(N, classes\) and \(N,\)"):
+    for wrong in (targets[:, None], targets[:3], targets.double()):
+        with pytest.raises(ValueError, match=r"expected \(N, classes\) and \(N,\) class indices, int64"):
             LOSSES[name](logits, wrong, 0.0)
-    with pytest.raises(ValueError, match=r"expected \(N, classes\) and \(N,\)"):
-        LOSSES[name](logits[:, 0], targets, 0.0)
-    with pytest.raises(ValueError, match="class indices, int64"):
-        LOSSES[name](logits, targets.double(), 0.0)

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from etudes.benches.attacks import answers
 from etudes.datasets import RawFolderDataset
 from etudes.forms.raw import RawFolder
-from etudes.pipelines.adversarial_strip.networks import View
-from etudes.pipelines.adversarial_strip.photos import parse_names, read_photos
-from etudes.pipelines.adversarial_strip.scoring import answers
+from etudes.vision.named_photos import ingest, parse_names
+from etudes.vision.parameters import PhotoParameters
 from etudes.vision.pretrained import Pretrained
+from etudes.vision.victims import View
 
 pytestmark = pytest.mark.real_data
 
@@ -39,7 +40,7 @@ def test_every_tenth_photo_is_recognised_as_often_as_the_weights_promise(raw: Pa
         f"{index}_photo_{index}.jpeg": photos.entries[name]
         for index, name in zip(range(0, 1000, 10), some, strict=True)
     }
-    examples = read_photos(RawFolder("some", entries), 256, 224)
+    examples = ingest(RawFolder("some", entries), PhotoParameters(size=256, crop=224))[0]
     view = View(Pretrained(raw).network("squeezenet1_1_caffe")).eval()
     found = answers(view, examples["pixels"], 2, 25)
     accuracy = float(np.mean(found.predicted == examples.rows["label"].to_numpy()))

@@ -1,13 +1,9 @@
-"""What a strip is learned with: both losses are bounded below, unlike the raw logit of the target."""
+"""What targeted attacks minimise, from logits: both losses are bounded below, unlike the raw logit of the target."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
-
-Loss = Callable[[Tensor, Tensor, float], Tensor]
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, confidence: float = 0.0) -> Tensor:
@@ -39,14 +35,12 @@ def margin(logits: Tensor, targets: Tensor, confidence: float = 0.0) -> Tensor:
     return (others.max(1).values - of_target[:, 0] + confidence).clamp(min=0)
 
 
-LOSSES: dict[str, Loss] = {"cross_entropy": cross_entropy, "margin": margin}
+LOSSES = {"cross_entropy": cross_entropy, "margin": margin}
 
 
 def _check(logits: Tensor, targets: Tensor) -> None:
-    if logits.ndim != 2 or targets.ndim != 1 or len(logits) != len(targets):
+    if logits.ndim != 2 or targets.shape != logits.shape[:1] or targets.dtype != torch.int64:
         raise ValueError(
-            f"logits have the shape {tuple(logits.shape)}, targets {tuple(targets.shape)}; expected (N, classes) and "
-            "(N,)"
+            f"logits have the shape {tuple(logits.shape)}, targets {tuple(targets.shape)} and {targets.dtype}; expected "
+            "(N, classes) and (N,) class indices, int64"
         )
-    if targets.dtype != torch.int64:
-        raise ValueError(f"targets are {targets.dtype}; expected class indices, int64")
