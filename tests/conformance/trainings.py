@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import types
 import typing
@@ -219,7 +218,7 @@ def fields_read(run: Run, label: str, inputs: Mapping[str, Any]) -> set[tuple[st
     node = training_node(run, label)
     folder = run.project / "nowhere"
     stopping = mock.patch.object(Checkpoint, "save", stop)
-    with stopping, surroundings(run, label, folder), contextlib.suppress(Stop):
+    with stopping, surroundings(run, label, folder), suppress(Stop):
         call(node, watched)
     return seen
 
