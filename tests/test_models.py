@@ -159,6 +159,25 @@ def test_a_damaged_folder_is_named(tmp_path: Path, damage: Any) -> None:
     assert str(folder) in str(caught.value)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_refused_with_the_name_of_the_model(
+    tmp_path: Path, value: float
+) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    folder = save_toy(tmp_path / "toy")
+    arrays = load_file(folder / WEIGHTS)
+    name = next(name for name, array in arrays.items() if array.dtype.kind == "f" and array.size)
+    arrays[name] = arrays[name].copy()
+    arrays[name].flat[0] = value
+    with pytest.raises(ModelFileError, match=rf"toy: 1 of the \d+ numbers of '{name}' are not finite"):
+        save_model(ToyModel(ModelState({}, arrays)), folder)
+    assert_same(load_model(folder).state(), full_state())
+    save_file(arrays, folder / WEIGHTS)
+    with pytest.raises(ModelFileError, match=rf"toy: 1 of the \d+ numbers of '{name}' are not finite"):
+        load_model(folder)
+
+
 def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(
         ModelFileError, match=r"nothing holds no model \(model.json is missing\); run the study"

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 Function = Callable[..., Any] | str
 KINDS = {"models": "model", "histories": "history", "resources": "resources"}
+SPEEDS = "inference_resources"  # what answers cost; the page tells it beside what training cost
 SPLITS = ("train_split", "dev_split", "test_split", "split_card")
 
 
@@ -217,7 +218,8 @@ def assemble(name: str, parameters: type[BaseModel], steps: Sequence[Step]) -> P
     from etudes.reporting.diagram import with_diagram
 
     study = load_study(name)
-    nodes = [with_diagram(name, _Assembler(study, parameters, step).node()) for step in steps]
+    given = {output for step in steps for output in step.outputs}
+    nodes = [with_diagram(name, _Assembler(study, parameters, step, given).node()) for step in steps]
     uses_run = any("params:run" in node.inputs for node in nodes)
     return Pipeline(
         nodes, namespace=name, parameters={"params:run"} if uses_run else None, tags=[study.field]
@@ -227,8 +229,9 @@ def assemble(name: str, parameters: type[BaseModel], steps: Sequence[Step]) -> P
 class _Assembler:
     """Makes one node of one step."""
 
-    def __init__(self, study: Study, parameters: type[BaseModel], step: Step) -> None:
+    def __init__(self, study: Study, parameters: type[BaseModel], step: Step, given: set[str]) -> None:
         self.study, self.groups, self.step = study, parameters.model_fields, step
+        self.given = given  # outputs of all steps
         self.package = f"{_PIPELINES}.{study.name}"
 
     def node(self) -> Node:
@@ -270,10 +273,8 @@ class _Assembler:
             from etudes.reporting.document import Document
 
             document = Document(self.study)
-            needs = [
-                *document.without(set(self.step.targets)),
-                *(f"{n}_resources" for n in self._names("resources")),
-            ]
+            needs = [*document.without(set(self.step.targets)), *(self.given & {SPEEDS})]
+            needs += [f"{network}_resources" for network in self._names("resources")]
             return replace(self.step, call=document.render, always=tuple(needs))
         if self.step.kind == "predictor":
             always = ["data_card", "split_card"]
@@ -370,7 +371,13 @@ class _Assembler:
 def best_on_dev(study: Study, inputs: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The model of the variant with the best dev score, and the card of a predictor made of it."""
     models = trained({name: inputs[f"{name}_model"] for name in study.variants})
-    scores = {name: inputs[f"{name}_history"]["dev"][study.dev_metric] for name in models}
+    dev = {name: inputs[f"{name}_history"]["dev"] for name in models}
+    scores = {name: found[study.dev_metric] for name, found in dev.items() if study.dev_metric in found}
+    if not scores:
+        raise ValueError(
+            f"{study.name}.variants = {list(models)}: none of them has the dev score {study.dev_metric} that chooses the "
+            "model to register; add one that has"
+        )
     best = study.best_on_dev(scores)
     fingerprint = inputs["split_card"]["dev_fingerprint"]
     return models[best], study.predictor_card(best, scores[best], fingerprint, inputs["data_card"])

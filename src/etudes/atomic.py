@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # What a kill leaves behind: `.model.x1y2z3w4.tmp` (being written), `.model.x1y2z3w4.old` (moved aside).
-_DEBRIS = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}\.(?P<kind>tmp|old)")
+_DEBRIS = re.compile(r"\.(?P<moved>.+?)(\.[a-z0-9_]{8})?\.old|\..+\.[a-z0-9_]{8}\.tmp")
 # What systems say to a folder that is to be renamed to the name of one that is there.
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 
@@ -51,16 +51,18 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
+        recover_folder(path)
         while True:
+            if path.exists():
+                aside.append(_beside(path, "old"))
+                with suppress(FileNotFoundError):  # another writer was faster
+                    path.rename(aside[-1])
             try:
                 temporary.rename(path)
                 break
             except OSError as error:
-                if error.errno not in _TAKEN:
+                if error.errno not in _TAKEN:  # another writer was faster
                     raise
-            aside.append(_beside(path, "old"))
-            with suppress(FileNotFoundError):  # another writer has just moved it
-                path.rename(aside[-1])
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         recover_folder(path)
@@ -78,7 +80,7 @@ def recover_folder(path: Path) -> None:
     asides = [
         entry
         for entry in (path.parent.iterdir() if path.parent.is_dir() else ())
-        if (found := _DEBRIS.fullmatch(entry.name)) and found["name"] == path.name and found["kind"] == "old"
+        if (found := _DEBRIS.fullmatch(entry.name)) and found["moved"] == path.name
     ]
     for old in sorted(asides, key=_moved_at, reverse=True):
         with suppress(OSError):  # another process was first, with this one or with a new folder
@@ -98,15 +100,17 @@ def remove_debris(folder: Path) -> list[Path]:
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
             found = _DEBRIS.fullmatch(name)
-            if found is None:
+            entry = Path(parent, name)
+            if found is None or (found["moved"] and not entry.is_dir()):
                 continue
-            entry, path = Path(parent, name), Path(parent, found["name"])
-            if found["kind"] == "old":
-                recover_folder(path)
+            if found["moved"]:
+                recover_folder(Path(parent, found["moved"]))
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
+            elif entry.is_file():
+                entry.unlink()
             else:
-                entry.unlink(missing_ok=True)
+                continue
             removed.append(entry)
         folders[:] = [name for name in folders if not _DEBRIS.fullmatch(name)]
     return removed

@@ -47,8 +47,11 @@ def listen() -> None:
 def conclude() -> None:
     """The work is done: an interrupt from now on changes nothing any more."""
     global _concluded  # noqa: PLW0603  a process has one signal handler
-    if signal.getsignal(signal.SIGTERM) is _receive:
+    if signal.getsignal(signal.SIGINT) is _receive:
         _concluded = True
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # our handler would be taken away before the process ends
 
 
 def check() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from kedro.io import DatasetError
 
 from etudes.datasets import CSVDataset, HTMLDataset, JSONDataset, ModelDataset, ParquetDataset, PlotlyDataset
 from etudes.study import Skipped
+from projects import STUDY, kedro, quiet_environment
 
 
 @dataclass
@@ -50,6 +53,48 @@ def test_what_is_saved_comes_back(case: Case, tmp_path: Path) -> None:
     assert dataset.exists()
     assert case.seen(dataset.load()) == case.seen(case.data)
     assert [entry.name for entry in (tmp_path / "new").iterdir()] == ["file"]
+
+
+IN_A_BARE_LOCALE = """
+import json, locale, sys
+import pandas, plotly.graph_objects as go
+from etudes.datasets import CSVDataset, HTMLDataset, JSONDataset, PlotlyDataset
+assert locale.getpreferredencoding(False) in ("ANSI_X3.4-1968", "US-ASCII"), locale.getpreferredencoding(False)
+text = "com\\u00e9die \\u96ea"
+HTMLDataset(filepath="page").save(text)
+assert HTMLDataset(filepath="page").load() == text
+JSONDataset(filepath="numbers", save_args={"ensure_ascii": False}).save({"a": text})
+assert JSONDataset(filepath="numbers").load() == {"a": text}
+CSVDataset(filepath="table").save(pandas.DataFrame({"a": [text]}))
+assert CSVDataset(filepath="table").load()["a"].tolist() == [text]
+PlotlyDataset(filepath="figure").save(go.Figure(layout={"title": {"text": text}}))
+assert PlotlyDataset(filepath="figure").load().layout.title.text == text
+"""
+BARE_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def test_texts_are_utf8_in_every_locale(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_BARE_LOCALE],
+        cwd=tmp_path,
+        env=quiet_environment(**BARE_LOCALE, PYTHONPATH=os.pathsep.join(sys.path)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for name in ("page", "numbers", "table"):
+        assert "comédie 雪".encode() in (tmp_path / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_study_runs_to_its_last_node_in_a_bare_locale(project: Path) -> None:
+    chosen = project / "conf" / "test" / "parameters" / f"{STUDY}.yml"
+    chosen.write_text(chosen.read_text() + "  variants: [majority, tfidf]\n")
+    done = kedro(project, "run", "--env=test", f"--pipelines={STUDY}", **BARE_LOCALE)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    page = project / "data" / "08_reporting" / "test" / STUDY / "report.html"
+    assert any(ord(character) > 127 for character in page.read_text(encoding="utf-8"))
 
 
 def write_half(*args: Any, **kwargs: Any) -> None:

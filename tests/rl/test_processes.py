@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from etudes.lock import process_identity
 from etudes.rl.processes import WorkerError, run_side_by_side
 from etudes.training.session import current_session, record, training_session
 from projects import ROOT, quiet_environment, within
@@ -88,8 +89,8 @@ def sleep_long(folder: str) -> None:
     time.sleep(120)
 
 
-@pytest.mark.slow
-def test_an_interrupt_ends_every_worker(tmp_path: Path) -> None:
+def start_workers(tmp_path: Path) -> tuple[subprocess.Popen[bytes], list[int]]:
+    """A process with two workers that would go on for minutes, and their numbers."""
     script, folder = tmp_path / "script.py", tmp_path / "workers"
     folder.mkdir()
     here = Path(__file__).parent
@@ -106,8 +107,26 @@ def test_an_interrupt_ends_every_worker(tmp_path: Path) -> None:
     while len(list(folder.iterdir())) < 2 and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.1)
     workers = [int(path.name) for path in folder.iterdir()]
+    assert len(workers) == 2
+    return process, workers
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_every_worker(tmp_path: Path) -> None:
+    process, workers = start_workers(tmp_path)
     process.send_signal(signal.SIGINT)
     process.wait(timeout=within(30))
-    assert len(workers) == 2 and process.returncode != 0
+    assert process.returncode != 0
     for worker in workers:
         assert not Path(f"/proc/{worker}").exists()
+
+
+@pytest.mark.slow
+def test_workers_do_not_outlive_a_killed_parent(tmp_path: Path) -> None:
+    process, workers = start_workers(tmp_path)
+    process.kill()
+    process.wait(timeout=within(30))
+    deadline = time.monotonic() + 1
+    while any(process_identity(worker) for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(process_identity(worker) for worker in workers)

@@ -85,7 +85,7 @@ def test_anything_else_is_refused_with_column_and_row(column: str, cell: Any) ->
         read(**{column: cell})
 
 
-@pytest.mark.parametrize("cell", ["", None, float("nan"), pd.NA])
+@pytest.mark.parametrize("cell", ["", "\ufeff", None, float("nan"), pd.NA])
 def test_an_empty_cell_of_a_required_column_is_refused(cell: Any) -> None:
     with pytest.raises(ValueError, match="prompt in row 0 is empty; expected a text"):
         read(prompt=cell)
@@ -96,6 +96,12 @@ def test_a_required_column_with_a_default_may_have_empty_cells() -> None:
     assert checked(pd.DataFrame({"work": ["", None, "x"]}), [work])["work"].tolist() == ["?", "?", "x"]
     with pytest.raises(ValueError, match="the column work must be there"):
         checked(pd.DataFrame({"other": [1]}), [work])
+
+
+def test_spaces_around_a_text_count_unless_it_is_stripped() -> None:
+    work = Column("work", "text", default="?", stripped=True)
+    assert checked(pd.DataFrame({"work": [" x ", " "]}), [work])["work"].tolist() == ["x", "?"]
+    assert read(prompt=" ")["prompt"] == " "
 
 
 def test_every_declared_column_is_there_in_its_order_and_type() -> None:

@@ -225,15 +225,17 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def digits_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A served model of another study, with the code that it needs and no other."""
     from digit_toys import crisp_splits, fit_settings, run_settings
+    from etudes.digits.judge import DigitJudge
     from etudes.digits.parameters import JudgeParameters
-    from etudes.pipelines.vae.model import Judge, Pixels, VAEPredictor
+    from etudes.digits.predictor import DigitPredictor
+    from etudes.digits.vae import BernoulliPixels
     from etudes.tracking.registry import save_served
 
     folder = tmp_path_factory.mktemp("digits")
     train, dev, _ = crisp_splits()
     settings = JudgeParameters(width=4, features=8, dropout=0.0, shift=0, fit=fit_settings(epochs=1))
-    judge = Judge.fit(train, dev, settings, run_settings())[0]
-    predictor = VAEPredictor(Pixels(np.full((1, 8, 8), 0.5)), CARD, judge=judge)
+    judge = DigitJudge.fit(train, dev, settings, run_settings())[0]
+    predictor = DigitPredictor(BernoulliPixels(np.full((1, 8, 8), 0.5)), CARD, judge=judge)
     save_model(predictor, folder / "predictor")
     save_served("vae", folder / "predictor", predictor, folder / "model")
     return folder / "model"

@@ -20,6 +20,7 @@ import yaml
 from torch import Tensor
 from toy import Interrupted, Toy, Watched, network, same, settings, train, weights_of
 
+from etudes.atomic import atomic_file
 from etudes.training.checkpoint import Checkpoint, CheckpointError, checkpoint_key
 from projects import STUDY, kedro, make_project, quiet_environment, within
 
@@ -247,6 +248,52 @@ def test_a_full_disk_is_reported_as_such(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert checkpoint.load() == {"value": 1}
     assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+class Interrupting:
+    """A file in whose writing Ctrl-C comes, as it does in Python's own code beneath torch's."""
+
+    def __init__(self, file: Any) -> None:
+        self.file, self.interrupted = file, False
+
+    def write(self, content: Any) -> int:
+        if len(content) > 10**5 and not self.interrupted:
+            self.interrupted = True
+            raise KeyboardInterrupt
+        return int(self.file.write(content))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
+def test_an_interrupt_in_mid_write_stays_an_interrupt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = Checkpoint(tmp_path, "key", resume=True)
+    checkpoint.save({"value": 1})
+    save = torch.save
+    monkeypatch.setattr(torch, "save", lambda value, file: save(value, Interrupting(file)))
+    with pytest.raises(RuntimeError, match="unexpected pos"):
+        torch.save({"value": torch.zeros(10**6)}, (tmp_path / "torch").open("wb"))
+    (tmp_path / "torch").unlink()
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.save({"value": torch.zeros(10**6)})
+    assert checkpoint.load() == {"value": 1}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_an_error_that_is_no_full_disk_is_not_called_one(tmp_path: Path) -> None:
+    with pytest.raises(Exception) as caught:
+        Checkpoint(tmp_path, "key", resume=True).save({"value": (number for number in range(3))})
+    assert not isinstance(caught.value, OSError)
+
+
+def test_checkpoints_that_are_saved_side_by_side_leave_each_other_alone(tmp_path: Path) -> None:
+    first = Checkpoint(tmp_path, "key", resume=True)
+    with atomic_file(tmp_path / "checkpoint.pt") as another:
+        another.write_bytes(b"of another process")
+        Checkpoint(tmp_path, "key", resume=True).save({"value": 1})
+        assert another.exists() and first.load() == {"value": 1}
 
 
 def test_without_a_folder_nothing_is_saved_or_loaded() -> None:

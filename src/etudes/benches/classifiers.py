@@ -10,7 +10,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etudes.evaluation import classification_metrics, paired_comparison
+from etudes.benches.parameters import ScoringParameters
+from etudes.evaluation import (
+    classification_metrics,
+    paired_comparison,
+    per_class_table,
+    ranking_intervals,
+    roc_auc,
+    with_intervals,
+)
+from etudes.evaluation.bootstrap import quantile_interval, resample_weights
 from etudes.models import ModelState, register_model
 
 FloatArray = NDArray[np.float64]
@@ -74,6 +83,76 @@ def answers(
             f"{rows}_per_second": round(len(test) / seconds, 1),
         }
     return probabilities, costs
+
+
+def evaluate(
+    test_split: pd.DataFrame,
+    split_card: dict[str, Any],
+    models: dict[str, Any],
+    evaluation: ScoringParameters,
+    truth: str = "class",
+    rows: str = "rows",
+) -> tuple[dict[str, float], pd.DataFrame, pd.DataFrame, dict[str, Any], dict[str, Any]]:
+    """Score every trained variant on test, which no other stage sees; rows have ``label`` (a number) and ``truth`` (its name).
+
+    Returns:
+        metrics (flat, with bootstrap intervals), predictions (one row per variant and test row, with the probability of
+        every class), the per-class table, the paired comparison of the two best variants, and inference costs.
+    """
+    labels, classes = test_split["label"].to_numpy(), split_card["classes"]
+    probabilities, costs = answers(models, test_split, rows)
+    count, bins = evaluation.resamples, evaluation.bins
+    metrics: dict[str, float] = {}
+    for name, found in probabilities.items():
+        metrics |= with_intervals(name, labels, found, n_resamples=count, bins=bins)
+    tables = [per_class_table(labels, p, classes).assign(variant=name) for name, p in probabilities.items()]
+
+    def columns(found: FloatArray) -> dict[str, NDArray]:
+        return {f"p_{name}": found[:, k].astype(np.float32) for k, name in enumerate(classes)}
+
+    predictions = prediction_rows(test_split, truth, classes, probabilities, columns)
+    per_class = pd.concat(tables, ignore_index=True)
+    return metrics, predictions, per_class, best_two(metrics, labels, probabilities), costs
+
+
+def binary_scores(
+    name: str, labels: IntArray, probabilities: FloatArray, resamples: int, bins: int
+) -> dict[str, float]:
+    """Accuracy, macro F1, log-loss, calibration error, Brier score and area under the ROC curve of a classifier of two
+    classes, flat, with bootstrap intervals.
+
+    Args:
+        name: of the variant.
+        labels: (N,) 0 or 1.
+        probabilities: (N, 2).
+        resamples: behind the intervals.
+        bins: of the calibration error.
+    """
+    flat = with_intervals(name, labels, probabilities, n_resamples=resamples, bins=bins)
+    flat = {key: value for key, value in flat.items() if "top3" not in key}
+    positive = probabilities[:, 1]
+    errors = squared_errors(labels, positive)
+    means = [weights @ errors / len(errors) for weights in resample_weights(len(errors), resamples, seed=0)]
+    found = {
+        "brier": (float(errors.mean()), quantile_interval(np.concatenate(means), 0.95)),
+        "roc_auc": (roc_auc(positive, labels), ranking_intervals(positive, labels, resamples)["roc_auc"]),
+    }
+    for metric, (value, (low, high)) in found.items():
+        flat |= {f"{name}.{metric}": value, f"{name}.{metric}.low": low, f"{name}.{metric}.high": high}
+    return flat
+
+
+def squared_errors(labels: IntArray, positive: FloatArray) -> FloatArray:
+    """(p_i - y_i)^2 (N,), whose mean is the Brier score (Brier 1950, the form for two classes).
+
+    Raises:
+        ValueError: shapes that are not (N,) or differ.
+    """
+    if np.ndim(positive) != 1 or np.shape(labels) != np.shape(positive):
+        raise ValueError(
+            f"labels and probabilities must both have the shape (N,), found {np.shape(labels)} and {np.shape(positive)}"
+        )
+    return np.square(positive - labels)
 
 
 def best_two(

@@ -21,7 +21,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from etudes.reporting.metric import as_metric
+from etudes.metrics import as_metric
 from etudes.reporting.page import Report
 from etudes.reporting.tables import format_value, lead_table
 from etudes.study import Study
@@ -194,7 +194,7 @@ class _Writer:
             }
             if gpu:
                 row["GPU memory (MiB)"] = round(cost["gpu_peak_memory_mib"])
-            for speed in sorted({key for found in speeds.values() for key in found}):
+            for speed in sorted({key for found in speeds.values() for key in found if "per_second" in key}):
                 row[speed.replace("_per_second", " a second").replace("_", " ")] = speeds.get(name, {}).get(
                     speed
                 )

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from etudes.forms.files import unix_lines
 from etudes.serving.pictures import picture_file
 
 Kind = Literal["text", "number", "whole", "picture", "json"]
@@ -45,8 +46,9 @@ class Column:
 
     ``required`` refuses a frame without the column. ``default`` stands for an empty cell (None, NaN, no characters);
     where it is None, a required column may have no empty cell and another's cells stay empty. ``low`` and ``high`` are
-    the smallest and largest number, ``choices`` all values there are, ``examples`` one value for each row of the
-    predictor's example, ``about`` says in a few words what it means.
+    the smallest and largest number, ``choices`` all values there are. ``stripped`` takes off the spaces around a text
+    (around one of the choices they never count). ``examples`` has one value for each row of the predictor's example,
+    ``about`` says in a few words what the column means.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Column:
     choices: tuple[Any, ...] = ()
     low: float = -math.inf
     high: float = math.inf
+    stripped: bool = False
     examples: tuple[Any, ...] = ()
 
     def read(self, cell: Any, place: str) -> Any:
@@ -65,6 +68,9 @@ class Column:
         Raises:
             ValueError: it is none of what the column may hold; ``place`` says where it stands.
         """
+        if isinstance(cell, str) and self.kind == "text":
+            cell = unix_lines(cell)
+            cell = cell.strip() if self.stripped or self.choices else cell
         if _is_empty(cell, self.kind):
             if self.required and self.default is None:
                 raise ValueError(f"{place} is empty; expected {self.expected}")
@@ -74,8 +80,6 @@ class Column:
         if self.kind == "picture":
             return picture_file(cell, place)
         value = _READERS[self.kind](cell.item() if isinstance(cell, np.generic) else cell)
-        if self.choices and isinstance(value, str):
-            value = value.strip()
         if self.kind in ("number", "whole") and value is not None and not self.low <= value <= self.high:
             value = None
         if value is None or (self.choices and value not in self.choices):
@@ -209,7 +213,7 @@ def _text(cell: Any) -> str | None:
         cell.encode()
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can write and no file can hold
         return None
-    return str(cell).replace("\r\n", "\n")  # as text files are read
+    return str(cell)
 
 
 def _number(cell: Any) -> float | None:

@@ -81,9 +81,9 @@ class Predictor(ABC):
     def parse(self, text: str) -> pd.DataFrame:
         """A user's command-line input as rows.
 
-        JSON with the columns' names, one object or a list of them; the path of a ``.csv``, ``.json`` or ``.jsonl`` file
-        of rows; where one column is enough, its value: a text or the path of a ``.txt`` file, the path of a picture, a
-        number. A picture in JSON or in a file is a path.
+        JSON with the columns' names, one object or a list of them; the path of a file of rows (`rows.TABLE_FILES`);
+        where one column is enough, its value: a text or the path of a ``.txt`` file, the path of a picture, a number.
+        A picture in JSON or in a file is a path.
 
         Raises:
             ValueError: there is no such file, it cannot be read, or its columns are not those declared.

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
+from etudes.forms.files import ends_in, names_file, read_text
 from etudes.serving.columns import Column, as_frame
 from etudes.serving.questions import read_file, read_table, text_or_file
 
 JSON_START = re.compile(r"\s*(\{|\[\s*\{)")
-TABLE_FILES = (".csv", ".json", ".jsonl")
+DELIMITED = (".csv", ".tsv")
+TABLE_FILES = (*DELIMITED, ".json", ".jsonl")
 
 
 def rows_of(text: str, columns: Sequence[Column], usage: str) -> pd.DataFrame:
@@ -30,8 +30,8 @@ def rows_of(text: str, columns: Sequence[Column], usage: str) -> pd.DataFrame:
     """
     if JSON_START.match(text):
         return _json_rows(text, "The input", usage)
-    if Path(text).suffix.lower() in TABLE_FILES and (" " not in text or os.path.isfile(text)):
-        return _table(text, usage)
+    if names_file(text, TABLE_FILES) and ends_in(text.strip(), TABLE_FILES):
+        return _table(text.strip(), usage)
     column = enough(columns)
     if column is None:
         raise ValueError(
@@ -70,14 +70,12 @@ def _path(cell: object, place: str) -> str:
 
 def _table(path: str, usage: str) -> pd.DataFrame:
     raw = read_file(path, f"a table with the columns {usage}")
-    if path.lower().endswith(".csv"):
+    if ends_in(path, DELIMITED):
         return read_table(raw, keep_spaces=True)
-    try:
-        text = raw.content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 ({error.reason}); expected a UTF-8 file") from error
-    if path.lower().endswith(".jsonl"):
-        text = f"[{','.join(line for line in text.splitlines() if line.strip())}]"
+    text = read_text(raw)
+    if ends_in(path, (".jsonl",)):
+        lines = text.split("\n")  # a text in JSON may hold other line ends
+        text = f"[{','.join(filter(str.strip, lines))}]"
     return _json_rows(text, path, usage)
 
 

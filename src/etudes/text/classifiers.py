@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from etudes.benches.classifiers import on_dev
@@ -73,6 +72,10 @@ class EncoderProbe(Texts):
         run: RunParameters,
     ) -> tuple[Self, dict[str, Any]]:
         """Embed train, fit the linear classifier on it, set the temperature on dev."""
+        from sklearn.linear_model import (
+            LogisticRegression,  # half a second that an answer to a user need not cost
+        )
+
         classes = len(split_card["classes"])
         encoder = load_encoder(parameters.encoder)
         probe = cls(parameters, weights_fingerprint(encoder), {}, 1.0)

@@ -13,6 +13,7 @@ from mlflow.tracking import MlflowClient
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
+LOCKED_SECONDS = 20.0  # as long as MLflow waits
 # What a database or a server says, and what that means. The first that is found counts.
 _REASONS = (
     ("database or disk is full", "the disk is full; make room"),
@@ -20,8 +21,12 @@ _REASONS = (
     ("database is locked", "another program has locked it; end that, or try again when it has ended"),
     ("not a database", "it is damaged; move the file away to start a new store"),
     ("malformed", "it is damaged; move the file away to start a new store"),
+    ("disk I/O error", "it cannot be written; look at the disk, and at limits of the size of files"),
     ("unable to open", "it cannot be opened; look at the folder and its permissions"),
-    ("_alembic_tmp_", "it was left half made by an earlier failure; move the file away to start a new store"),
+    (
+        "already exists",
+        "it was left half made by an earlier failure; move the file away to start a new store",
+    ),
     ("no such table", "it is not a store of MLflow, or half of one; move the file away to start a new store"),
     (
         "out-of-date database schema",
@@ -95,13 +100,13 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(name.partition("?")[0])
 
 
-def check_sqlite(path: Path, seconds: float = 20.0) -> None:
+def check_sqlite(path: Path) -> None:
     """Try to write to a database: MLflow would try one that cannot be opened ten times, for minutes.
 
     Raises:
-        sqlite3.Error: damaged, read-only, or locked for ``seconds``.
+        sqlite3.Error: it is damaged, read-only, or has been locked for `LOCKED_SECONDS`.
     """
-    with closing(sqlite3.connect(path, timeout=seconds)) as database:
+    with closing(sqlite3.connect(path, timeout=LOCKED_SECONDS)) as database:
         database.execute("BEGIN IMMEDIATE")
         database.execute("SELECT count(*) FROM alembic_version")
         database.rollback()

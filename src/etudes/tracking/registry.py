@@ -23,13 +23,13 @@ from mlflow.types.schema import AnyType
 from etudes.interrupts import held
 from etudes.serving.package import copy_code, requirements
 from etudes.serving.predictor import Answering, Predictor, load_predictor
+from etudes.serving.registered import CHAMPION, registered_name
 from etudes.serving.server import MARK
 from etudes.tracking.failures import GuardedClient, TrackingError
 from etudes.tracking.runs import StudyRun
 
 logger = logging.getLogger(__name__)
 
-CHAMPION = "champion"
 PYFUNC = Path(__file__).parents[1] / "serving" / "pyfunc.py"
 # A picture is a text: base64 is what JSON carries.
 TYPES: dict[str, Any] = {
@@ -39,11 +39,6 @@ TYPES: dict[str, Any] = {
     "picture": DataType.string,
     "json": AnyType(),
 }
-
-
-def registered_name(study: str, embedded_sample: bool) -> str:
-    """Name of a study's registered model."""
-    return f"{study}-sample" if embedded_sample else study
 
 
 def register_predictor(run: StudyRun, folder: Path | None, promote_new_data: bool) -> None:

@@ -10,7 +10,6 @@ import pandas as pd
 from scipy.sparse import csr_matrix, hstack
 from scipy.special import softmax
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
-from sklearn.linear_model import RidgeClassifier
 
 from etudes.benches.classifiers import Majority, on_dev
 from etudes.models import ModelState, register_model
@@ -146,6 +145,8 @@ def train_tfidf(
     parameters: TfidfParameters,
 ) -> Trained:
     """Fit on films with labels, every class at least one; temperature from dev."""
+    from sklearn.linear_model import RidgeClassifier  # half a second that an answer to a user need not cost
+
     features = TfidfFeatures(parameters)
     matrix, labels = features.fit_transform(train_split), train_split["label"].to_numpy()
     balanced = dict(enumerate(class_weights(labels, len(split_card["classes"]), parameters.balance)))

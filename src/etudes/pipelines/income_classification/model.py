@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -20,53 +18,19 @@ from etudes.pipelines.income_classification.people import (
     RANGES,
     parse_questions,
 )
-from etudes.serving.predictor import Column, Predictor
+from etudes.serving.columns import Column, check_names
+from etudes.serving.predictor import Predictor
 from etudes.serving.questions import read_file, read_table, separator_of
+from etudes.serving.rows import rows_of
 
 __all__ = ["Boosting", "IncomePredictor", "LinearClassifier"]
 FILES = (".csv", ".tsv", ".txt", ".data", ".test")
 OPTIONAL = "fnlwgt"  # no model weighs how many Americans a row stands for, so a user need not know it
-EXAMPLES: dict[str, Any] = dict(
-    zip(
-        COLUMNS,
-        zip(
-            *(
-                (
-                    38,
-                    "Private",
-                    0,
-                    "Bachelors",
-                    13,
-                    "Married-civ-spouse",
-                    "Exec-managerial",
-                    "Husband",
-                    "White",
-                    "Male",
-                    0,
-                    0,
-                    45,
-                    "United-States",
-                ),
-                (
-                    23,
-                    MISSING,
-                    0,
-                    "Some-college",
-                    10,
-                    "Never-married",
-                    MISSING,
-                    "Own-child",
-                    "Black",
-                    "Female",
-                    0,
-                    0,
-                    20,
-                    MISSING,
-                ),
-            ),
-            strict=True,
-        ),
-        strict=True,
+EXAMPLES = parse_questions(
+    RawFile(
+        "the examples",
+        b"38,Private,0,Bachelors,13,Married-civ-spouse,Exec-managerial,Husband,White,Male,0,0,45,United-States\n"
+        b"23,?,0,Some-college,10,Never-married,?,Own-child,Black,Female,0,0,20,?",
     )
 )
 
@@ -76,8 +40,8 @@ def _column(name: str) -> Column:
         return Column(name, "whole", required=False, default=0, about="people that the row stands for")
     if name in RANGES:
         low, high = RANGES[name]
-        return Column(name, "whole", low=low, high=high, examples=EXAMPLES[name])
-    return Column(name, "text", default=MISSING, examples=EXAMPLES[name])
+        return Column(name, "whole", low=low, high=high, examples=tuple(EXAMPLES[name].tolist()))
+    return Column(name, "text", default=MISSING, stripped=True, examples=tuple(EXAMPLES[name].tolist()))
 
 
 @register_model("income_classification.predictor")
@@ -109,7 +73,9 @@ class IncomePredictor(Predictor):
         ``adult.data``. In names ``_`` and ``.`` stand for ``-``; a column ``income`` is read over.
         """
         if text.lstrip().startswith(("{", "[")):
-            return super().parse(text)
+            frame = rows_of(text, self.columns, self.usage).rename(columns=_hyphens)
+            check_names(list(frame.columns), self.columns)
+            return frame
         if not names_file(text, FILES):
             return parse_questions(RawFile("the question", text.encode()))
         raw = read_file(text, f"people, one a line: `{FORMAT}`, the income optional")

@@ -30,7 +30,7 @@ def create_pipeline() -> Pipeline:
                  └───────────┴────────────┼──────────┴──────────┘
                           ┌───────────────┴───────────────┐
                       evaluate                  compare_on_little_data
-             metrics, predictions, tables       learning_curve_table and _card
+             metrics, predictions, tables       learning_curve_table, verdict_table
                           └───────────────┬───────────────┘
                                        report ─ figures, report, predictor
     """
@@ -52,20 +52,17 @@ def create_pipeline() -> Pipeline:
             ),
             evaluate(
                 "evaluation.compare_on_little_data",
-                *("learning_curve_table", "advantage_table", "learning_curve_card"),
+                *("learning_curve_table", "advantage_table", "verdict_table"),
             ),
             draw(
                 *("report.scores", "report.descent", "report.stages", "report.effects", "report.roc"),
-                *("report.calibration", "report.groups"),
+                "report.calibration",
                 curve_accuracy="report.curve_of",
                 curve_log_loss=set_to("report.curve_of", metric="log_loss"),
                 gain_accuracy=set_to("report.curve_of", kind="advantage"),
                 gain_log_loss=set_to("report.curve_of", kind="advantage", metric="log_loss"),
             ),
-            page(
-                *("report.best_two", "report.verdicts", "report.penalties", "report.training"),
-                *("report.rates", "report.gaps", "report.mistakes"),
-            ),
+            page("report.best_two", "report.rates", "report.gaps", "report.mistakes"),
             predictor("model.IncomePredictor"),
         ],
     )

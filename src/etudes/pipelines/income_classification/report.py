@@ -8,17 +8,14 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from etudes.assembly import left_out
 from etudes.benches import classifiers
 from etudes.pipelines.income_classification.parameters import EvaluationParameters
 from etudes.pipelines.income_classification.people import ANSWERS, LABELS
-from etudes.reporting import metric_bars, reliability_diagram
-from etudes.reporting.charts import bars, lines, points
-from etudes.study import load_study
+from etudes.reporting import figures
+from etudes.reporting.charts import bars, lines
+from etudes.study import Study
 
 STRONGEST = 24  # effects shown
-STUDY = load_study("income_classification")
-NAMES = {"gaussian": "The Gaussian model", "naive_bayes": "Naive Bayes", "log_loss": "log-loss"}
 RATES = {
     "base_rate": "truly above",
     "accuracy": "accuracy",
@@ -29,13 +26,15 @@ RATES = {
 }
 
 
-def scores(metrics: dict[str, float]) -> go.Figure:
+def scores(study: Study, metrics: dict[str, float]) -> go.Figure:
     """Accuracy of every variant beside the references."""
-    references = [r for r in STUDY.references if r.metric == STUDY.metric]
-    return metric_bars(metrics, STUDY.metric, STUDY.variants, STUDY.baseline, references)
+    references = [r for r in study.references if r.metric == study.metric]
+    return figures.metric_bars(metrics, study.metric, study.variants, study.baseline, references)
 
 
-def curve_of(learning_curve_table: pd.DataFrame, kind: str = "score", metric: str = "accuracy") -> go.Figure:
+def curve_of(
+    study: Study, learning_curve_table: pd.DataFrame, kind: str = "score", metric: str = "accuracy"
+) -> go.Figure:
     """One metric of the learning curve, or what the generative methods gain in it."""
     table = learning_curve_table
     title, unit = {
@@ -54,7 +53,7 @@ def curve_of(learning_curve_table: pd.DataFrame, kind: str = "score", metric: st
         by="name",
         low="low",
         high="high",
-        order=STUDY.variants,
+        order=study.variants,
         levels={"equal": 0.0} if kind == "advantage" else None,
         log_x=True,
         empty="No linear variant was trained, or there are too few people.",
@@ -110,32 +109,17 @@ def effects(effect_table: pd.DataFrame) -> go.Figure:
     return bars(shown, title, unit, "column", x="logistic", y="feature", low="low", high="high", empty=gone)
 
 
-def roc(predictions: pd.DataFrame) -> go.Figure:
+def roc(study: Study, predictions: pd.DataFrame) -> go.Figure:
     """True against false positive rate over all thresholds."""
-    tables = []
-    for name, part in predictions.groupby("variant", sort=False):
-        false, true = roc_points(part["p_above"].to_numpy(), (part["truth"] == LABELS[1]).to_numpy())
-        tables.append(pd.DataFrame({"x": false, "y": true, "by": name}))
-    x, y = "false positive rate (fraction)", "true positive rate (fraction)"
-    return lines(pd.concat(tables), "ROC curves", x, y, by="by", order=STUDY.variants, marks=False)
+    parts = predictions.groupby("variant", sort=False)
+    found = {str(n): (p["p_above"].to_numpy(), (p["truth"] == LABELS[1]).to_numpy()) for n, p in parts}
+    return figures.roc_curves(found, study.variants)
 
 
-def roc_points(scores: np.ndarray, positive: np.ndarray, most: int = 300) -> tuple[np.ndarray, np.ndarray]:
-    """False and true positive rates (T,) at falling thresholds, from (0, 0) to (1, 1); at most about ``most`` points."""
-    order = np.argsort(-scores, kind="stable")
-    last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))  # of each group of equal scores
-    hits, false = np.cumsum(positive[order])[last], np.cumsum(~positive[order])[last]
-    keep = np.unique(np.linspace(0, len(last) - 1, min(most, len(last))).round().astype(int))
-    return (
-        np.append(0.0, false[keep] / max(1, (~positive).sum())),
-        np.append(0.0, hits[keep] / max(1, positive.sum())),
-    )
-
-
-def calibration(predictions: pd.DataFrame, evaluation: EvaluationParameters) -> go.Figure:
+def calibration(study: Study, predictions: pd.DataFrame, evaluation: EvaluationParameters) -> go.Figure:
     """Share above 50K against the probability given to it, in bins of equal width."""
     found = {}
-    for name, part in predictions[predictions["variant"] != STUDY.baseline].groupby("variant", sort=False):
+    for name, part in predictions[predictions["variant"] != study.baseline].groupby("variant", sort=False):
         above = part.assign(
             bin=np.minimum((part["p_above"] * evaluation.bins).astype(int), evaluation.bins - 1),
             above=part["truth"] == LABELS[1],
@@ -143,25 +127,10 @@ def calibration(predictions: pd.DataFrame, evaluation: EvaluationParameters) -> 
         table = above.agg(confidence=("p_above", "mean"), accuracy=("above", "mean"), count=("id", "size"))
         found[str(name)] = table.astype({"count": int})
     title = "Of those given a probability, how many are above?"
-    figure = reliability_diagram(found, variants=STUDY.variants, title=title)
+    figure = figures.reliability_diagram(found, variants=study.variants, title=title)
     return figure.update_layout(
         xaxis_title_text="probability of > 50K (fraction)", yaxis_title_text="truly > 50K (fraction)"
     )
-
-
-def groups(group_table: pd.DataFrame, metrics: dict[str, float]) -> go.Figure:
-    """Rates of each group, of the variant with the best accuracy."""
-    rows = _of_best(group_table, metrics)
-    table = pd.DataFrame(
-        [
-            {"x": row[rate], "y": f"{row['attribute']}: {row['group']}", "by": RATES[rate]}
-            for rate in ("positive_rate", "tpr", "fpr", "base_rate")
-            for row in rows.to_dict("records")
-        ],
-        columns=["x", "y", "by"],
-    )
-    empty = "No group has enough people."
-    return points(table, "Groups side by side", "rate (fraction)", "group", by="by", size=11, empty=empty)
 
 
 def _of_best(table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
@@ -172,57 +141,6 @@ def _of_best(table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
 def best_two(comparison_card: dict[str, Any]) -> str:
     """The two best variants, person by person."""
     return classifiers.say_best_two(comparison_card, "people", "accuracy", digits=4)
-
-
-def verdicts(learning_curve_card: dict[str, Any]) -> str:
-    """What the learning curve says of the claim, one paragraph a generative method."""
-    found = learning_curve_card["verdicts"]
-    if not found:
-        return "Not asked here: no generative variant was trained beside logistic regression."
-    names = dict.fromkeys(verdict["name"] for verdict in found)
-    said = {name: " ".join(_verdict(v) for v in found if v["name"] == name) for name in names}
-    return "\n\n".join(f"**{NAMES[name]}.** {text}" for name, text in said.items())
-
-
-def _verdict(verdict: dict[str, Any]) -> str:
-    def at(sizes: list[int]) -> str:
-        return f"at {', '.join(f'{size:,}' for size in sizes)} people"
-
-    metric = NAMES.get(verdict["metric"], verdict["metric"])
-    if verdict["holds"]:
-        text = f"In {metric} the claim holds with little data: better than logistic regression {at(verdict['better_at'])}"
-    elif verdict["better_at"]:
-        text = f"In {metric} it is not certainly better with the least data, but {at(verdict['better_at'])}"
-    else:
-        text = f"In {metric} the claim does not hold here: nowhere certainly better than logistic regression"
-    worse = verdict["worse_at"]
-    text += f", certainly worse {at(worse)}" if worse else ", and nowhere certainly worse"
-    if verdict["crossing"] is not None:
-        text += f"; on average the lead is lost at about {verdict['crossing']:,.0f} people"
-    return text + "."
-
-
-def penalties(learning_curve_card: dict[str, Any]) -> pd.DataFrame:
-    """The median penalty that each method chose at each size."""
-    rows = pd.DataFrame(learning_curve_card["penalties"], columns=["method", "size", "penalty"])
-    table = rows.pivot_table(index="size", columns="method", values="penalty").reset_index()
-    return table.rename(columns={"size": "training people"}).convert_dtypes().rename_axis(columns=None)
-
-
-def training(logistic_history: dict[str, Any], boosting_history: dict[str, Any]) -> str:
-    """Where the descent ended, and how many trees were kept."""
-    parts = []
-    if not left_out(logistic_history):
-        last = logistic_history["epochs"][-1]
-        parts.append(
-            f"**Logistic regression.** Dev chose the penalty {logistic_history['penalty']:g}. After {last['epoch']:.0f} "
-            f"epochs gradient descent is {last['excess_loss']:.1e} of the loss above the minimum, and no weight is further "
-            f"than {logistic_history['largest_weight_difference']:.1e} nats per standard deviation from the minimum's."
-        )
-    if not left_out(boosting_history):
-        kept, grown = boosting_history["trees"], len(boosting_history["epochs"])
-        parts.append(f"**Boosting.** {kept} of {grown} trees are kept, where the dev loss is least.")
-    return "\n\n".join(parts)
 
 
 def rates(group_table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
@@ -240,21 +158,11 @@ def rates(group_table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["group", "people", *RATES.values()])
 
 
-def gaps(gap_table: pd.DataFrame, metrics: dict[str, float]) -> str:
-    """The gaps of sex in words; those of race are in the table, for some groups are small."""
+def gaps(gap_table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
+    """What the other sex has less or more than the larger group, of the best variant."""
     rows = _of_best(gap_table, metrics)
-    found: dict[Any, Any] = {row["rate"]: row for row in rows[rows["attribute"] == "sex"].to_dict("records")}
-    if not found:
-        return "Too few people of one sex for a comparison."
-
-    def gap(rate: str) -> str:
-        return "{gap:+.3f} [{low:+.3f}, {high:+.3f}]".format(**found[rate])
-
-    return (
-        f"**{found['tpr']['group']} less {found['tpr']['reference']}.** Answered > 50K: {gap('positive_rate')}, where the truth "
-        f"differs by {gap('base_rate')}. Of those truly above, found: {gap('tpr')}. Of those below, taken for above: "
-        f"{gap('fpr')}. Mean probability less truth: {gap('calibration_gap')}."
-    )
+    rows = rows[rows["attribute"] == "sex"]
+    return rows[["rate", "group", "reference", "gap", "low", "high"]].replace({"rate": RATES})
 
 
 def mistakes(
