@@ -141,10 +141,6 @@ def run(**options: Any) -> Any:
             near = get_close_matches(name, sorted(known), n=1)
             hint = f"did you mean '{near[0]}'?" if near else "`kedro studies` lists them"
             raise click.UsageError(f"There is no pipeline '{name}'; {hint}")
-    if options["runner"]:
-        from etudes.hooks import check_runner
-
-        check_runner(options["runner"])
     return kedro_run.callback(**options)  # type: ignore[misc]
 
 

@@ -64,8 +64,8 @@ class TrackingHook:
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
-        # Not after_node_run: Kedro saves a node's outputs after that, and the file would be the previous run's.
         interrupts.check()
+        # Not after_node_run: Kedro saves a node's outputs after that, and the file would be the previous run's.
         name, _, short = dataset_name.partition(".")
         run = self._runs.get(name)
         if run is not None:

@@ -123,7 +123,8 @@ def _log_model(run: StudyRun, predictor: Predictor, folder: Path) -> str:
     example = predictor.example()
     signature = infer_signature(example, predictor.predict(example))
     requirements = [f"{package}=={version(package)}" for package in REQUIREMENTS]
-    with tempfile.TemporaryDirectory() as temporary:
+    # Beside the predictor, where the next run of the study clears what a kill leaves.
+    with tempfile.TemporaryDirectory(prefix=".version.", suffix=".tmp", dir=folder.parent) as temporary:
         path = Path(temporary) / "model"
         mlflow.pyfunc.save_model(
             path,
