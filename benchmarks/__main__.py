@@ -19,6 +19,8 @@ BENCHMARKS = {
     "hooks": ("benchmarks.commands", "hooks"),
     "node": ("benchmarks.commands", "node"),
     "startup": ("benchmarks.commands", "startup"),
+    "scale": ("benchmarks.scale", "scale"),
+    "commands": ("benchmarks.typed", "typed"),
     "fit": ("benchmarks.training", "fit_against_plain_loop"),
     "tfidf": ("benchmarks.linear", "tfidf_against_scikit_learn"),
     "meta": ("benchmarks.meta", "updates_against_a_loop_over_tasks"),

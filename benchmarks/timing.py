@@ -42,8 +42,9 @@ def _processor_seconds() -> float:
 
 
 def child_environment() -> dict[str, str]:
-    """The environment of a fresh process: nobody's tracker or outputs, no network."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "ETUDES_", "KEDRO_"))}
+    """The environment of a fresh process: nobody's tracker or outputs, no network, byte code kept."""
+    left_out = ("MLFLOW_", "ETUDES_", "KEDRO_", "PYTHONDONTWRITEBYTECODE")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
     return {
         **environment,
         "HF_HUB_OFFLINE": "1",

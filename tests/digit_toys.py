@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etudes.digits.files import ingest_digits, split_digits
+from etudes.digits.files import ingest, split
 from etudes.digits.parameters import DigitSplitParameters
 from etudes.examples import Examples
 from etudes.forms.raw import RawFile
@@ -32,8 +32,8 @@ def splits(
     n_train: int = 100, n_test: int = 40, side: int = 8
 ) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
     """Train, dev, test and their card. Shared: tests only read them."""
-    train, test, _ = ingest_digits(*raw_files(n_train, n_test, side).values())
-    return split_digits(train, test, SPLIT)
+    train, test, _ = ingest(*raw_files(n_train, n_test, side).values())
+    return split(train, test, SPLIT)
 
 
 @cache

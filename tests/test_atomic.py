@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from etudes.atomic import atomic_file, atomic_folder, recover_folder, remove_debris
+from projects import within
 
 
 def names(folder: Path) -> list[str]:
@@ -177,7 +178,7 @@ SAVES = 105
 
 
 def save_folders(path: Path, number: int, start: Any, failures: Any) -> None:
-    start.wait(timeout=60)
+    start.wait(timeout=within(60))
     for index in range(SAVES):
         try:
             with atomic_folder(path) as temporary:
@@ -188,7 +189,7 @@ def save_folders(path: Path, number: int, start: Any, failures: Any) -> None:
 
 
 def save_files(path: Path, number: int, start: Any, failures: Any) -> None:
-    start.wait(timeout=60)
+    start.wait(timeout=within(60))
     for index in range(SAVES):
         try:
             with atomic_file(path) as temporary:
@@ -210,13 +211,13 @@ def test_concurrent_saves_all_succeed_and_leave_one_whole_result(
     ]
     for writer in writers:
         writer.start()
-    start.wait(timeout=60)
+    start.wait(timeout=within(60))
     while any(writer.is_alive() for writer in writers):
         recover_folder(path)
         if save is save_files and path.exists():
             assert len(set(path.read_text().split(" ")[::2])) <= 2, "one writer's text and the empty end"
     for writer in writers:
-        writer.join(timeout=60)
+        writer.join(timeout=within(60))
     assert failures.empty(), failures.get()
     assert names(tmp_path) == ["result"]
     if save is save_folders:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from projects import STUDY, kedro, make_project, quiet_environment
+from projects import STUDY, kedro, make_project, quiet_environment, within
 
 pytestmark = pytest.mark.slow
 
@@ -184,6 +184,7 @@ def test_bad_file_ends_in_one_message_and_keeps_earlier_outputs(own: Path, case:
             "genre_clasification.tfidf.balance=1",
             ("genre_clasification", "did you mean 'genre_classification'"),
         ),
+        ("vae.mlp.latent=3", ("'vae'", "does not run here", f"{STUDY} or run")),
         ("run.sead=1", ("run.sead", "is not a parameter")),
         (f"{STUDY}.bilstm.fit.learning_rate=-0.1", (f"{STUDY}.bilstm.fit.learning_rate", "greater than 0")),
     ],
@@ -285,11 +286,11 @@ def test_interrupt_ends_the_mlflow_run_as_killed(own: Path) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     checkpoint = own / "data" / "06_models" / "mine" / STUDY / "checkpoints" / "bilstm" / "checkpoint.pt"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + within(120)
     while not checkpoint.exists() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=within(60))
     assert process.returncode == 130, stdout + stderr
     assert "Interrupted" in stderr and "Traceback" not in stderr
     client = MlflowClient(f"sqlite:///{own / 'mlflow.db'}")

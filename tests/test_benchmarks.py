@@ -20,7 +20,7 @@ from benchmarks.memory import short
 from benchmarks.sample import Sample, changed, load_sample
 from benchmarks.table import Row, at_least, at_most, render
 from benchmarks.timing import interleaved
-from benchmarks.trivial import STUDY, make_trivial_project
+from benchmarks.trivial import STUDY, add_copies, make_project, make_trivial_project
 
 from etudes.training.fit import fit
 from projects import kedro
@@ -111,3 +111,20 @@ def test_bare_project_runs_the_same_study_untracked(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert (project / f"data/07_model_output/base/{STUDY}/metrics.json").exists()
     assert not (project / "mlflow.db").exists()
+
+
+def test_a_copied_study_is_a_study_of_its_own_in_every_environment(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    pipelines, conf = project / "src" / "etudes" / "pipelines", project / "conf"
+    before = {path.name for path in pipelines.iterdir()}
+    total = len(list(pipelines.glob("*/study.toml"))) + 2
+    add_copies(project, "gan_digits", total)
+    copies = sorted({path.name for path in pipelines.iterdir()} - before)
+    assert len(copies) == 2 and len(list(pipelines.glob("*/study.toml"))) == total
+    for name in copies:
+        source = "".join(path.read_text() for path in (pipelines / name).rglob("*.py"))
+        assert f"etudes.pipelines.{name}." in source
+        assert source.replace(name, "").count("gan_digits") == 0
+        for original in conf.rglob("gan_digits.yml"):
+            copied = original.with_name(f"{name}.yml")
+            assert copied.read_text() == original.read_text().replace("gan_digits", name)

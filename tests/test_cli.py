@@ -83,21 +83,29 @@ def test_viz_builds_without_a_browser_and_shows_stages(finished_project: Path, t
     assert preview["preview_type"] == "PlotlyPreview" and preview["preview"]["data"]
 
 
+@pytest.mark.heavy
 def test_record_writes_spread_over_seeds_and_tables_follow(project: Path) -> None:
     chosen = project / "conf" / "test" / "parameters" / f"{STUDY}.yml"
     chosen.write_text(chosen.read_text() + "  variants: [majority, tfidf]\n")
     (project / "docs" / "results").mkdir(parents=True)
     (project / "README.md").write_text(f"<!-- results:{STUDY} -->\nold\n<!-- /results -->\n")
-    done = kedro(project, "record", STUDY, "--env=test", "--seeds=2")
+    done = kedro(project, "record", STUDY, "--env=test", "--seeds=1")
     assert done.returncode == 0, done.stdout + done.stderr
+    ended = project / "data" / "records" / "seed_0" / "runs" / "test" / f"{STUDY}.json"
+    made = ended.stat().st_mtime_ns
+    done = kedro(project, "record", STUDY, "--env=test", "--seeds=2", "--resume")
+    assert done.returncode == 0 and ended.stat().st_mtime_ns == made, done.stdout + done.stderr
     record = json.loads((project / "docs" / "results" / f"{STUDY}.json").read_text())
     assert record["seeds"] == [0, 1] and len(record["wall_seconds"]) == 2
     assert record["metrics"]["tfidf.accuracy"]["n"] == 2
     assert record["metrics"]["majority.accuracy"]["std"] == 0.0
+    assert len(record["metrics"]["tfidf.accuracy"]["tests"]) == 2 and record["chosen"] == ["tfidf", "tfidf"]
+    done = kedro(project, "record", STUDY, "--env=test", f"--merge={ended.parents[2]}")
+    assert done.returncode == 1 and "the record holds seed 0 already" in done.stderr
     assert record["resources"]["tfidf"]["seconds"] > 0
     assert kedro(project, "tables", "--check").returncode == 1
     assert kedro(project, "tables").returncode == 0
-    assert "| `tfidf` |" in (project / "README.md").read_text()
+    assert "| `tfidf`, chosen on dev |" in (project / "README.md").read_text()
     assert kedro(project, "tables", "--check").returncode == 0
     assert not (project / "mlflow.db").exists() or "champion" not in kedro(project, "studies").stdout
 
@@ -119,7 +127,7 @@ def readme_commands() -> list[str]:
 @pytest.mark.parametrize(
     "command",
     [
-        c
+        pytest.param(c, marks=[pytest.mark.heavy] if c.startswith("kedro run") else [])
         for c in readme_commands()
         if not any(word in c for word in ("--env=full", "fetch", "predict", "tables"))
     ],

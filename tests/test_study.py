@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from etudes.study import load_study
+from etudes.study import Headline, Reference, Study, _wrong_numbers, load_study
 
 
 @pytest.mark.parametrize(
@@ -26,3 +28,37 @@ def test_a_card_says_which_scores_may_be_compared() -> None:
         "dev_fingerprint": "abc",
         "embedded_sample": False,
     }
+
+
+PAPER = Reference("A paper", "accuracy", 0.8, "Journal", True)
+BLOG = replace(PAPER, name="A blog", like_for_like=False, differs="other split")
+
+
+@pytest.fixture
+def study() -> Study:
+    return load_study("genre_classification")
+
+
+@pytest.mark.parametrize(
+    ("references", "headlines", "message"),
+    [
+        ((PAPER, BLOG), (Headline("accuracy", reference="A blog"), Headline("macro_f1")), ""),
+        ((replace(BLOG, differs=""),), (), "'A blog': differs = '', expected other data, other split"),
+        ((replace(PAPER, differs="other data"),), (), "expected nothing, as it is like for like"),
+        ((replace(PAPER, variant="nobody"),), (), "variant = 'nobody' is none of the study's"),
+        ((), (Headline("furlongs"),), "headline 'furlongs' is none of metrics"),
+        ((PAPER,), (Headline("accuracy", reference="A blog"),), "there is no reference 'A blog'"),
+        ((PAPER,), (Headline("macro_f1", reference="A paper"),), "there is no reference 'A paper'"),
+        ((), (Headline("macro_f1"),), "expected the primary metric 'accuracy'"),
+    ],
+)
+def test_headlines_and_references_agree(
+    study: Study, references: tuple[Reference, ...], headlines: tuple[Headline, ...], message: str
+) -> None:
+    found = _wrong_numbers(replace(study, references=references, headlines=headlines))
+    assert message in found and bool(found) == bool(message)
+
+
+def test_a_reference_says_in_words_how_like_it_is() -> None:
+    assert (PAPER.likeness, BLOG.likeness) == ("like for like", "other split")
+    assert replace(BLOG, differs="").likeness == "not like for like"

@@ -7,9 +7,9 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Callable
-from difflib import get_close_matches
+from collections.abc import Callable, Collection, Iterable
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,13 +17,16 @@ import click
 from kedro.framework.cli.pipeline import create_pipeline, delete_pipeline
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError, env_option
+from kedro.framework.project import pipelines
 from kedro.utils import find_kedro_project
 
 from etudes import interrupts
 from etudes.config import tracking_uri
 from etudes.errors import is_disk_full
+from etudes.plugins import MLFLOW_COMMANDS
 from etudes.sources.commands import data
-from etudes.study import PIPELINES_FOLDER
+from etudes.study import FIELDS, PIPELINES_FOLDER, STAGES, study_names
+from etudes.suggestions import hint, near_names, paths_of
 from etudes.threads import wait_briefly
 
 wait_briefly()  # before any library is loaded
@@ -133,27 +136,144 @@ def _log_to_file() -> Path | None:
     return path
 
 
-def run(**options: Any) -> Any:
-    """Kedro's ``run``, once the names of the pipelines are known to be right: Kedro would report an import error."""
-    known = {path.parent.name for path in PIPELINES_FOLDER.glob("*/__init__.py")} | {"__default__"}
-    for name in [*options["pipelines"], *([options["pipeline"]] if options["pipeline"] else [])]:
-        if name not in known:
-            near = get_close_matches(name, sorted(known), n=1)
-            hint = f"did you mean '{near[0]}'?" if near else "`kedro studies` lists them"
-            raise click.UsageError(f"There is no pipeline '{name}'; {hint}")
+def run(all_: bool, **options: Any) -> Any:
+    """Kedro's ``run``, once what it was asked for is known to exist: Kedro loads every study to find that out."""
+    names = [*options["pipelines"], *filter(None, [options["pipeline"]])]
+    check_names("pipeline", names, [*_packages(), "__default__"])
+    check_names("namespace", [name.partition(".")[0] for name in options["namespaces"]], study_names())
+    check_names("tag", options["tags"], [*STAGES, *FIELDS, "gpu"], listed=True)
+    check_environment(options["env"], options["conf_source"])
+    if all_ and names:
+        raise click.UsageError("--all runs all studies; leave it out, or --pipelines")
+    chosen = ("pipelines", "pipeline", "namespaces", "tags", "node_names")
+    ends = ("from_nodes", "to_nodes", "from_inputs", "to_outputs")
+    if not all_ and not any(options[name] for name in (*chosen, *ends)):
+        studies = study_names()
+        raise click.UsageError(
+            f"This would run all {len(studies)} studies: {', '.join(studies)}. "
+            "Name one, --pipelines=NAME, or say --all"
+        )
+    if options["runner"]:
+        from etudes.hooks import check_runner
+
+        check_runner(options["runner"])
+    if options["params"]:
+        _check_parameters(names, options)
+    nodes = [*options["node_names"], *options["from_nodes"], *options["to_nodes"]]
+    if nodes and names:
+        pipelines.set_requested(names)  # as Kedro does next; they are loaded once
+        check_names("node", nodes, [node.name for name in names for node in pipelines[name].nodes])
     return kedro_run.callback(**options)  # type: ignore[misc]
+
+
+def check_names(kind: str, names: Iterable[str], known: Collection[str], listed: bool = False) -> None:
+    """Refuse a name that does not exist, with what was probably meant, and with all there is where that is ``listed``.
+
+    Raises:
+        click.UsageError: the first one that is not ``known``.
+    """
+    for name in names:
+        if name not in known:
+            near = near_names(name, known, 1)
+            more = f" There are: {', '.join(known)}" if near and listed else ""
+            if kind in ("study", "pipeline"):
+                more = " (`kedro studies` lists them)"
+            raise click.UsageError(f"There is no {kind} '{name}'; {hint(near, known)}{more}")
+
+
+def check_environment(env: str | None, conf_source: str | None = None) -> None:
+    """Refuse an environment that has no folder in the configuration.
+
+    Raises:
+        click.UsageError: with those there are.
+    """
+    folder = Path(conf_source) if conf_source else project_path() / "conf"
+    env = env or os.environ.get("KEDRO_ENV")
+    if env and folder.is_dir():  # an archive is opened by Kedro alone
+        there = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")
+        check_names(f"environment in {folder}:", [env], there, listed=True)
+
+
+def _packages() -> list[str]:
+    return sorted(path.parent.name for path in PIPELINES_FOLDER.glob("*/__init__.py"))
+
+
+def _check_parameters(studies: list[str], options: dict[str, Any]) -> None:
+    """The names in ``--params``. A hook checks them with their values, once all that a run needs was loaded."""
+    from etudes import hooks
+    from etudes.config import EtudesConfigLoader
+    from etudes.settings import CONFIG_LOADER_ARGS
+
+    source, given = options["conf_source"] or str(project_path() / "conf"), options["params"]
+    configured = EtudesConfigLoader(source, env=options["env"], **CONFIG_LOADER_ARGS)["parameters"]
+    hooks.check_names(configured, given, studies)
+    if set(paths_of(given)) - set(paths_of(configured)):  # the types of a study know for certain
+        loader = EtudesConfigLoader(source, env=options["env"], runtime_params=given, **CONFIG_LOADER_ARGS)
+        hooks.check_parameters(loader["parameters"], given, set(given) & set(study_names()))
 
 
 cli.add_command(
     click.Command(
         "run",
-        params=kedro_run.params,
+        params=[
+            *kedro_run.params,
+            click.Option(["--all", "all_"], is_flag=True, help="Run all studies, one after the other."),
+        ],
         callback=one_message(run),
         help="Run a study: kedro run --pipelines=NAME[,NAME] [--env=full] [--params=run.seed=1].",
         context_settings=CONTEXT_SETTINGS,
     )
 )
 cli.add_command(data)
+
+
+class _Mlflow(click.Group):
+    """kedro-mlflow's commands with an ``ui`` of our own; the plugin is loaded for the others only."""
+
+    def _plugin(self) -> click.Group:
+        return import_module(MLFLOW_COMMANDS).mlflow_commands
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self._plugin().list_commands(ctx)})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        return super().get_command(ctx, name) or self._plugin().get_command(ctx, name)
+
+
+@cli.group(cls=_Mlflow)
+def mlflow() -> None:
+    """MLflow in this project."""
+
+
+@mlflow.command()
+@env_option
+@click.option("--host", "-h", default=None, help="Address to listen on; default: that of mlflow.yml.")
+@click.option("--port", "-p", type=int, default=None, help="Port to listen on; default: that of mlflow.yml.")
+@click.option(
+    "--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes that answer."
+)
+@click.option(
+    "--open/--no-open", "browse", default=None, help="Open a browser; by default where there is a desktop."
+)
+@one_message
+def ui(env: str | None, host: str | None, port: int | None, workers: int, browse: bool | None) -> None:
+    """Show the runs in a browser, until Ctrl-C."""
+    check_environment(env)
+    from etudes.config import EtudesConfigLoader
+    from etudes.settings import CONFIG_LOADER_ARGS
+    from etudes.tracking.ui import serve
+
+    folder = project_path()
+    settings = EtudesConfigLoader(str(folder / "conf"), env=env, **CONFIG_LOADER_ARGS)["mlflow"]
+    uri = settings.get("server", {}).get("mlflow_tracking_uri") or tracking_uri(folder)
+    place = settings.get("ui", {})
+    if browse is None:
+        desktop = (
+            sys.platform in ("win32", "darwin") or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+        )
+        browse = desktop and sys.stdout.isatty()
+    host, port = host or place.get("host", "127.0.0.1"), port or int(place.get("port", 5000))
+    serve(uri, folder / "mlartifacts", host, port, workers, browse)
 
 
 @cli.group()
@@ -254,11 +374,10 @@ def predict(
     studies that generate or play; or JSON with named fields. Without --env the model trained on the embedded sample
     answers, with --env=full the one trained on the public data.
     """
+    check_names("study", [study], study_names())
+    check_environment(env)
     from etudes.serving.ask import ask
-    from etudes.study import study_names
 
-    if study not in study_names():
-        raise click.UsageError(f"There is no study '{study}'. `kedro studies` lists them.")
     click.echo(ask(project_path(), study, text, env, model_version, output, overwrite))
 
 
@@ -268,19 +387,28 @@ def predict(
     "--seeds", default=3, show_default=True, type=click.IntRange(1, 100), help="Runs, with seeds 0, 1, ..."
 )
 @click.option("--params", default="", help="Further parameters, as for kedro run.")
+@click.option("--resume", is_flag=True, help="Run only the seeds that did not end before with the same code.")
+@click.option(
+    "--merge",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=None,
+    help="Run nothing: add the outputs of one further seed, data/records/seed_K, to the record.",
+)
 @env_option
 @one_message
-def record(study: str, seeds: int, params: str, env: str | None) -> None:
+def record(study: str, seeds: int, params: str, resume: bool, merge: Path | None, env: str | None) -> None:
     """Repeat a study over seeds and write docs/results/STUDY.json; registers nothing.
 
     Each seed runs in a fresh process. The tables in the READMEs are made from the recorded file.
     """
-    from etudes.results.record import record_study
-    from etudes.study import study_names
+    check_names("study", [study], study_names())
+    check_environment(env)
+    from etudes.results.record import add_run, record_study
 
-    if study not in study_names():
-        raise click.UsageError(f"There is no study '{study}'. `kedro studies` lists them.")
-    path = record_study(project_path(), study, env or "base", seeds, params)
+    if merge is not None:
+        path = add_run(project_path(), study, env or "base", merge)
+    else:
+        path = record_study(project_path(), study, env or "base", seeds, params, resume)
     click.echo(f"Recorded in {path}")
 
 
@@ -316,6 +444,7 @@ def gallery(output: Path | None, env: str | None) -> None:
 
     It opens from the file system, without a server or a network.
     """
+    check_environment(env)
     from etudes.gallery import write_gallery
 
     site = write_gallery(project_path(), output, env)

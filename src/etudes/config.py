@@ -7,7 +7,8 @@ the environment, so that the embedded sample never overwrites a result on real d
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,11 @@ def outputs_root(project: Path) -> Path:
 
 class EtudesConfigLoader(OmegaConfigLoader):
     """`OmegaConfigLoader` with the project's resolvers: ``etudes.outputs``, ``etudes.raw``, ``etudes.tracking_uri``
-    and ``etudes.artifact_location``.
+    and ``etudes.artifact_location``. It reads each kind of configuration once, and of the studies' files only those of
+    the studies that run, so that the start of a run does not grow with the number of studies.
 
-    ``project`` is the folder they start from; a run sets it to its session's, wherever the configuration is from.
+    ``project`` is the folder they start from; a run says with `start_from` that it is its session's, wherever the
+    configuration is from.
     """
 
     def __init__(self, conf_source: str, env: str | None = None, **kwargs: Any) -> None:
@@ -61,10 +64,31 @@ class EtudesConfigLoader(OmegaConfigLoader):
             "etudes.tracking_uri": lambda: tracking_uri(self.project),
             "etudes.artifact_location": artifact_location,
         }
+        self._read: dict[str, Any] = {}
+        self._left_out: frozenset[str] = frozenset()
         super().__init__(conf_source, env=env, **kwargs)
+
+    def start_from(self, project: Path) -> None:
+        """From now on outputs, store and raw data start from this folder."""
+        self.project = project
+        self._read.clear()
+
+    def leave_out(self, studies: Iterable[str]) -> None:
+        """From now on pass over the files ``catalog/<study>.*`` and ``parameters/<study>.*`` of these studies."""
+        self._left_out = frozenset(studies)
+        self._read.clear()
 
     def __getitem__(self, key: str) -> Any:
         # OmegaConf's resolvers are global: a process with two loaders (two environments) must not mix them up.
         for name, resolver in self._project_resolvers.items():
             OmegaConf.register_new_resolver(name, resolver, replace=True)
-        return super().__getitem__(key)
+        if key in self:  # a value that somebody set goes before the files
+            return super().__getitem__(key)
+        if key not in self._read:
+            self._read[key] = super().__getitem__(key)
+        return deepcopy(self._read[key])  # Kedro changes what it gets
+
+    def _is_valid_config_path(self, path: Path) -> bool:
+        # Kedro asks this of every file that its patterns find. Without the question all files are read, and no harm done.
+        other = path.stem in self._left_out and path.parent.name in ("catalog", "parameters")
+        return not other and super()._is_valid_config_path(path)

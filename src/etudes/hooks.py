@@ -6,7 +6,6 @@ import atexit
 import logging
 import time
 from collections.abc import Iterable
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from etudes import interrupts, study
 from etudes.atomic import remove_debris
 from etudes.config import outputs_root
 from etudes.lock import OutputsLock
+from etudes.suggestions import hint, near_names, near_paths, paths_of
 from etudes.tracking import live
 from etudes.training.session import Session, enter_session
 
@@ -43,18 +43,26 @@ class StudyHook:
         self._started = 0.0
         self._lock: OutputsLock | None = None
 
-    @hook_impl(tryfirst=True)
+    @hook_impl(tryfirst=True)  # a wrong parameter is told before the tracker's library is loaded
     def after_context_created(self, context: Any) -> None:
         self._context = context
-        context.config_loader.project = Path(context.project_path)  # whatever folder `--conf-source` named
+        context.config_loader.start_from(Path(context.project_path))  # whatever folder `--conf-source` named
         # Kedro builds the typed groups next and would report a wrong value in pydantic's words. What a run asked for
         # is known here by a private name only; without it the check happens when the pipeline starts.
         from kedro.framework.project import pipelines
 
-        requested = getattr(pipelines, "_requested_pipelines", None)
+        requested = set(getattr(pipelines, "_requested_pipelines", None) or ())
         if requested:
-            runtime = context.config_loader.runtime_params or {}
-            check_parameters(context.config_loader["parameters"], runtime, requested)
+            loader, others = context.config_loader, set(study.study_names()) - requested
+            runtime = loader.runtime_params or {}
+            if requested <= set(study.study_names()):  # not `__default__`, nor a pipeline of several studies
+                for name in sorted(others & set(runtime)):
+                    run = ", ".join(sorted(requested))
+                    raise ParameterError(
+                        f"--params: '{name}' is a study that does not run here; expected {run} or run"
+                    )
+                loader.leave_out(others)
+            check_parameters(loader["parameters"], runtime, requested)
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
@@ -96,7 +104,7 @@ class StudyHook:
         folder = getattr(model, "_filepath", None)
         checkpoints = Path(folder).parent / "checkpoints" / variant if folder else None
         sink = partial(live.log, node.namespace, variant)
-        enter_session(Session(variant, checkpoints, sink))
+        enter_session(Session(variant, checkpoints, sink, node.namespace))
 
     @hook_impl(trylast=True)
     def after_node_run(self, node: Any) -> None:
@@ -154,21 +162,35 @@ def check_parameters(parameters: dict[str, Any], runtime: dict[str, Any], studie
 
     from etudes.training.parameters import RunParameters
 
-    known = {"run", *study.study_names()}
-    for name in runtime:
-        if name not in known:
-            near = get_close_matches(name, sorted(known))
-            hint = f"did you mean '{near[0]}'?" if near else f"expected one of {', '.join(sorted(known))}"
-            raise ParameterError(f"--params: '{name}' is neither 'run' nor a study; {hint}")
+    studies = sorted(set(studies) & set(study.study_names()))
+    check_names(parameters, runtime, studies)
     models: dict[str, Any] = {"run": RunParameters}
-    models.update(
-        {name: study.parameters_model(name) for name in sorted(set(studies) & set(study.study_names()))}
-    )
+    models.update({name: study.parameters_model(name) for name in studies})
     for name, model in models.items():
         try:
             model.model_validate(parameters.get(name, {}))
         except ValidationError as error:
             raise ParameterError(describe_validation(name, model, error)) from error
+
+
+def check_names(parameters: dict[str, Any], runtime: dict[str, Any], studies: Iterable[str]) -> None:
+    """Refuse runtime parameters outside ``run`` and the studies, which Kedro would pass and nobody read.
+
+    Args:
+        parameters: all that are configured; what was meant is looked for among those of the running ``studies``, or of
+            all where these are none.
+        runtime: what a run was given.
+
+    Raises:
+        ParameterError: with the full name of what was probably meant.
+    """
+    known = ["run", *study.study_names()]
+    for name in sorted(set(runtime) - set(known)):
+        groups = [group for group in ("run", *(studies or known[1:])) if group in parameters]
+        paths = list(paths_of({group: parameters[group] for group in groups}))
+        wanted = next(paths_of({name: runtime[name]}), name)
+        near = near_names(name, known, 1) or near_paths(wanted, paths)
+        raise ParameterError(f"--params: '{wanted}' is neither of 'run' nor of a study; {hint(near, known)}")
 
 
 def describe_validation(name: str, model: Any, error: Any) -> str:
@@ -183,7 +205,7 @@ def describe_validation(name: str, model: Any, error: Any) -> str:
     for item in error.errors():
         place = ".".join([name, *map(str, item["loc"])])
         if item["type"] == "extra_forbidden":
-            lines.append(f"{place} is not a parameter; {_nearest(model, item['loc'])}")
+            lines.append(f"{place} is not a parameter; {_nearest(name, model, item['loc'])}")
         elif item["type"] == "missing":
             lines.append(f"{place} is missing")
         else:
@@ -192,12 +214,23 @@ def describe_validation(name: str, model: Any, error: Any) -> str:
     return "Wrong parameters:\n  " + "\n  ".join(lines) + f"\nMend them in {where}."
 
 
-def _nearest(model: Any, location: tuple[Any, ...]) -> str:
-    """The parameter that was probably meant, among those of the group at ``location``."""
+def _nearest(name: str, model: Any, location: tuple[Any, ...]) -> str:
+    """The parameter that was probably meant: of the group at ``location``, else of the whole tree of ``model``."""
     *groups, wrong = location
-    for group in groups:
-        field = getattr(model, "model_fields", {}).get(group)
-        model = field.annotation if field else None
-    known = sorted(getattr(model, "model_fields", {}))
-    near = get_close_matches(str(wrong), known, n=1)
-    return f"did you mean '{near[0]}'?" if near else f"expected one of {', '.join(known)}"
+    group = model
+    for part in groups:
+        field = getattr(group, "model_fields", {}).get(part)
+        group = field.annotation if field else None
+    known = sorted(getattr(group, "model_fields", {}))
+    near = near_names(str(wrong), known, 1) or near_paths(
+        ".".join(map(str, location)), _paths_of(model, f"{name}.")
+    )
+    return hint(near, known)
+
+
+def _paths_of(model: Any, prefix: str) -> list[str]:
+    """The dotted names of all parameters below a pydantic model."""
+    paths = []
+    for name, field in getattr(model, "model_fields", {}).items():
+        paths += _paths_of(field.annotation, f"{prefix}{name}.") or [f"{prefix}{name}"]
+    return paths

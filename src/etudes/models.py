@@ -6,6 +6,7 @@ only name a class that its study registered.
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,14 @@ from etudes.atomic import atomic_folder, recover_folder
 from etudes.study import Skipped, import_models
 
 FORMAT = 1
+# Classes that several studies use are named after their room in the library; these modules register them.
+LIBRARY = {
+    "tables": ("etudes.benches.tables",),
+    "agents": ("etudes.benches.agents", "etudes.benches.agent_predictor"),
+    "classifiers": ("etudes.benches.classifiers",),
+    "digits": ("etudes.digits.judge", "etudes.digits.vae", "etudes.digits.predictor"),
+    "text": ("etudes.text.continuation",),
+}
 DESCRIPTION = "model.json"
 WEIGHTS = "weights.safetensors"
 
@@ -70,7 +79,7 @@ ModelClass = TypeVar("ModelClass")
 
 
 def register_model(name: str) -> Callable[[type[ModelClass]], type[ModelClass]]:
-    """Class decorator: let models named ``<study>.<class>`` be loaded from disk."""
+    """Class decorator: let models named ``<study>.<class>``, or ``<room>.<class>`` of the library, be loaded from disk."""
 
     def add(cls: type[ModelClass]) -> type[ModelClass]:
         cls.registered_name = name  # type: ignore[attr-defined]
@@ -87,8 +96,12 @@ def registered_class(name: str) -> type[Persistent]:
         ModelFileError: no study registered that name.
     """
     if name not in _registered:
+        room = name.partition(".")[0]
         try:
-            import_models(name.partition(".")[0])
+            for module in LIBRARY.get(room, ()):
+                importlib.import_module(module)
+            if room not in LIBRARY:
+                import_models(room)
         except ValueError as error:
             raise ModelFileError(f"model class '{name}' is unknown: {error}") from error
     if name not in _registered:

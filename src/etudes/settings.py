@@ -2,6 +2,7 @@
 
 from etudes.config import EtudesConfigLoader
 from etudes.hooks import StudyHook
+from etudes.plugins import defer_plugin_commands
 from etudes.tracking.hook import TrackingHook
 
 # `TrackingHook` does what kedro-mlflow's own hook does, per study and lazily (docs/decisions.md says why).
@@ -16,3 +17,6 @@ CONFIG_LOADER_ARGS = {
     # An environment changes single values of a study's parameters; Kedro's default replaces the whole group.
     "merge_strategy": {"parameters": "soft", "mlflow": "soft"},
 }
+
+# Kedro imports its settings before the commands of its plugins.
+defer_plugin_commands()

@@ -2,7 +2,7 @@
 
 A study is a folder ``etudes/pipelines/<name>`` with a ``study.toml`` (what the study is, readable without
 importing it), typed parameters, pure nodes and a pipeline. This module is the one place that knows the stages;
-``tests/test_contract.py`` holds every registered study to it.
+``tests/conformance`` holds every registered study to it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import inspect
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from functools import cache, update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Stage = Literal["ingest", "preprocess", "train", "evaluate", "report"]
 STAGES: tuple[Stage, ...] = ("ingest", "preprocess", "train", "evaluate", "report")
 FIELDS = ("language", "vision", "generative", "adversarial", "reinforcement", "tabular", "adaptation")
+DIFFERENCES = ("other data", "other split", "other measure", "other setting")
 PIPELINES_FOLDER = Path(__file__).parent / "pipelines"
 
 
@@ -29,7 +31,9 @@ PIPELINES_FOLDER = Path(__file__).parent / "pipelines"
 class Reference:
     """A number to measure against.
 
-    ``like_for_like`` is true only where data, split and metric are the same as ours.
+    ``like_for_like`` is true only where data, split and metric are the same as ours; else ``differs`` says in two words
+    what is not (one of `DIFFERENCES`), ``note`` in a sentence. ``variant`` is the one of ours that it is to be put
+    beside, where that is not the chosen one.
     """
 
     name: str
@@ -38,6 +42,32 @@ class Reference:
     source: str
     like_for_like: bool
     note: str = ""
+    differs: str = ""
+    variant: str = ""
+
+    @property
+    def likeness(self) -> str:
+        """``like for like``, or what differs."""
+        return "like for like" if self.like_for_like else self.differs or "not like for like"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A number that the overview shows of a study: a metric, the data that it is of, the reference it stands beside.
+
+    Args:
+        metric: name of the metric.
+        data: which data it is of, in words; the study's source if empty.
+        unit: what its test set counts; the split's unit if empty.
+        rows: which rows of the predictions are its test set, by column; all of the test split if empty.
+        reference: name of the study's reference for this metric, or none.
+    """
+
+    metric: str
+    data: str = ""
+    unit: str = ""
+    rows: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    reference: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,13 +75,15 @@ class RecordedTable:
     """A table of the evaluate stage (``<name>_table``) that `kedro record` keeps, averaged over seeds.
 
     Rows that agree in ``keys`` are the same row of different seeds; ``values`` are the averaged columns. READMEs show
-    the different entries of the key ``across``, if one is named, side by side.
+    the different entries of the key ``across``, if one is named, side by side. ``metrics`` says by
+    an entry of a key which known metric the values of its rows are, where their column is not called so.
     """
 
     name: str
     keys: tuple[str, ...]
     values: tuple[str, ...]
     across: str = ""
+    metrics: Mapping[str, str] = dataclass_field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,6 +93,8 @@ class Study:
     ``metric`` is the primary one on test, ``metrics`` the columns of its result tables (names of
     `etudes.reporting.metric.KNOWN`), ``dev_metric`` the one in the histories that chooses the registered model.
     ``tables`` are recorded beside the metrics. ``support`` names networks that variants need and that are trained but not compared: a backbone, a judge, a victim.
+    ``headlines`` are what the overview shows, the primary metric first. ``agents`` is a recorded table with a row for each of the
+    agents that one run trains of a variant; the tables count these instead of the runs.
     """
 
     name: str
@@ -77,6 +111,18 @@ class Study:
     references: tuple[Reference, ...]
     support: tuple[str, ...] = ()
     tables: tuple[RecordedTable, ...] = ()
+    headlines: tuple[Headline, ...] = ()
+    agents: str = ""
+
+    @property
+    def headline(self) -> Headline:
+        """The one of the primary metric."""
+        return next((h for h in self.headlines if h.metric == self.metric), Headline(self.metric))
+
+    def reference_of(self, headline: Headline) -> Reference | None:
+        """The reference that a headline stands beside."""
+        wanted = (headline.reference, headline.metric)
+        return next((r for r in self.references if (r.name, r.metric) == wanted), None)
 
     @property
     def dev_maximise(self) -> bool:
@@ -146,18 +192,41 @@ def load_study(name: str) -> Study:
         for key in ("data", "metrics", "variants"):
             raw[key] = tuple(raw[key])
         raw["support"] = tuple(raw.get("support", ()))
-        raw["tables"] = tuple(
-            RecordedTable(
-                entry["name"], tuple(entry["keys"]), tuple(entry["values"]), entry.get("across", "")
-            )
-            for entry in raw.get("tables", ())
-        )
+        raw["tables"] = tuple(_recorded_table(entry) for entry in raw.get("tables", ()))
+        raw["headlines"] = tuple(Headline(**entry) for entry in raw.get("headlines", ()))
         study = Study(name=name, references=references, **raw)
     except (KeyError, TypeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{path}: {error}; expected the keys of etudes.study.Study") from error
     if study.field not in FIELDS:
         raise ValueError(f"{path}: field = '{study.field}', expected one of {', '.join(FIELDS)}")
+    if wrong := _wrong_numbers(study):
+        raise ValueError(f"{path}: {wrong}")
     return study
+
+
+def _recorded_table(entry: dict[str, Any]) -> RecordedTable:
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+    return RecordedTable(**values)
+
+
+def _wrong_numbers(study: Study) -> str:
+    """What a study says wrongly of its headlines and references; empty if nothing."""
+    for reference in study.references:
+        if reference.differs not in (("",) if reference.like_for_like else DIFFERENCES):
+            expected = (
+                "nothing, as it is like for like" if reference.like_for_like else ", ".join(DIFFERENCES)
+            )
+            return f"reference '{reference.name}': differs = '{reference.differs}', expected {expected}"
+        if reference.variant not in ("", *study.variants):
+            return f"reference '{reference.name}': variant = '{reference.variant}' is none of the study's"
+    for headline in study.headlines:
+        if headline.metric not in study.metrics:
+            return f"headline '{headline.metric}' is none of metrics = {', '.join(study.metrics)}"
+        if headline.reference and study.reference_of(headline) is None:
+            return f"headline '{headline.metric}': there is no reference '{headline.reference}' for it"
+    if study.headlines and study.headlines[0].metric != study.metric:
+        return f"the first headline is '{study.headlines[0].metric}', expected the primary metric '{study.metric}'"
+    return ""
 
 
 def load_studies() -> list[Study]:

@@ -146,6 +146,38 @@ def test_a_folder_gives_its_files_by_relative_name_when_asked(tmp_path: Path) ->
         folder.read("a/1.png")
 
 
+@pytest.mark.parametrize("suffixes", [[".png"], [".PNG"], ["png"], [".txt", ".Png"]])
+def test_endings_of_a_folder_compare_without_case(tmp_path: Path, suffixes: list[str]) -> None:
+    for name in ("1.png", "2.PNG", "3.Png", "._1.png", ".DS_Store", "4.jpg"):
+        (tmp_path / name).write_bytes(b"1")
+    assert list(RawFolderDataset(source=None, raw=str(tmp_path), suffixes=suffixes).load()) == [
+        "1.png",
+        "2.PNG",
+        "3.Png",
+    ]
+
+
+def test_linked_folders_and_the_home_folder_are_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "1.png").write_bytes(b"1")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "good").symlink_to(tmp_path / "elsewhere")
+    assert list(RawFolderDataset(source=None, raw="~", folder="own").load()) == ["good/1.png"]
+    assert RawFileDataset(source=None, raw="~", file="own/good/1.png").load().content == b"1"
+    (tmp_path / "own" / "bad").symlink_to(tmp_path / "gone")
+    with pytest.raises(DatasetError, match=r"bad: a link to .*gone, where nothing is"):
+        RawFolderDataset(source=None, raw="~", folder="own").load()
+
+
+def test_a_file_whose_name_differs_in_capitals_is_named(tmp_path: Path) -> None:
+    (tmp_path / "TRAIN.CSV").write_bytes(b"1")
+    with pytest.raises(DatasetError, match=r"train\.csv: no such file \(there is TRAIN\.CSV\); check `raw`"):
+        RawFileDataset(source=None, raw=str(tmp_path), file="train.csv").load()
+
+
 def test_a_folder_that_is_missing_or_empty_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"bottle is missing.*by hand from https://www\.mvtec"):
         RawFolderDataset(source="mvtec_ad", raw=str(tmp_path)).load()

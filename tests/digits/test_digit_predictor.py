@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 
 from digit_toys import crisp_splits, fit_settings, run_settings
+from etudes.digits.judge import DigitJudge
 from etudes.digits.parameters import ConvolutionalVAEParameters, JudgeParameters
+from etudes.digits.predictor import DigitPredictor
+from etudes.digits.vae import ConvolutionalDigitVAE
 from etudes.forms.pictures import read_picture
 from etudes.forms.raw import RawFile
 from etudes.models import save_model
-from etudes.pipelines.vae.model import Convolutional, Judge, VAEPredictor
-from etudes.serving.predictor import DrawingPredictor, load_predictor
+from etudes.serving.predictor import load_predictor
 
 CARD = {"variant": "conditional", "embedded_sample": True, "dev_score": -50.0}
 
@@ -32,44 +34,43 @@ class AnyDigit:
 
 
 @pytest.fixture(scope="module")
-def told() -> VAEPredictor:
+def told() -> DigitPredictor:
     train, dev, _ = crisp_splits()
     judge_settings = JudgeParameters(width=4, features=8, dropout=0.0, shift=0, fit=fit_settings(epochs=12))
     vae_settings = ConvolutionalVAEParameters(
         latent=3, width=4, hidden=32, beta=1.0, fit=fit_settings(epochs=15, learning_rate=0.01)
     )
-    judge = Judge.fit(train, dev, judge_settings, run_settings())[0]
-    model = Convolutional.fit("toy", train, dev, vae_settings, run_settings(), conditional=True)[0]
-    return VAEPredictor(model, judge, CARD)
+    judge = DigitJudge.fit(train, dev, judge_settings, run_settings())[0]
+    model = ConvolutionalDigitVAE.fit("toy", train, dev, vae_settings, run_settings(), conditional=True)[0]
+    return DigitPredictor(model, CARD, judge=judge)
 
 
 @pytest.fixture(scope="module")
-def untold(told: VAEPredictor) -> VAEPredictor:
-    return VAEPredictor(AnyDigit(), told.judge, CARD)
+def untold(told: DigitPredictor) -> DigitPredictor:
+    return DigitPredictor(AnyDigit(), CARD, judge=told.judge)
 
 
-def test_every_row_gets_a_picture(told: VAEPredictor) -> None:
-    assert isinstance(told, DrawingPredictor)
+def test_every_row_gets_a_picture(told: DigitPredictor) -> None:
     answer = told.predict(pd.DataFrame({"label": [3, 5], "seed": [0, 0]}))
     assert answer["label"].tolist() == [3, 5]
     picture = read_picture(RawFile("a", base64.b64decode(answer["image"][0])))
     assert picture.shape == (8, 8, 3) and answer["confidence"].between(0, 1).all()
 
 
-def test_the_seed_decides_the_picture(told: VAEPredictor) -> None:
+def test_the_seed_decides_the_picture(told: DigitPredictor) -> None:
     answer = told.predict(pd.DataFrame({"label": [3, 3, 3], "seed": [1, 1, 2]}))
     assert answer["image"][0] == answer["image"][1] != answer["image"][2]
     rows = told.predict(pd.DataFrame({"label": [3, 3]}))
     assert rows["image"][0] != rows["image"][1]
 
 
-def test_a_generator_without_labels_is_asked_until_the_judge_reads_the_digit(untold: VAEPredictor) -> None:
+def test_a_generator_without_labels_is_asked_until_the_judge_reads_the_digit(untold: DigitPredictor) -> None:
     answer = untold.predict(pd.DataFrame({"label": [0, 1, 7], "seed": [0, 0, 0]}))
     assert answer["judged"].tolist() == answer["label"].tolist() == [0, 1, 7]
 
 
 @pytest.mark.parametrize("label", [None, float("nan"), "", " "])
-def test_no_label_is_any_digit(told: VAEPredictor, untold: VAEPredictor, label: object) -> None:
+def test_no_label_is_any_digit(told: DigitPredictor, untold: DigitPredictor, label: object) -> None:
     frame = pd.DataFrame({"label": pd.Series([label] * 8, dtype=object), "seed": range(8)})
     assert told.predict(frame)["label"].nunique() > 2
     answer = untold.predict(frame)
@@ -77,30 +78,25 @@ def test_no_label_is_any_digit(told: VAEPredictor, untold: VAEPredictor, label: 
 
 
 @pytest.mark.parametrize("label", [10, -1, 2.5, "seven", "77"])
-def test_what_is_no_digit_is_refused(told: VAEPredictor, label: object) -> None:
-    with pytest.raises(ValueError, match=r"label in row 0 .* digit from 0 to 9"):
+def test_what_is_no_digit_is_refused(told: DigitPredictor, label: object) -> None:
+    with pytest.raises(ValueError, match=r"label in row 0 is .* a whole number from 0 to 9"):
         told.predict(pd.DataFrame({"label": [label]}))
 
 
-@pytest.mark.parametrize("seed", [-1, 0.5, "x", None])
-def test_what_is_no_seed_is_refused(told: VAEPredictor, seed: object) -> None:
+@pytest.mark.parametrize("seed", [-1, 0.5, "x", True])
+def test_what_is_no_seed_is_refused(told: DigitPredictor, seed: object) -> None:
     with pytest.raises(ValueError, match="seed in row 0"):
         told.predict(pd.DataFrame({"label": [1], "seed": pd.Series([seed], dtype=object)}))
 
 
-def test_a_frame_of_something_else_is_refused(told: VAEPredictor) -> None:
-    with pytest.raises(ValueError, match="expected the columns label"):
-        told.predict(pd.DataFrame({"text": ["7"]}))
-
-
 @pytest.mark.parametrize("text", ["7", " 7 ", '{"seed": 7}', '{"seed": "7", "label": null}'])
-def test_a_seed_on_the_command_line_asks_for_ten_of_each_digit(told: VAEPredictor, text: str) -> None:
+def test_a_seed_on_the_command_line_asks_for_ten_of_each_digit(told: DigitPredictor, text: str) -> None:
     question = told.parse(text)
     assert question["label"].tolist() == [digit for digit in range(10) for _ in range(10)]
     assert question.equals(told.parse("7")) and question["seed"].nunique() == 100
 
 
-def test_a_label_asks_for_the_same_ten_pictures_alone(told: VAEPredictor) -> None:
+def test_a_label_asks_for_the_same_ten_pictures_alone(told: DigitPredictor) -> None:
     alone = told.parse('{"seed": 7, "label": 3}')
     assert alone.equals(told.parse("7")[30:40].reset_index(drop=True))
     answer = told.predict(alone)
@@ -114,7 +110,7 @@ def test_a_label_asks_for_the_same_ten_pictures_alone(told: VAEPredictor) -> Non
     assert np.array_equal(sheet[::scale, ::scale][:, :8], first)
 
 
-def test_a_generator_without_labels_is_asked_for_any_digit(untold: VAEPredictor) -> None:
+def test_a_generator_without_labels_is_asked_for_any_digit(untold: DigitPredictor) -> None:
     question = untold.parse("7")
     assert len(question) == 100 and question["label"].isna().all()
     answer = untold.predict(question.head(10))
@@ -126,19 +122,19 @@ def test_a_generator_without_labels_is_asked_for_any_digit(untold: VAEPredictor)
     ("text", "message"),
     [
         ('{"label": 7', "looks like JSON but is not"),
-        ('{"digit": 7}', "unknown fields digit; expected a seed such as 7"),
+        ('{"digit": 7}', "there is no column 'digit'"),
         ("", "the seed is ''"),
         ("-1", "the seed is '-1'; expected a whole number"),
         ("1e400", "the seed is '1e400'"),
-        ('{"label": 10}', "expected a digit from 0 to 9"),
+        ('{"label": 10}', "expected a whole number from 0 to 9"),
     ],
 )
-def test_broken_wishes_are_refused(told: VAEPredictor, text: str, message: str) -> None:
+def test_broken_wishes_are_refused(told: DigitPredictor, text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         told.parse(text)
 
 
-def test_it_comes_back_as_it_was_saved(told: VAEPredictor, tmp_path: Path) -> None:
+def test_it_comes_back_as_it_was_saved(told: DigitPredictor, tmp_path: Path) -> None:
     save_model(told, tmp_path / "predictor")
     again = load_predictor(tmp_path / "predictor")
     pd.testing.assert_frame_equal(again.predict(told.example()), told.predict(told.example()))

@@ -10,7 +10,7 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from etudes.gallery import Entry, ReportFile, read_recorded
-from etudes.study import FIELDS, STAGES, Reference, Study
+from etudes.study import FIELDS, STAGES, Headline, Reference, Study
 
 EVIL = "<script>window.hacked = 1</script>"
 
@@ -34,7 +34,7 @@ kedro run --pipelines=alpha  # about a minute
 <!-- results:alpha -->
 | variant | accuracy |
 |---|--:|
-| `line` | 0.812 ± 0.004 |
+| `line` | 0.812 [0.804, 0.820] |
 <!-- /results -->
 
 See [details](#details-that-matter), [another study](../beta/README.md), [the house](../../../../docs/house.md),
@@ -73,7 +73,9 @@ def study(name: str, **changes: Any) -> Study:
         variants=("guess", "line", "curve"),
         references=(Reference("A paper", "accuracy", 0.8, "Journal of Things", True),),
     )
-    return replace(made, **changes)
+    made = replace(made, **changes)
+    named = next((r.name for r in made.references if r.metric == made.metric), "")
+    return made if made.headlines else replace(made, headlines=(Headline(made.metric, reference=named),))
 
 
 def record(
@@ -87,8 +89,6 @@ def record(
             "std": 0.01,
             "low": mean - 0.02,
             "high": mean + 0.02,
-            "test_low": mean - 0.015,
-            "test_high": mean + 0.015,
         }
         for variant, mean in scores.items()
     }
@@ -101,6 +101,7 @@ def record(
         "environment": "full",
         "data": {"embedded_sample": False, "source": "made_up"},
         "split": {"train_rows": 1200, "dev_rows": 200, "test_rows": 600},
+        "test_rows": {metric: 600},
         **changes,
     }
 
@@ -108,11 +109,12 @@ def record(
 def entry(name: str, scores: dict[str, float] | None = None, **changes: Any) -> Entry:
     """An entry of a made-up study; further arguments change the study or, where it has the field, the entry."""
     device = changes.pop("device", "CPU, 2 cores (x86_64)")
+    chosen = {"chosen": changes.pop("chosen")} if "chosen" in changes else {}
     own = {
         key: changes.pop(key) for key in ("readme", "report", "picture", "graph", "costs") if key in changes
     }
     made = study(name, **changes)
-    recorded = None if scores is None else read_recorded(record(scores, made.metric, device), made)
+    recorded = None if scores is None else read_recorded(record(scores, made.metric, device, **chosen), made)
     return Entry(study=made, record=recorded, **own)
 
 
@@ -189,7 +191,9 @@ def entries(folder: Path) -> list[Entry]:
             field="language",
             title="Café reviews",
             picture=picture(folder / "gallery.png"),
-            references=(Reference("A blog", "accuracy", 0.9, "a page", False, "another split"),),
+            references=(
+                Reference("A blog", "accuracy", 0.9, "a page", False, "a random one", "other split", "line"),
+            ),
         ),
         entry(
             "gamma",

@@ -17,31 +17,49 @@ from etudes.gallery.collect import find_picture, find_report, read_record
 from etudes.gallery.drawing import ROWS, _ticks, score_plot, shape
 from etudes.gallery.model import duration, read_recorded, signed
 from etudes.reporting import Metric
-from etudes.study import Reference
+from etudes.study import Headline, Reference
 
 PAPER = Reference("A paper", "accuracy", 0.8, "Journal", True)
 BLOG = Reference("A blog", "accuracy", 0.9, "a page", False)
 OTHER = Reference("A paper", "log_loss", 0.1, "Journal", True)
 
 
-def test_gap_is_best_variant_minus_best_reference() -> None:
+def test_the_gap_is_that_to_the_reference_of_the_headline_not_to_the_largest() -> None:
     made = entry("a", {"guess": 0.5, "line": 0.7, "curve": 0.81}, references=(PAPER, BLOG, OTHER))
-    assert made.best == "curve" and made.reference == BLOG
-    assert made.gap == pytest.approx(-0.09)
-    assert made.relative_gap == pytest.approx(-0.1)
+    assert made.best == "curve" and made.reference == PAPER
+    assert made.gap == pytest.approx(0.01)
+    assert made.relative_gap == pytest.approx(0.0125)
+
+
+def test_there_is_no_gap_to_a_reference_of_other_data() -> None:
+    made = entry("a", {"guess": 0.5, "line": 0.7}, references=(replace(BLOG, differs="other data"),))
+    assert made.gap is None and made.relative_gap is None
+    assert made.headline == "accuracy: best line 0.700, guess 0.500, reference 0.900 (other data)"
+
+
+def test_a_reference_is_put_beside_the_variant_that_it_names() -> None:
+    made = entry(
+        "a", {"guess": 0.5, "line": 0.7, "curve": 0.81}, references=(replace(PAPER, variant="line"),)
+    )
+    assert (made.best, made.compared) == ("curve", "line") and made.gap == pytest.approx(-0.1)
+
+
+def test_the_variant_that_dev_chose_stands_in_the_card() -> None:
+    scores = {"guess": 0.5, "line": 0.7, "curve": 0.81}
+    made = entry("a", scores, chosen=["line", "curve", "line"])
+    assert made.best == "line" and made.gap == pytest.approx(-0.1)
+    assert entry("a", scores, chosen=["forgotten"]).best == "curve"
 
 
 def test_gap_is_positive_where_a_lower_value_is_better() -> None:
-    references = (replace(OTHER, value=1.2), replace(OTHER, value=1.5))
     made = entry(
         "a",
         {"guess": 2.0, "line": 1.0, "curve": 1.1},
         metric="log_loss",
         maximise=False,
-        references=references,
+        references=(replace(OTHER, value=1.2),),
     )
-    assert made.best == "line" and made.reference == references[0]
-    assert made.gap == pytest.approx(0.2)
+    assert made.best == "line" and made.gap == pytest.approx(0.2)
 
 
 def test_the_trivial_baseline_is_never_the_best_variant() -> None:
@@ -101,15 +119,21 @@ def test_signs() -> None:
     ]
 
 
-def test_intervals_are_those_of_the_test_split_or_else_over_seeds() -> None:
-    raw = record({"guess": 0.5, "line": 0.8})
+def test_intervals_and_rows_are_those_of_the_record() -> None:
+    raw = record({"guess": 0.5, "line": 0.8}, wall_seconds=[50.0, None, 70.0])
     found = read_recorded(raw, study("a"))
-    assert found.interval.endswith("test split") and found.scores["line"].low == pytest.approx(0.785)
-    for key in ("test_low", "test_high"):
-        del raw["metrics"]["line.accuracy"][key]
-    found = read_recorded(raw, study("a"))
-    assert found.interval.endswith("over seeds") and found.scores["line"].low == pytest.approx(0.78)
+    assert found.scores["line"].low == pytest.approx(0.78) and found.scores["line"].high == pytest.approx(
+        0.82
+    )
     assert found.seconds == 60.0 and found.seeds == 3 and found.rows == "1,200 + 200 + 600 rows"
+
+
+def test_a_headline_of_other_data_than_the_split_says_so() -> None:
+    headline = Headline("accuracy", data="drawn curves", unit="curves", rows={"kind": "curve"})
+    found = read_recorded(
+        record({"guess": 0.5}, test_rows={"accuracy": 44}), study("a", headlines=(headline,))
+    )
+    assert (found.data, found.rows) == ("drawn curves", "44 test curves")
 
 
 def test_parts_that_change_with_the_seed_give_the_least_and_the_largest() -> None:
@@ -123,11 +147,11 @@ def test_parts_that_change_with_the_seed_give_the_least_and_the_largest() -> Non
     assert found.rows == "2,900 to 3,400 + 520 + 920 to 1,420 drawings"
 
 
-def test_one_seed_has_no_spread() -> None:
+def test_one_seed_without_an_interval_of_test_rows_has_none() -> None:
     raw = record({"guess": 0.5}, seeds=[0])
     raw["metrics"] = {"guess.accuracy": {"mean": 0.5, "n": 1.0}, "line.accuracy": {"mean": 0.6, "n": 1.0}}
     score = read_recorded(raw, study("a")).scores["line"]
-    assert (score.std, score.low, score.high) == (None, None, None)
+    assert (score.low, score.high) == (None, None)
 
 
 def test_variants_that_the_study_has_no_more_are_left_out() -> None:

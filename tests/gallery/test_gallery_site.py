@@ -70,10 +70,13 @@ def test_every_link_leads_somewhere(site: Path) -> None:
 
 def test_cards_say_the_headline_the_baseline_the_reference_and_the_gap(site: Path) -> None:
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", (site / "index.html").read_text("utf-8")))
-    assert "trivial baseline 0.500 best variant 0.810 ± 0.010 reference 0.800" in text
-    assert "+0.010 to the reference, like for like" in text
-    assert "−0.200 to the reference, not like for like" in text
-    assert "log loss in nats, lower is better; best is curve −0.100 to the reference" in text
+    assert "trivial baseline 0.500 best variant 0.810 [0.790, 0.830] reference 0.800" in text
+    assert "+0.010 to the reference A paper, like for like" in text
+    assert "The reference is A blog, other split; it stands beside line" in text and "0.200" not in text
+    assert (
+        "log loss in nats, lower is better; curve is best on test (the choice on dev is not recorded)" in text
+    )
+    assert "−0.100 to the reference A paper" in text
     assert "NVIDIA H200 60 s a run 3 seeds" in text
     assert "not recorded yet" in text and "no device, time or seeds recorded" in text
     assert "no reference for this metric" in text
@@ -159,7 +162,7 @@ def test_the_readme_keeps_tables_and_code_and_drops_what_leads_nowhere() -> None
     found = {part.title: part.html for part in sections(README, lambda href: None)}
     results = found["Results"]
     assert "results:alpha" not in results and "&lt;!--" not in results
-    assert '<td class="number">0.812 ± 0.004</td>' in results and '<th scope="row">' in results
+    assert '<td class="number">0.812 [0.804, 0.820]</td>' in results and '<th scope="row">' in results
     assert '<a href="#details-that-matter">details</a>' in results
     assert 'href="https://example.org/paper"' in results and 'rel="noopener noreferrer"' in results
     assert "../" not in results and "the house" in results

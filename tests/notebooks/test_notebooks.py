@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from projects import ROOT, make_project, quiet_environment
+from projects import ROOT, make_project, quiet_environment, within
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -34,7 +34,7 @@ def execute(project: Path, name: str, expression: str) -> tuple[Any, list[Any]]:
     notebook.cells.append(nbformat.v4.new_code_cell(f"import json\nprint(json.dumps({expression}))"))
     client.NotebookClient(
         notebook,
-        timeout=CELL_SECONDS,
+        timeout=int(within(CELL_SECONDS)),
         kernel_name="python3",
         resources={"metadata": {"path": str(project / "notebooks")}},
     ).execute(env=quiet_environment(IPYTHONDIR=str(project / ".ipython"), TMPDIR=str(project)))
@@ -54,6 +54,7 @@ def test_a_notebook_is_short_committed_without_outputs_and_begins_with_its_title
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_the_tour_finds_every_output_on_disk_and_splits_that_share_nobody(project: Path) -> None:
     found, _ = execute(
         project,
@@ -71,6 +72,7 @@ def test_the_tour_finds_every_output_on_disk_and_splits_that_share_nobody(projec
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_two_runs_differ_by_their_seed_alone_and_only_where_something_is_drawn(project: Path) -> None:
     found, figures = execute(
         project,
@@ -88,6 +90,7 @@ def test_two_runs_differ_by_their_seed_alone_and_only_where_something_is_drawn(p
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_attention_maps_are_the_weights_that_the_network_computes_with(project: Path) -> None:
     found, figures = execute(
         project,
@@ -107,6 +110,7 @@ def test_attention_maps_are_the_weights_that_the_network_computes_with(project: 
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_own_notes_are_sorted_far_better_than_by_the_majority(project: Path) -> None:
     found, _ = execute(
         project,

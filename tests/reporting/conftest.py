@@ -36,7 +36,9 @@ def metrics() -> dict[str, float]:
 @pytest.fixture
 def references() -> list[Reference]:
     return [
-        Reference("notebook <b>", "accuracy", 0.41, "README", False, "the split is not stated"),
+        Reference(
+            "notebook <b>", "accuracy", 0.41, "README", False, "the split is not stated", "other split"
+        ),
         Reference("paper", "accuracy", 0.58, "arXiv", True),
     ]
 

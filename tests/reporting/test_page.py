@@ -134,7 +134,7 @@ def test_intervals_and_the_baseline_are_printed(metrics) -> None:
 def test_references_say_source_likeness_and_note(metrics, references) -> None:
     table = lead_table(metrics, VARIANTS, ["accuracy", "log_loss"], "majority", references)
     notebook, paper = table.rows[-2:]
-    assert [cell.text for cell in notebook.cells] == ["0.410", "", "no"]
+    assert [cell.text for cell in notebook.cells] == ["0.410", "", "other split"]
     assert notebook.remark == "the split is not stated; source: README"
     assert [cell.text for cell in paper.cells] == ["0.580", "", "yes"]
     assert not any(cell.best for row in (notebook, paper) for cell in row.cells)
@@ -196,7 +196,13 @@ def test_pictures_are_inside_and_described() -> None:
         Report("T", "s").image(png, "caption", alt="")
 
 
-def test_plain_text_has_paragraphs_lists_bold_and_code() -> None:
+def test_texts_are_markdown_without_markup_or_foreign_links() -> None:
     page = Report("T", "first\nline\n\nsecond").text("- **a**\n- `b` & c").render()
-    assert "<p>first line</p>\n<p>second</p>" in page
-    assert "<ul><li><strong>a</strong></li><li><code>b</code> &amp; c</li></ul>" in page
+    assert "<p>first\nline</p>\n<p>second</p>" in page
+    assert "<li><strong>a</strong></li>" in page and "<li><code>b</code> &amp; c</li>" in page
+    page = (
+        Report("T", "s")
+        .text("<script>x</script> [go](javascript:alert(1)) ![p](https://example.org/p.png)")
+        .render()
+    )
+    assert "<script>x" not in page and 'href="javascript' not in page and "<img" not in page

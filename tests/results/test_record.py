@@ -1,49 +1,182 @@
-"""What a record keeps of its runs."""
+"""What a record keeps of its runs, one by one and all at once."""
 
 from __future__ import annotations
 
+import json
+import statistics
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from etudes.results.record import LONGEST, summarise
-from etudes.results.tables import count
+from etudes.results import record as module
+from etudes.results.record import (
+    LONGEST,
+    ended_alike,
+    public_rows,
+    read_run,
+    record_study,
+    summarise,
+    with_run,
+)
+from etudes.results.tables import chosen_variant, count
+
+STUDY = "meta_learning"
 
 
-def run_of(seed: int, accuracy: float, fingerprint: str = "abc") -> dict[str, Any]:
+def run_of(seed: int, accuracy: float, fingerprint: str = "abc", **changes: Any) -> dict[str, Any]:
+    steps = [{"variant": "maml", "task": "characters", "shots": 1, "step": 10, "value": accuracy}]
     return {
+        "study": STUDY,
+        "environment": "full",
+        "parameters": "",
+        "commit": "c0ffee",
         "seed": seed,
         "wall_seconds": 1.5,
+        "chosen": "anil" if seed == 1 else "maml",
         "metrics": {
             "maml.accuracy_1shot": accuracy,
-            "maml.accuracy_1shot.low": 0.1,
-            "maml.accuracy_1shot.high": 0.9,
+            "maml.accuracy_1shot.low": accuracy - 0.1,
+            "maml.accuracy_1shot.high": accuracy + 0.1,
+            "maml.mse_after_10": 2 * accuracy,
         },
-        "data": {"fingerprint": fingerprint},
+        "data": {"fingerprint": fingerprint, "source": "omniglot", "drawings": 40, "embedded_sample": False},
         "split": {"train_rows": 7, "held_out": [[1, 2]], "everything": list(range(LONGEST))},
-        "resources": {},
-        "tables": {"steps": [], "alphabets": [], "differences": []},
+        "test_rows": {"mse_after_10": 600},
+        "resources": {"maml": {"seconds": 10.0 * (seed + 1)}},
+        "tables": {"steps": steps, "alphabets": [], "differences": []},
+        **changes,
     }
 
 
-def test_seeds_become_mean_and_spread_and_long_lists_stay_with_the_runs() -> None:
-    record = summarise("meta_learning", "full", "", [run_of(0, 0.5), run_of(1, 0.7)])
-    assert record["seeds"] == [0, 1]
-    assert record["split"] == {"train_rows": 7, "held_out": [[1, 2]]}
-    summary = record["metrics"]["maml.accuracy_1shot"]
-    assert (summary["mean"], summary["n"]) == (pytest.approx(0.6), 2)
-    assert (summary["test_low"], summary["test_high"]) == (pytest.approx(0.1), pytest.approx(0.9))
+def test_a_record_says_how_it_was_made_and_how_much_of_the_public_set_there_was() -> None:
+    found = summarise([run_of(0, 0.5), run_of(1, 0.7), run_of(2, 0.6, commit="decaf")])
+    assert found["command"] == "kedro record meta_learning --env=full --seeds=3"
+    assert found["commit"] == ["c0ffee", "c0ffee", "decaf"]
+    assert found["public_rows"] == {"drawings": [40, 32_460]}
+    assert found["test_rows"] == {"mse_after_10": 600}
+    assert found["chosen"] == ["maml", "anil", "maml"] and chosen_variant(found) == "maml"
+    assert public_rows({"source": "omniglot", "embedded_sample": True}) == {}
+    assert public_rows({"source": "a game", "embedded_sample": False}) == {}
+
+
+def test_the_test_rows_of_a_headline_are_counted_in_the_predictions(tmp_path: Path) -> None:
+    rows = [
+        {"variant": variant, "task": task, "shots": shots, "step": step}
+        for variant, tasks in (("maml", 3), ("anil", 2))
+        for _ in range(tasks)
+        for task in ("sinusoids", "characters, queries together")
+        for shots in (1, 10)
+        for step in (0, 10)
+    ]
+    pd.DataFrame(rows[:-1]).to_parquet(tmp_path / "predictions.parquet")
+    assert module._test_rows(tmp_path, STUDY, {"test_rows": 99}) == {
+        "mse_after_10": 3,
+        "transductive_1shot": 3,
+    }
+    assert module._test_rows(tmp_path, "vae", {"test_rows": 99}) == {"elbo": 99}
+    pd.DataFrame(rows[:1]).to_parquet(tmp_path / "predictions.parquet")
+    assert set(module._test_rows(tmp_path, STUDY, {"test_rows": 99}).values()) == {0}
+
+
+def test_seeds_become_values_mean_and_interval_and_long_lists_stay_with_the_runs() -> None:
+    found = summarise([run_of(0, 0.5), run_of(1, 0.7)])
+    assert found["seeds"] == [0, 1]
+    assert found["split"] == {"train_rows": 7, "held_out": [[1, 2]]}
+    summary = found["metrics"]["maml.accuracy_1shot"]
+    assert (summary["mean"], summary["n"], summary["values"]) == (pytest.approx(0.6), 2, [0.5, 0.7])
+    assert summary["tests"] == [[0.4, 0.6], [0.6, 0.8]]
+    assert (summary["low"], summary["high"]) == (0.0, 1.0), "two seeds say little, but a share stays a share"
+    assert "tests" not in found["metrics"]["maml.mse_after_10"]
+
+
+def test_a_seed_added_later_gives_the_record_of_all_at_once() -> None:
+    runs = [run_of(0, 0.5), run_of(1, 0.7), run_of(2, 0.65)]
+    whole, added = summarise(runs), with_run(summarise([runs[0], runs[2]]), runs[1])
+    for name in ("seeds", "chosen", "command", "commit", "wall_seconds", "metrics", "tables", "resources"):
+        assert added[name] == whole[name], name
+
+
+def test_a_record_without_the_values_of_its_seeds_keeps_mean_and_spread() -> None:
+    runs = [run_of(0, 0.5), run_of(1, 0.7), run_of(2, 0.65)]
+    old = summarise([runs[0], runs[2]])
+    for summary in old["metrics"].values():
+        del summary["values"]
+        if summary.pop("tests", None):
+            summary["test_error"] = [0.1, 0.1]
+    whole = summarise(runs)["metrics"]["maml.accuracy_1shot"]
+    added = with_run(old, runs[1])["metrics"]["maml.accuracy_1shot"]
+    for key in ("mean", "n", "std", "low", "high"):
+        assert added[key] == pytest.approx(whole[key], abs=2e-5), key
+    assert added["test_error"] == [0.1, 0.1] and "values" not in added
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (run_of(1, 0.5), "holds seed 1 already"),
+        (run_of(2, 0.5, fingerprint="other"), "differs from the record in data;"),
+        (
+            run_of(2, 0.5, parameters="a=1", split={"train_rows": 8}),
+            "in parameters, split.train_rows, split.held_out",
+        ),
+    ],
+)
+def test_a_run_of_something_else_is_not_added(run: dict[str, Any], message: str) -> None:
+    with pytest.raises(RuntimeError, match=message):
+        with_run(summarise([run_of(0, 0.5), run_of(1, 0.6)]), run)
 
 
 def test_a_split_that_changes_with_the_seed_is_recorded_seed_by_seed() -> None:
     first, second = run_of(0, 0.5), run_of(1, 0.7)
     second["split"] |= {"train_rows": 1009, "held_out": [[3]]}
-    record = summarise("meta_learning", "full", "", [first, second])
-    assert record["split"] == {"train_rows": [7, 1009], "held_out": [[[1, 2]], [[3]]]}
-    assert count(record["split"]["train_rows"]) == "7 to 1,009"
+    found = summarise([first, second])
+    assert found["split"] == {"train_rows": [7, 1009], "held_out": [[[1, 2]], [[3]]]}
+    assert count(found["split"]["train_rows"]) == "7 to 1,009"
     assert count(1009) == "1,009"
 
 
 def test_runs_on_different_data_are_no_record() -> None:
     with pytest.raises(RuntimeError, match="different data"):
-        summarise("meta_learning", "full", "", [run_of(0, 0.5), run_of(1, 0.7, fingerprint="other")])
+        summarise([run_of(0, 0.5), run_of(1, 0.7, fingerprint="other")])
+
+
+def test_resume_runs_only_the_seeds_that_did_not_end_with_the_same_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    def ends(project: Path, outputs: Path, made_by: dict[str, Any], resume: bool) -> None:
+        started.append(made_by["seed"])
+        if len(started) == 2:
+            raise RuntimeError("killed")
+        path = outputs / "runs" / "full" / f"{STUDY}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(made_by))
+
+    monkeypatch.setattr(module, "_run_seed", ends)
+    monkeypatch.setattr(module, "read_run", lambda outputs, *_: run_of(int(outputs.name[-1]), 0.5))
+    with pytest.raises(RuntimeError, match="killed"):
+        record_study(tmp_path, STUDY, "full", 3)
+    assert not (tmp_path / "docs").exists(), "a record of some of the seeds is none"
+    (tmp_path / "docs" / "results").mkdir(parents=True)
+    path = record_study(tmp_path, STUDY, "full", 3, resume=True)
+    assert started == [0, 1, 1, 2] and json.loads(path.read_text())["seeds"] == [0, 1, 2]
+    record_study(tmp_path, STUDY, "full", 3, resume=True)
+    assert len(started) == 4
+    (tmp_path / "conf" / "base").mkdir(parents=True)
+    (tmp_path / "conf" / "base" / "parameters.yml").write_text("run: {seed: 1}")
+    record_study(tmp_path, STUDY, "full", 1, resume=True)
+    assert started[4:] == [0], "another configuration, another run"
+
+
+def test_outputs_without_an_end_are_no_run(tmp_path: Path) -> None:
+    assert not ended_alike(tmp_path, {"study": STUDY, "environment": "full"})
+    with pytest.raises(RuntimeError, match="no run of meta_learning in full ended in this folder"):
+        read_run(tmp_path, STUDY, "full")
+
+
+def test_the_mean_of_resources_is_that_of_all_seeds() -> None:
+    found = with_run(summarise([run_of(0, 0.5), run_of(1, 0.5)]), run_of(2, 0.5))
+    assert found["resources"]["maml"]["seconds"] == statistics.fmean([10, 20, 30])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from etudes.results import record, tables
+from etudes.results import record, summaries, tables
 from etudes.sources.table import load_sources
 from etudes.study import RecordedTable, load_study, study_names
 from projects import ROOT, STUDY
@@ -51,6 +51,83 @@ def test_a_table_of_another_form_is_refused(table: list[dict[str, object]], mess
         record.average_table(HEIGHTS, [table])
 
 
+def test_a_row_with_ends_of_its_own_has_their_reach_beside_the_spread() -> None:
+    ended = [{**row, "low": row["success"] - 0.1, "high": row["success"] + 0.05} for row in rows(0.5, 0.9)]  # type: ignore[operator]
+    first, _ = record.average_table(HEIGHTS, [ended, ended])
+    assert (first["success"]["low"], first["success"]["high"]) == (pytest.approx(0.4), pytest.approx(0.55))
+
+
+ends = {"elbo": 1.0, "elbo.low": 0.0, "elbo.high": 2.0, "rate": 3.0}
+fitted = {
+    "fitted_success": 0.5,
+    "fitted_low": 0.4,
+    "fitted_high": 0.6,
+    "low": 0.1,
+    "high": 0.2,
+    "success": 0.15,
+}
+
+
+@pytest.mark.parametrize(
+    ("row", "name", "first", "expected"),
+    [
+        (ends, "elbo", False, (0.0, 2.0)),
+        (ends, "rate", True, None),
+        (fitted, "fitted_success", False, (0.4, 0.6)),
+        (fitted, "success", True, (0.1, 0.2)),
+        (fitted, "success", False, None),
+        ({"low": float("nan"), "high": 1.0}, "value", True, None),
+    ],
+)
+def test_the_ends_of_a_value_are_found_by_its_name(
+    row: dict[str, float], name: str, first: bool, expected: tuple[float, float] | None
+) -> None:
+    assert summaries._row_ends(row, name, first) == expected
+
+
+def test_the_table_marks_what_dev_chose_and_what_is_best_on_test(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    folder = tmp_path / "docs" / "results"
+    folder.mkdir(parents=True)
+    recorded = json.loads((ROOT / "docs" / "results" / f"{STUDY}.json").read_text())
+
+    def filled(**changes: object) -> str:
+        (folder / f"{STUDY}.json").write_text(json.dumps(recorded | changes))
+        return tables.fill(f"<!-- results:{STUDY} -->\n<!-- /results -->", tmp_path)
+
+    unknown = filled()
+    assert "which variant dev chose is not recorded" in unknown and "on test" not in unknown
+    agreed = filled(chosen=["combination"] * 3)
+    assert "| `combination`, chosen on dev |" in agreed and "on test" not in agreed
+    other = filled(chosen=["encoder", "combination", "encoder"])
+    assert "| `encoder`, chosen on dev |" in other and "| `combination`, best on test |" in other
+    overview = tables.overview(tmp_path, "{name}")
+    assert (
+        "| `encoder` 0.541 [" in overview
+        and "chosen on dev; best on test is `combination` 0.582 [" in overview
+    )
+    assert (
+        "imdb_genres: 1,855 training, 3,000 test rows (2,110 of 54,214 train and 3,000 of 54,200 test rows)"
+        in overview
+    )
+    study = load_study(STUDY)
+    scores = tables.scores_of(recorded, study.metric)
+    unlike = tables._reference_cell(study, study.headline, scores, "tfidf")
+    assert unlike == "TF-IDF + SVM, best public notebook on the full set 0.600, other data"
+    alike = replace(study.reference_of(study.headline), like_for_like=True, differs="", variant="tfidf")  # type: ignore[type-var]
+    study = replace(study, references=(alike,))
+    cell = tables._reference_cell(study, study.headline, scores, "combination")
+    assert cell.endswith("0.600, like for like; -0.071 for our `tfidf` 0.529")
+
+
+def test_two_headlines_of_a_study_say_which_data_each_is_of() -> None:
+    rows = tables.overview(ROOT, "{name}").splitlines()
+    at = next(i for i, line in enumerate(rows) if line.startswith("| [decoder_transformer]"))
+    assert "| drawn recurrences, modulus 7: 1,000 test sequences | accuracy ↑ |" in rows[at]
+    assert rows[at + 1].startswith("| | | tiny_shakespeare: 435 test windows of text | cross-entropy")
+
+
 def test_marks_name_a_study_and_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
@@ -60,10 +137,12 @@ def test_marks_name_a_study_and_a_table(tmp_path: Path, monkeypatch: pytest.Monk
     assert "Not recorded yet." in tables.fill(text, tmp_path)
     folder = tmp_path / "docs" / "results"
     folder.mkdir(parents=True)
-    recorded = {"tables": {"heights": record.average_table(HEIGHTS, [rows(0.5, 0.9), rows(0.7, 0.9)])}}
+    recorded = {
+        "tables": {"heights": record.average_table(HEIGHTS, [rows(0.5, 0.9), rows(0.6, 0.9), rows(0.7, 0.9)])}
+    }
     (folder / "genre_classification.json").write_text(json.dumps(recorded))
     filled = tables.fill(text, tmp_path)
-    assert "| 0.05 | fitted | 0.600 ± 0.141 |" in filled
+    assert "| 0.05 | fitted | 0.600 [0.352, 0.848] |" in filled and "| 0.1 | fitted | 0.900 |" in filled
     assert filled == tables.fill(filled, tmp_path)
     with pytest.raises(ValueError, match=r"no recorded table 'genre_classification\.widths'; .* heights"):
         tables.fill(text.replace("heights", "widths"), tmp_path)

@@ -15,7 +15,7 @@ import pytest
 from etudes.lock import process_identity
 from etudes.rl.processes import WorkerError, run_side_by_side
 from etudes.training.session import current_session, record, training_session
-from projects import ROOT, quiet_environment
+from projects import ROOT, quiet_environment, within
 
 
 def draw(seed: int) -> tuple[float, int, int, str]:
@@ -103,7 +103,7 @@ def start_workers(tmp_path: Path) -> tuple[subprocess.Popen[bytes], list[int]]:
         # A shell starts background jobs with the interrupt ignored, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + within(90)
     while len(list(folder.iterdir())) < 2 and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.1)
     workers = [int(path.name) for path in folder.iterdir()]
@@ -115,7 +115,7 @@ def start_workers(tmp_path: Path) -> tuple[subprocess.Popen[bytes], list[int]]:
 def test_an_interrupt_ends_every_worker(tmp_path: Path) -> None:
     process, workers = start_workers(tmp_path)
     process.send_signal(signal.SIGINT)
-    process.wait(timeout=30)
+    process.wait(timeout=within(30))
     assert process.returncode != 0
     for worker in workers:
         assert not Path(f"/proc/{worker}").exists()
@@ -125,7 +125,7 @@ def test_an_interrupt_ends_every_worker(tmp_path: Path) -> None:
 def test_workers_do_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     process, workers = start_workers(tmp_path)
     process.kill()
-    process.wait(timeout=30)
+    process.wait(timeout=within(30))
     deadline = time.monotonic() + 1
     while any(process_identity(worker) for worker in workers) and time.monotonic() < deadline:
         time.sleep(0.02)

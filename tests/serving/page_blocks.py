@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from projects import quiet_environment
+from projects import quiet_environment, within
 
 MARK = "=== block "
 
@@ -55,7 +55,7 @@ def run_blocks(blocks: list[Block], project: Path, timeout: float, **environment
         env=quiet_environment(PATH=path, **environment),
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=within(timeout),
         check=False,
         stdin=subprocess.DEVNULL,
     )

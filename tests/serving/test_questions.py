@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from etudes.forms.pictures import png_bytes
+from etudes.forms.pictures import png_bytes, read_picture
 from etudes.forms.raw import RawFile
 from etudes.serving.ask import short_name
 from etudes.serving.pictures import picture_frame, pictures_of
@@ -78,13 +81,55 @@ def test_a_text_may_lie_in_a_file(tmp_path: Path) -> None:
     path.write_text("A wolf returns.", encoding="utf-8-sig")
     assert text_or_file(str(path)) == "A wolf returns."
     assert text_or_file("He wrote wolf.txt") == "He wrote wolf.txt"
-    with pytest.raises(ValueError, match=r"wolf\.txt: no such file"):
-        text_or_file("wolf.txt")
+    for absent in ("wolf.txt", "WOLF.TXT", "~/a wolf that is absent.txt"):
+        with pytest.raises(ValueError, match=r"(?i)wolf.*\.txt: no such file; expected a UTF-8 text file"):
+            text_or_file(absent)
+
+
+def test_a_file_that_is_no_text_is_not_taken_for_one(tmp_path: Path) -> None:
+    (tmp_path / "plot.docx").write_bytes(b"PK\3\4")
+    with pytest.raises(ValueError, match=r"plot\.docx is a file; expected one that ends in \.txt"):
+        text_or_file(str(tmp_path / "plot.docx"))
+    (tmp_path / "plot.txt").write_bytes("A café.".encode("cp1252"))
+    with pytest.raises(ValueError, match=r"plot\.txt, line 1: byte 0xe9 is not UTF-8"):
+        text_or_file(str(tmp_path / "plot.txt"))
+
+
+def test_lines_of_a_text_end_alike_wherever_it_comes_from(tmp_path: Path) -> None:
+    (tmp_path / "PROMPT.TXT").write_bytes(b"\xef\xbb\xbfThe cat\r\nand\rthe dog")
+    for text in (str(tmp_path / "PROMPT.TXT"), "The cat\r\nand\rthe dog"):
+        assert text_or_file(text) == "The cat\nand\nthe dog"
 
 
 def test_cells_of_a_table_are_texts_without_spaces_around_them() -> None:
     frame = read_table(RawFile("people.csv", b'\xef\xbb\xbfage, work , note\n 07, NA,\n8,a b, "x, y"\n'))
     assert frame.to_dict("list") == {"age": ["07", "8"], "work": ["NA", "a b"], "note": ["", "x, y"]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a,b\r\n1,x y\r\n",
+        b"a,b\r1,x y\r",
+        b"\xef\xbb\xbfa;b\n1;x y\n",
+        b"a\tb\n1\tx y",
+    ],
+)
+def test_a_table_is_the_same_whatever_it_was_saved_with(content: bytes) -> None:
+    assert read_table(RawFile("t.csv", content)).to_dict("list") == {"a": ["1"], "b": ["x y"]}
+
+
+@pytest.mark.parametrize("shape", [(60_000, 1), (1, 60_000), (1_000_000, 1)])
+def test_a_long_thin_picture_is_refused_at_once(shape: tuple[int, int], tmp_path: Path) -> None:
+    path = tmp_path / "thin.png"
+    path.write_bytes(png_bytes(np.zeros(shape, np.uint8)))
+    before = time.process_time()
+    with pytest.raises(ValueError, match=r"thin\.png: .* pixels; expected a picture at most 100 times"):
+        picture_frame(str(path), size=256, crop=224)
+    for sent in (path.read_bytes(), base64.b64encode(path.read_bytes()).decode()):
+        with pytest.raises(ValueError, match=r"image in row 0: .* pixels; expected a picture at most 100"):
+            read_picture(pictures_of(pd.DataFrame({"image": [sent]}))[0], size=256, crop=224)
+    assert time.process_time() - before < 0.5
 
 
 @pytest.mark.parametrize(

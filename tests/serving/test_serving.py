@@ -41,7 +41,7 @@ def test_text_json_and_file_are_the_same_question(finished_project: Path, predic
     assert len({done.stdout for done in told}) == 1
 
 
-@pytest.mark.parametrize("suffix", [".json", ".csv"])
+@pytest.mark.parametrize("suffix", [".json", ".CSV"])
 def test_answers_are_written_as_rows_where_asked(
     finished_project: Path, predict: Predict, tmp_path: Path, suffix: str
 ) -> None:
@@ -65,8 +65,8 @@ def test_answers_are_written_as_rows_where_asked(
         ((STUDY, PLOT, "--env=full"), 1, "kedro run --env=full"),
         ((STUDY, PLOT, "--version=99"), 1, "with version 99"),
         (("genre", PLOT), 2, "kedro studies"),
-        ((STUDY, '{"titel": "Akela"}'), 1, "unknown fields titel"),
-        ((STUDY, "  "), 1, "plot is empty"),
+        ((STUDY, '{"titel": "Akela"}'), 1, "there is no column 'titel' (did you mean 'title'?)"),
+        ((STUDY, "  "), 1, "plot in row 0 is nothing but spaces"),
         ((STUDY, "nothing.txt"), 1, "nothing.txt: no such file"),
         ((STUDY, PLOT, "--output=answer.png"), 1, "expected a name ending in .csv, .json"),
         ((STUDY, PLOT, "--output=."), 1, "is a folder"),

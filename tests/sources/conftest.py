@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import hashlib
+import ipaddress
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from etudes.sources.download import Limits
 from etudes.sources.table import RawFile, Source
+from projects import within
 
 BODY = hashlib.shake_256(b"etudes").digest(400_000)
 PATIENCE = Limits(connect=2.0, read=0.4, tries=3, pause=0.01)
@@ -34,7 +41,7 @@ class Site:
     """One file on a server. ``plan`` holds a behaviour per request, the last one stays:
 
     "ok", "drop N" (N bytes, then the connection ends), "stall N" (N bytes, then silence until ``release``),
-    "trickle" (a byte at a time), "status N".
+    "trickle" (a byte at a time), "status N", "move" (to the address ``moved``).
     """
 
     body: bytes = BODY
@@ -44,6 +51,7 @@ class Site:
     length: bool = True
     plan: list[str] = dataclasses.field(default_factory=lambda: ["ok"])
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
+    moved: str = ""
     requests: list[Request] = dataclasses.field(default_factory=list)
     arrived: threading.Event = dataclasses.field(default_factory=threading.Event)
     release: threading.Event = dataclasses.field(default_factory=threading.Event)
@@ -64,7 +72,8 @@ def source_of(*files: dict[str, object], **fields: object) -> Source:
         "citation": "A. B. (2000)",
         "how": "download",
     }
-    return Source.model_validate({**base, "files": [RawFile.model_validate(f) for f in files], **fields})
+    known = [{"sha256": "0" * 64, **file} if "url" in file else file for file in files]
+    return Source.model_validate({**base, "files": [RawFile.model_validate(f) for f in known], **fields})
 
 
 def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
@@ -77,6 +86,10 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
                 if what == "status":
                     seen.status = int(number)
                     self.send_error(seen.status)
+                elif what == "move":
+                    self.send_response(302)
+                    self.send_header("Location", site.moved)
+                    self.end_headers()
                 else:
                     self._answer(seen, what, int(number or 0))
 
@@ -122,7 +135,7 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
                     return
             if what == "stall":
                 site.arrived.set()
-                site.release.wait(10)
+                site.release.wait(within(10))
                 self.wfile.write(rest[number:])
                 seen.sent += len(rest) - number
 
@@ -138,13 +151,15 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Site]]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     started: list[tuple[Site, ThreadingHTTPServer]] = []
 
-    def start(**fields: object) -> Site:
+    def start(tls: ssl.SSLContext | None = None, **fields: object) -> Site:
         site = Site(**fields)  # type: ignore[arg-type]
         server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(site))
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         server.daemon_threads = True
         server.block_on_close = False
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        site.url = f"http://127.0.0.1:{server.server_address[1]}/a.bin"
+        site.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}/a.bin"
         started.append((site, server))
         return site
 
@@ -153,6 +168,31 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Site]]:
         site.release.set()
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """The encryption of a server on this machine, with a certificate that requests trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    today = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - datetime.timedelta(days=1))
+        .not_valid_after(today + datetime.timedelta(days=1))
+        .add_extension(address, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    certificate = tmp_path / "certificate.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    certificate.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
 
 
 @pytest.fixture

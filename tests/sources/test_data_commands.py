@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -25,6 +26,10 @@ citation = "A. B. (2000)"
 how = "download"
 files = [{{ name = "a.bin", url = "{url}", bytes = 400000 {more} }}]
 """
+
+
+def checksum(content: bytes) -> str:
+    return f', sha256 = "{hashlib.sha256(content).hexdigest()}"'
 
 
 @pytest.fixture
@@ -67,25 +72,21 @@ def test_the_list_uses_the_project_kedro_hands_over(tmp_path: Path, monkeypatch:
 def test_fetch_brings_a_set_and_says_what_was_checked(
     serve: Callable[..., Any], raw: Path, body: bytes, write_table: Callable[[str], None]
 ) -> None:
-    write_table(TABLE.format(name="letters", url=serve().url, more=""))
+    write_table(TABLE.format(name="letters", url=serve().url, more=checksum(body)))
     result = CliRunner().invoke(data, ["fetch", "letters"])
     assert result.exit_code == 0, result.output
     assert (raw / "letters" / "a.bin").read_bytes() == body
     assert "Licence: CC0. Cite: A. B. (2000)" in result.output
-    assert "no checksum known, size only; sha256 " in result.output
+    assert "checksum right" in result.output
     assert "kept" in CliRunner().invoke(data, ["fetch", "letters"]).output
     assert "[a-z]" in CliRunner().invoke(data, ["list"]).output
 
 
 def test_a_failed_fetch_is_one_message_and_exit_1_and_the_other_sets_still_come(
-    serve: Callable[..., Any], raw: Path, write_table: Callable[[str], None]
+    serve: Callable[..., Any], raw: Path, body: bytes, write_table: Callable[[str], None]
 ) -> None:
-    bad, good = serve(body=bytes(400_000)), serve()
-    checksum = f', sha256 = "{"0" * 64}"'
-    write_table(
-        TABLE.format(name="bad", url=bad.url, more=checksum)
-        + TABLE.format(name="good", url=good.url, more="")
-    )
+    sites = (("bad", serve(body=bytes(400_000))), ("good", serve()))
+    write_table("".join(TABLE.format(name=name, url=site.url, more=checksum(body)) for name, site in sites))
     result = CliRunner().invoke(data, ["fetch", "bad", "good"])
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: a.bin from http://127.0.0.1")
@@ -105,7 +106,7 @@ def test_an_unknown_name_is_a_usage_error_before_anything_is_fetched(
     serve: Callable[..., Any], write_table: Callable[[str], None]
 ) -> None:
     site = serve()
-    write_table(TABLE.format(name="letters", url=site.url, more=""))
+    write_table(TABLE.format(name="letters", url=site.url, more=checksum(b"")))
     result = CliRunner().invoke(data, ["fetch", "letters", "leters"])
     assert result.exit_code == 2
     assert "no data set 'leters'; did you mean: letters?" in result.stderr

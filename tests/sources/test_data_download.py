@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -174,10 +175,23 @@ def test_a_body_longer_than_the_table_says_is_stopped(
     assert names(raw / "letters") == []
 
 
-def test_without_a_checksum_the_one_found_is_reported(serve: Serve, raw: Path, patience: Limits) -> None:
-    (found,) = fetch(serve().source(sha256=None, bytes=None), raw, patience)
-    assert found.sha256 is not None
-    assert not found.checked
+def test_no_redirection_leads_from_https_to_http(
+    serve: Serve, raw: Path, patience: Limits, tls: ssl.SSLContext
+) -> None:
+    plain = serve()
+    site = serve(tls=tls, plan=["move"], moved=plain.url)
+    with pytest.raises(FetchError, match=r"not encrypted.*not followed"):
+        fetch(site.source(), raw, patience)
+    assert plain.requests == []
+    assert names(raw / "letters") == []
+
+
+def test_a_redirection_that_stays_encrypted_is_followed(
+    serve: Serve, raw: Path, patience: Limits, tls: ssl.SSLContext
+) -> None:
+    elsewhere = serve(tls=tls)
+    (found,) = fetch(serve(tls=tls, plan=["move"], moved=elsewhere.url).source(), raw, patience)
+    assert (found.state, found.checked) == ("downloaded", True)
 
 
 def test_a_silent_server_ends_in_a_message(serve: Serve, raw: Path) -> None:

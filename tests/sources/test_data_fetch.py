@@ -22,6 +22,7 @@ from etudes.sources.archive import extract
 from etudes.sources.download import Limits
 from etudes.sources.fetch import FetchError, fetch
 from etudes.sources.table import RawFile, Source, load_sources
+from projects import within
 
 Serve = Callable[..., Any]
 MakeSource = Callable[..., Source]
@@ -46,14 +47,14 @@ def start(source: Source, raw: Path) -> subprocess.Popen[str]:
 def test_two_processes_do_not_get_the_same_file_at_once(serve: Serve, raw: Path, body: bytes) -> None:
     site = serve(plan=["stall 50000", "ok"])
     first = start(site.source(), raw)
-    assert site.arrived.wait(10)
+    assert site.arrived.wait(within(10))
     second = start(site.source(), raw)
-    message = second.communicate(timeout=10)[1]
+    message = second.communicate(timeout=within(10))[1]
     assert second.returncode == 1
     assert f"another process ({first.pid} " in message
     assert "Traceback" not in message
     site.release.set()
-    assert first.communicate(timeout=10)[1] == ""
+    assert first.communicate(timeout=within(10))[1] == ""
     assert first.returncode == 0
     assert sum(request.sent for request in site.requests) == len(body)
     assert [path.name for path in (raw / "letters").iterdir()] == ["a.bin"]
@@ -64,9 +65,9 @@ def test_the_lock_and_the_part_of_a_killed_process_are_taken_over(
 ) -> None:
     site = serve(plan=["stall 50000", "ok"])
     killed = start(site.source(), raw)
-    assert site.arrived.wait(10)
+    assert site.arrived.wait(within(10))
     killed.kill()
-    killed.communicate(timeout=10)
+    killed.communicate(timeout=within(10))
     assert (raw / "letters" / "a.bin.lock").exists()
     fetch(site.source(), raw, patience)
     assert [path.name for path in (raw / "letters").iterdir()] == ["a.bin"]

@@ -21,10 +21,19 @@ def test_the_table_of_the_package_is_valid_and_says_where_everything_comes_from(
         assert source.citation
 
 
-def test_every_download_of_the_table_is_encrypted_or_has_a_checksum() -> None:
-    for source in load_sources().values():
-        for file in source.files:
-            assert file.url is None or file.url.startswith("https://") or file.sha256
+def test_the_name_of_a_weight_file_begins_its_checksum() -> None:
+    files = load_sources()["torchvision_weights"].files
+    assert [str(file.sha256)[:8] for file in files] == [file.name[-12:-4] for file in files]
+
+
+def test_what_is_fetched_needs_a_checksum_and_a_member_has_that_of_its_archive(
+    make_source: MakeSource,
+) -> None:
+    archive = {"name": "b.zip", "url": "https://example.org/b.zip", "sha256": None}
+    member = {"name": "a.txt", "archive": "b.zip", "member": "a.txt"}
+    with pytest.raises(ValueError, match=r"letters/b\.zip: what is fetched needs its sha256"):
+        make_source(archive, member)
+    assert make_source({**archive, "sha256": "0" * 64}, member).files[1].sha256 is None
 
 
 @pytest.mark.parametrize(
@@ -49,7 +58,7 @@ def test_a_set_got_by_hand_needs_instructions_and_a_hub_set_its_repository(make_
     with pytest.raises(ValueError, match="needs instructions"):
         make_source({"name": "a.txt"}, how="manual")
     with pytest.raises(ValueError, match="repo goes with"):
-        make_source({"name": "a.txt"}, how="huggingface")
+        make_source({"name": "a.txt", "sha256": "0" * 64}, how="huggingface")
 
 
 def test_the_raw_folder_is_absolute_and_the_environment_comes_first(

@@ -11,6 +11,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from etudes.tracking.runs import Store, _experiment, use_store
+from projects import within
 
 PROCESSES = 2
 
@@ -20,7 +21,7 @@ def open_store(uri: str, start: Any, found: Any) -> None:
 
     server = SimpleNamespace(mlflow_tracking_uri=uri, mlflow_registry_uri=None)
     experiment = SimpleNamespace(create_experiment_kwargs=SimpleNamespace(artifact_location=None))
-    start.wait(timeout=120)
+    start.wait(timeout=within(120))
     try:
         store = use_store(SimpleNamespace(server=server, tracking=SimpleNamespace(experiment=experiment)))
         found.put(_experiment(store, "study"))
@@ -35,9 +36,9 @@ def test_two_processes_lay_out_one_store(tmp_path: Path) -> None:
     processes = [context.Process(target=open_store, args=(uri, start, found)) for _ in range(PROCESSES)]
     for process in processes:
         process.start()
-    experiments = [found.get(timeout=180) for _ in processes]
+    experiments = [found.get(timeout=within(180)) for _ in processes]
     for process in processes:
-        process.join(timeout=60)
+        process.join(timeout=within(60))
     assert experiments == ["1", "1"]
 
 

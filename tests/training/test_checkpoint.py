@@ -22,7 +22,7 @@ from toy import Interrupted, Toy, Watched, network, same, settings, train, weigh
 
 from etudes.atomic import atomic_file
 from etudes.training.checkpoint import Checkpoint, CheckpointError, checkpoint_key
-from projects import STUDY, kedro, make_project, quiet_environment
+from projects import STUDY, kedro, make_project, quiet_environment, within
 
 Outcome = tuple[dict[str, Tensor], list[dict[str, float]]]
 STEPS = 16  # four epochs of four batches
@@ -162,7 +162,7 @@ def test_a_checkpoint_of_other_code_is_not_resumed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupt(tmp_path, 7)
-    monkeypatch.setattr("etudes.training.checkpoint.code_version", lambda: "other")
+    monkeypatch.setattr("etudes.training.checkpoint.code_version", lambda study: "other")
     problem = noisy()
     train(problem, tmp_path, settings(), resume=True)
     assert problem.steps == STEPS
@@ -319,7 +319,7 @@ def test_a_killed_process_is_resumed_to_the_same_numbers(
     environment = quiet_environment(PYTHONPATH=os.pathsep.join([str(Path(__file__).parent), *sys.path]))
     command = [sys.executable, "-m", "toy", str(tmp_path), str(step)]
     killed = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, env=environment, capture_output=True, text=True, timeout=within(120), check=False
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     problem = noisy()
@@ -328,6 +328,7 @@ def test_a_killed_process_is_resumed_to_the_same_numbers(
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_two_ranks_resume_to_the_same_numbers(tmp_path: Path) -> None:
     whole = outcome(noisy(), tmp_path / "whole", devices=2)
     with pytest.raises(RuntimeError, match="interrupted at step 7"):
@@ -365,7 +366,7 @@ def kill_in_mid_training(project: Path) -> dict[str, Any]:
     seen: set[int] = set()
     progress: dict[str, Any] = {"epoch": 0, "step": 0}
     try:
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + within(240)
         while time.monotonic() < deadline and process.poll() is None:
             if path.exists():
                 seen.add(path.stat().st_mtime_ns)
@@ -377,7 +378,7 @@ def kill_in_mid_training(project: Path) -> dict[str, Any]:
         assert process.poll() is None, (project / "killed.log").read_text()[-3000:]
     finally:
         process.kill()
-        process.wait(timeout=30)
+        process.wait(timeout=within(30))
         log.close()
     assert len(seen) > 2
     return torch.load(path, weights_only=True)["state"]["progress"]

@@ -16,6 +16,7 @@ from toy import Toy, Uneven, network, run_parameters, settings, weights_of
 from etudes.training.fit import fit
 from etudes.training.launch import launch
 from etudes.training.session import training_session
+from projects import within
 
 
 def test_one_device_is_a_plain_call_in_this_process() -> None:
@@ -45,6 +46,7 @@ def test_ranks_share_one_group_and_rank_zero_answers(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_two_ranks_train_as_one_with_the_same_batches() -> None:
     results = []
     for devices in (1, 2):
@@ -61,6 +63,7 @@ def test_two_ranks_train_as_one_with_the_same_batches() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_a_failing_rank_ends_in_one_error_that_names_the_failure() -> None:
     with pytest.raises(
         RuntimeError, match=r"Rank 1 of fail_on_rank_one failed:.*the data of film 17 is broken"
@@ -80,6 +83,7 @@ print([round(row["train_loss"], 6) for row in [*epochs, *again]], float(problem.
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_every_node_gets_the_trained_weights() -> None:
     """Two nodes on one machine: both commands end with the same model, also in a second training of the same run."""
     with socket.socket() as free:
@@ -97,7 +101,7 @@ def test_every_node_gets_the_trained_weights() -> None:
         for _ in range(2)
     ]
     try:
-        answers = [node.communicate(timeout=150) for node in nodes]
+        answers = [node.communicate(timeout=within(150)) for node in nodes]
     finally:
         for node in nodes:
             node.kill()

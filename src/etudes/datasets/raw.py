@@ -11,16 +11,19 @@ from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
+from etudes.forms.files import files_below, user_path
 from etudes.forms.raw import RawFile, RawFolder
 
 
 class RawFolderDataset(AbstractDataset[None, RawFolder]):
     """The files of a public data set, ``<raw>/<source>/<folder>/**``, or of a user's own, ``<raw>/<folder>/**``.
 
+    Links are followed; hidden files and what systems leave beside the data (`etudes.forms.files.is_data`) are left out.
+
     Args:
         source: name of the data set in the table of sources (``kedro data list``); null for a folder of your own.
         folder: a folder inside it; empty for all of it.
-        suffixes: endings of the files to take, lower case (``.png``); all files if empty.
+        suffixes: endings of the files to take (``.png``), in capital or small letters; all files if empty.
         needs: entries of the table of sources that must be there; null for all that the set needs, ``[]`` for none.
         raw: the raw folder.
     """
@@ -35,7 +38,7 @@ class RawFolderDataset(AbstractDataset[None, RawFolder]):
         needs: list[str] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._source, self._raw, self._needs = source, Path(raw), needs
+        self._source, self._raw, self._needs = source, user_path(raw), needs
         self._path = self._raw / (source or "") / folder
         self._suffixes = tuple(suffixes or ())
         self.metadata = metadata
@@ -50,14 +53,13 @@ class RawFolderDataset(AbstractDataset[None, RawFolder]):
             raise DatasetError(str(error)) from error
         if not self._path.is_dir():
             raise DatasetError(f"{self._path}: no such folder; check `raw` and `folder` in the catalog")
-        found = {
-            path.relative_to(self._path).as_posix(): path
-            for path in self._path.rglob("*")
-            if path.is_file() and (not self._suffixes or path.suffix.lower() in self._suffixes)
-        }
+        try:
+            found = files_below(self._path, self._suffixes)
+        except ValueError as error:
+            raise DatasetError(str(error)) from error
         if not found:
             kinds = f" ending in {', '.join(self._suffixes)}" if self._suffixes else ""
-            raise DatasetError(f"{self._path}: holds no files{kinds}")
+            raise DatasetError(f"{self._path}: holds no files{kinds} (hidden ones are left out)")
         return RawFolder(
             str(self._path), found, {"embedded_sample": False, "source": self._source or "own data"}
         )
@@ -85,7 +87,7 @@ class RawFileDataset(AbstractDataset[None, RawFile]):
         self, *, source: str | None, file: str, raw: str, metadata: dict[str, Any] | None = None
     ) -> None:
         self._source = source
-        self._raw, self._file = Path(raw), file
+        self._raw, self._file = user_path(raw), file
         self._path = self._raw / (source or "") / file
         self.metadata = metadata
 
@@ -98,13 +100,20 @@ class RawFileDataset(AbstractDataset[None, RawFile]):
             content = self._path.read_bytes()
         except FileNotFoundError as error:
             raise DatasetError(
-                f"{self._path}: no such file; check `raw` and `file` in the catalog"
+                f"{self._path}: no such file{self._like()}; check `raw` and `file` in the catalog"
             ) from error
         except (MissingDataError, OSError) as error:
             raise DatasetError(str(error)) from error
         return RawFile(
             str(self._path), content, {"embedded_sample": False, "source": self._source or "own data"}
         )
+
+    def _like(self) -> str:
+        """A file whose name differs in capitals alone."""
+        folder = self._path.parent
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        same = [name for name in names if name.casefold() == self._path.name.casefold()]
+        return f" (there is {same[0]})" if same else ""
 
     def save(self, data: None) -> None:
         raise DatasetError(f"{self._path} is raw data and is never written by a study")

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etudes.cards import data_card, fingerprint
 from etudes.digits.parameters import DigitSplitParameters
 from etudes.examples import Examples
 from etudes.forms.idx import read_idx
 from etudes.forms.raw import RawFile
+from etudes.splits import stratified
 
 DIGITS = 10
 SIDES = range(8, 65)  # pixels
@@ -62,39 +64,30 @@ def read_digits(images: RawFile, labels: RawFile, part: str) -> Examples:
     return Examples(rows, {"pixels": np.array(pixels)})
 
 
-def ingest_digits(
-    train_images: RawFile, train_labels: RawFile, test_images: RawFile, test_labels: RawFile
+def ingest(
+    raw_train_images: RawFile, raw_train_labels: RawFile, raw_test_images: RawFile, raw_test_labels: RawFile
 ) -> tuple[Examples, Examples, dict[str, Any]]:
     """Both parts, checked, and where they come from.
 
     Raises:
         ValueError: as `read_digits`; sizes that differ between the parts; a digit with too few pictures.
     """
-    train, test = (
-        read_digits(train_images, train_labels, "train"),
-        read_digits(test_images, test_labels, "test"),
-    )
+    train = read_digits(raw_train_images, raw_train_labels, "train")
+    test = read_digits(raw_test_images, raw_test_labels, "test")
     if train["pixels"].shape[1:] != test["pixels"].shape[1:]:
         raise ValueError(
-            f"{train_images.name} holds pictures of {_size(train)}, {test_images.name} of {_size(test)} pixels; "
+            f"{raw_train_images.name} holds pictures of {_size(train)}, {raw_test_images.name} of {_size(test)} pixels; "
             "expected one size"
         )
-    for examples, raw, fewest in ((train, train_labels, FEWEST_TRAIN), (test, test_labels, FEWEST_TEST)):
+    for examples, raw, fewest in (
+        (train, raw_train_labels, FEWEST_TRAIN),
+        (test, raw_test_labels, FEWEST_TEST),
+    ):
         _check_counts(examples.rows["label"].to_numpy(), fewest, raw.name)
-    files = (train_images, train_labels, test_images, test_labels)
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(hashlib.sha256(file.content).digest())
-    card = {
-        "source": train_images.facts.get("source", "own data"),
-        "embedded_sample": train_images.embedded_sample,
-        "files": [file.short_name for file in files],
-        "fingerprint": digest.hexdigest()[:32],
-        "train_rows": len(train),
-        "test_rows": len(test),
-        "classes": DIGITS,
-        "side": int(train["pixels"].shape[1]),
-    }
+    files = (raw_train_images, raw_train_labels, raw_test_images, raw_test_labels)
+    digests = [hashlib.sha256(file.content).digest() for file in files]
+    side = int(train["pixels"].shape[1])
+    card = data_card(files, *digests, train_rows=len(train), test_rows=len(test), classes=DIGITS, side=side)
     return train, test, card
 
 
@@ -111,8 +104,8 @@ def _check_counts(labels: NDArray[np.int64], fewest: int, name: str) -> None:
         )
 
 
-def split_digits(
-    train: Examples, test: Examples, parameters: DigitSplitParameters
+def split(
+    train_images: Examples, test_images: Examples, parameters: DigitSplitParameters
 ) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
     """Drop duplicates from train and cut dev from it; test stays as it is.
 
@@ -123,20 +116,20 @@ def split_digits(
     Raises:
         ValueError: a digit has too few training pictures once duplicates are dropped.
     """
-    keys = [picture.tobytes() for picture in train["pixels"]]
-    seen = {picture.tobytes() for picture in test["pixels"]}
+    keys = [picture.tobytes() for picture in train_images["pixels"]]
+    seen = {picture.tobytes() for picture in test_images["pixels"]}
     in_test = np.array([key in seen for key in keys])
     repeated = pd.Series(keys).duplicated().to_numpy() & ~in_test
-    kept = train.take(~in_test & ~repeated)
+    kept = train_images.take(~in_test & ~repeated)
     labels = kept.rows["label"].to_numpy()
     _check_counts(labels, FEWEST_TRAIN, "the training pictures without duplicates")
-    is_dev = stratified_dev(labels, parameters.dev_fraction, parameters.seed)
+    is_dev = stratified(labels, parameters.dev_fraction, parameters.seed)
     train_split = kept.take(~is_dev)
     generator = np.random.default_rng(parameters.binarisation_seed)
-    dev_split, test_split = (with_bits(part, generator) for part in (kept.take(is_dev), test))
+    dev_split, test_split = (with_bits(part, generator) for part in (kept.take(is_dev), test_images))
     card = {
         "classes": [str(digit) for digit in range(DIGITS)],
-        "side": int(test["pixels"].shape[1]),
+        "side": int(test_images["pixels"].shape[1]),
         "unit": "pictures",
         "train_rows": len(train_split),
         "dev_rows": len(dev_split),
@@ -160,21 +153,7 @@ def binarised(pixels: NDArray[np.uint8], generator: np.random.Generator) -> NDAr
     return generator.random(chances.shape, dtype=np.float32) < chances
 
 
-def stratified_dev(labels: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.bool_]:
-    """Which rows go to dev (N,): of each digit round(fraction * n), at least one and at most n - 1."""
-    generator = np.random.default_rng(seed)
-    is_dev = np.zeros(len(labels), dtype=bool)
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        count = min(max(1, round(fraction * len(rows))), len(rows) - 1)
-        is_dev[generator.permutation(rows)[:count]] = True
-    return is_dev
-
-
 def examples_fingerprint(examples: Examples) -> str:
     """Fingerprint of ids, labels and arrays, in order."""
-    digest = hashlib.sha256(examples.rows[["id", "label"]].to_csv(index=False).encode())
-    for name in sorted(examples.arrays):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(examples[name]).tobytes())
-    return digest.hexdigest()[:32]
+    arrays = [part for name in sorted(examples.arrays) for part in (name, examples[name])]
+    return fingerprint(examples.rows[["id", "label"]], *arrays)

@@ -7,7 +7,6 @@ be; its last hidden layer is the space in which sets of pictures are compared, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -19,10 +18,12 @@ from torch import Tensor, nn
 from etudes.digits.files import DIGITS, examples_fingerprint
 from etudes.digits.parameters import JudgeParameters
 from etudes.examples import Examples
-from etudes.models import ModelState
+from etudes.models import register_model
+from etudes.networks import NetworkModel
 from etudes.training.checkpoint import checkpoint_key
 from etudes.training.fit import fit
 from etudes.training.parameters import RunParameters
+from etudes.training.problem import ShuffledProblem
 from etudes.training.seeds import derive_seed, seed_everything
 
 BATCH = 500
@@ -74,7 +75,7 @@ def intensities(pixels: NDArray[np.uint8]) -> Tensor:
 
 
 @dataclass
-class JudgeProblem:
+class JudgeProblem(ShuffledProblem):
     """Classify digits, for the shared training loop; the best epoch is the one with the best dev accuracy.
 
     Each picture of a batch is shifted by up to ``shift`` pixels in both directions, with background moving in.
@@ -96,9 +97,6 @@ class JudgeProblem:
     def fingerprint(self) -> str:
         return checkpoint_key(examples_fingerprint(self.train), examples_fingerprint(self.dev), self.shift)
 
-    def batches(self, generator: np.random.Generator) -> Sequence[np.ndarray]:
-        return shuffled_batches(len(self.train), self.batch_size, generator)
-
     def collate(self, indices: np.ndarray, device: torch.device) -> Any:
         batch = self.pixels[indices].unsqueeze(1).to(torch.float32).div_(255)
         return shifted(batch, self.shift).to(device), self.labels[indices].to(device)
@@ -115,15 +113,6 @@ class JudgeProblem:
             "loss": float(nn.functional.cross_entropy(logits, labels)),
             "accuracy": float((logits.argmax(1) == labels).double().mean()),
         }
-
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        return [{"params": list(self.model.parameters()), "lr": learning_rate}]
-
-
-def shuffled_batches(count: int, size: int, generator: np.random.Generator) -> list[np.ndarray]:
-    """All of 0..count-1 in a new order, in batches of ``size``; the last may be smaller."""
-    order = generator.permutation(count)
-    return [order[start : start + size] for start in range(0, count, size)]
 
 
 def shifted(batch: Tensor, most: int) -> Tensor:
@@ -142,44 +131,39 @@ def _parts(pixels: NDArray[np.uint8]) -> list[Tensor]:
     return [intensities(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH)]
 
 
-class DigitJudge:
-    """The network with the mean and the spread of its features on training digits; a study registers it by name.
+@register_model("digits.judge")
+class DigitJudge(NetworkModel):
+    """The network with the mean and the spread of its features on training digits.
 
     ``mean`` and ``spread`` (D,) standardise the features: a distance then does not depend on the scale that a seed gave
     to a layer, and D features of real training digits have the total variance D.
     """
 
-    registered_name: str
-
-    def __init__(
-        self,
-        network: JudgeNetwork,
-        config: dict[str, Any],
-        mean: NDArray[np.float64],
-        spread: NDArray[np.float64],
-    ) -> None:
-        self.network, self.config, self.mean, self.spread = network, config, mean, spread
+    network_class = JudgeNetwork
 
     @classmethod
     def fit(
-        cls, train: Examples, dev: Examples, parameters: JudgeParameters, run: RunParameters
+        cls, train_split: Examples, dev_split: Examples, parameters: JudgeParameters, run: RunParameters
     ) -> tuple[Self, dict[str, Any]]:
         """Train on real digits with early stopping on dev; returns the judge and its history."""
         seed_everything(derive_seed(run.seed, "judge"))
         config: dict[str, Any] = {
-            "side": int(train["pixels"].shape[1]),
+            "side": int(train_split["pixels"].shape[1]),
             "width": parameters.width,
             "features": parameters.features,
             "dropout": parameters.dropout,
         }
         network = JudgeNetwork(**config)
-        problem = JudgeProblem(network, train, dev, parameters.shift, parameters.fit.batch_size)
+        problem = JudgeProblem(network, train_split, dev_split, parameters.shift, parameters.fit.batch_size)
         epochs = fit(problem, parameters.fit, run)
-        raw = cls(network, config, np.zeros(parameters.features), np.ones(parameters.features))
-        features = raw.judge(train["pixels"]).features
+        raw = cls(network, config, mean=np.zeros(parameters.features), spread=np.ones(parameters.features))
+        features = raw.judge(train_split["pixels"]).features
         spread = features.std(0)
-        judge = cls(network, config, features.mean(0), np.where(spread > LEAST_SPREAD, spread, 1.0))
-        accuracy = float((judge.judge(dev["pixels"]).digits == dev.rows["label"].to_numpy()).mean())
+        spread = np.where(spread > LEAST_SPREAD, spread, 1.0)
+        judge = cls(network, config, mean=features.mean(0), spread=spread)
+        accuracy = float(
+            (judge.judge(dev_split["pixels"]).digits == dev_split.rows["label"].to_numpy()).mean()
+        )
         return judge, {"dev": {"accuracy": accuracy}, "epochs": epochs}
 
     def judge(self, pixels: NDArray[np.uint8]) -> Verdict:
@@ -207,26 +191,3 @@ class DigitJudge:
                 features.append(hidden.double().numpy())
                 probabilities.append(network.output(hidden).double().softmax(1).numpy())
         return Verdict(np.concatenate(probabilities), (np.concatenate(features) - self.mean) / self.spread)
-
-    def state(self) -> ModelState:
-        arrays = network_arrays(self.network)
-        return ModelState(self.config, {**arrays, "features/mean": self.mean, "features/spread": self.spread})
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        arrays = dict(state.arrays)
-        mean, spread = arrays.pop("features/mean"), arrays.pop("features/spread")
-        network = JudgeNetwork(**state.config)
-        load_arrays(network, arrays)
-        return cls(network, state.config, mean, spread)
-
-
-def network_arrays(network: nn.Module) -> dict[str, NDArray]:
-    """All weights and buffers of a network as arrays, by name."""
-    return {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
-
-
-def load_arrays(network: nn.Module, arrays: dict[str, NDArray]) -> None:
-    """Put back what `network_arrays` gave, and leave the network ready to answer."""
-    network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
-    network.eval()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from etudes.examples import Examples
@@ -85,6 +86,19 @@ def through_training(snapshots: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], l
     chosen = sorted({round(float(x) ** 2) for x in np.linspace(0, np.sqrt(last), EPOCHS)})
     side = snapshots.shape[-1]
     return snapshots[chosen][:, :, :OF_EACH].reshape(len(chosen), -1, side, side), chosen
+
+
+def panel_examples(panels: Mapping[str, NDArray[np.uint8]]) -> Examples:
+    """Panels (rows, columns, S, S) or (rows, columns, S, S, 3) as examples with the columns ``panel``, ``row``, ``column``."""
+    rows = [
+        {"id": f"{name}-{row:02d}-{column:02d}", "panel": name, "row": row, "column": column}
+        for name, panel in panels.items()
+        for row, column in np.ndindex(*panel.shape[:2])
+    ]
+    columns = ["id", "panel", "row", "column"]
+    pictures = [panel.reshape(-1, *panel.shape[2:]) for panel in panels.values()]
+    pixels = np.concatenate(pictures) if pictures else np.empty((0, 1, 1), np.uint8)
+    return Examples(pd.DataFrame(rows, columns=columns), {"pixels": pixels})
 
 
 def panel_png(pixels: NDArray[np.uint8], columns: int, width: int = 900) -> bytes:

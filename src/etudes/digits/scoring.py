@@ -129,6 +129,16 @@ class GeneratorScores:
         pixels = generator.sample(self.labels, self.seed)
         return self.score(pixels, self.labels if generator.conditional else None)
 
+    def of_all(self, models: Mapping[str, Any]) -> tuple[dict[str, float], Examples, pd.DataFrame]:
+        """Every generator: flat metrics, what all of them drew (column ``variant``), and `references`."""
+        metrics: dict[str, float] = {}
+        drawn: dict[str, Examples] = {}
+        for name, model in models.items():
+            scored, drawn[name] = self.score_generator(model)
+            metrics |= {f"{name}.{metric}": value for metric, value in scored.items()}
+        references = self.references()
+        return metrics | self.flat_floor(references), joined(drawn), references
+
     def references(self) -> pd.DataFrame:
         """The same scores of pictures that no generator made: one row each.
 

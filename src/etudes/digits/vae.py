@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -12,24 +11,24 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from etudes.digits.files import DIGITS, examples_fingerprint
-from etudes.digits.judge import load_arrays, network_arrays, shuffled_batches
 from etudes.digits.parameters import ConvolutionalVAEParameters
 from etudes.digits.variational import VAE, Bounds, ConvolutionalVAE, bounds
 from etudes.examples import Examples
-from etudes.models import ModelState
+from etudes.models import ModelState, register_model
+from etudes.networks import NetworkModel
 from etudes.training.checkpoint import checkpoint_key
 from etudes.training.fit import fit
 from etudes.training.parameters import FitParameters, RunParameters
+from etudes.training.problem import ShuffledProblem
 from etudes.training.seeds import derive_seed, seed_everything
 
 BATCH = 1_000
 DEV_DRAWS = 16
-SNAPSHOTS = "pictures/snapshots"  # beside the weights in a model's arrays
 FIXED = 4  # pictures of each digit that are drawn from the same codes after every epoch
 
 
 @dataclass
-class VAEProblem:
+class VAEProblem(ShuffledProblem):
     """Minimise ``beta KL - log-likelihood``, for the shared training loop; the best epoch has the lowest on dev.
 
     Training pictures become bits anew whenever they are met (dynamic binarisation: Burda et al. 2016, section 5.1),
@@ -61,9 +60,6 @@ class VAEProblem:
             examples_fingerprint(self.train), examples_fingerprint(self.dev), self.beta, self.seed
         )
 
-    def batches(self, generator: np.random.Generator) -> Sequence[np.ndarray]:
-        return shuffled_batches(len(self.train), self.batch_size, generator)
-
     def collate(self, indices: np.ndarray, device: torch.device) -> Any:
         chances = self.pixels[indices].to(torch.float32).div_(255)
         bits = (torch.rand(chances.shape) < chances).to(torch.float32)
@@ -91,9 +87,6 @@ class VAEProblem:
         pixels = torch.round(chances * 255).to(torch.uint8)
         return pixels.view(DIGITS, FIXED, *pixels.shape[1:])
 
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        return [{"params": list(self.model.parameters()), "lr": learning_rate}]
-
 
 def _labels(examples: Examples) -> Tensor:
     return torch.from_numpy(examples.rows["label"].to_numpy().copy())
@@ -107,18 +100,14 @@ def _means(found: Bounds) -> dict[str, float]:
     }
 
 
-class DigitVAE:
+class DigitVAE(NetworkModel):
     """A `VAE` of digits. ``config`` are the arguments of its network; a picture is the decoder's mean.
 
     ``snapshots`` (epochs + 1, 10, FIXED, S, S), uint8, are pictures of the same codes before training and after every epoch.
-    A subclass names the network's class. Everything here runs on the CPU; training goes where ``run.device`` says.
+    Everything here runs on the CPU; training goes where ``run.device`` says.
     """
 
-    registered_name: str
     network_class: ClassVar[type[VAE]]
-
-    def __init__(self, network: VAE, config: dict[str, Any], snapshots: NDArray[np.uint8]) -> None:
-        self.network, self.config, self.snapshots = network.eval(), config, snapshots
 
     @property
     def conditional(self) -> bool:
@@ -153,7 +142,7 @@ class DigitVAE:
         problem = VAEProblem(network, train, dev, beta, settings.batch_size, seed)
         epochs = fit(problem, settings, run)
         assert problem.watched is not None
-        model = cls(network, full, problem.watched.numpy())
+        model = cls(network, full, snapshots=problem.watched.numpy())
         return model, {"dev": _means(model.bounds(dev, DEV_DRAWS, seed)), "epochs": epochs}
 
     def bounds(self, examples: Examples, draws: int, seed: int) -> Bounds:
@@ -181,23 +170,27 @@ class DigitVAE:
             ]
         return torch.cat(parts).numpy()
 
+    def pictures(self, z: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The decoder's means for codes z (N, latent) and digits (N,): (N, S, S)."""
+        return as_pixels(self.decode(z, labels))
+
     def sample(self, labels: NDArray[np.int64], seed: int) -> NDArray[np.uint8]:
         """Pictures (N, S, S) of codes from the prior."""
-        noise = torch.randn((len(labels), self.network.latent), generator=torch.Generator().manual_seed(seed))
-        return as_pixels(self.decode(noise.numpy(), labels))
+        noise = torch.randn((len(labels), self.latent), generator=torch.Generator().manual_seed(seed))
+        return self.pictures(noise.numpy(), labels)
 
-    def state(self) -> ModelState:
-        return ModelState(self.config, {**network_arrays(self.network), SNAPSHOTS: self.snapshots})
+    @property
+    def latent(self) -> int:
+        return self.network.latent
 
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        arrays = dict(state.arrays)
-        snapshots = arrays.pop(SNAPSHOTS)
-        network = cls.network_class(**state.config)
-        load_arrays(network, arrays)
-        return cls(network, state.config, snapshots)
+    @property
+    def drawing_weights(self) -> int:
+        """How many weights draw a picture: those of the decoder."""
+        weights = self.network.state_dict()
+        return sum(value.numel() for name, value in weights.items() if name.startswith("decoder."))
 
 
+@register_model("digits.convolutional_vae")
 class ConvolutionalDigitVAE(DigitVAE):
     """`ConvolutionalVAE` of digits, conditional if it is told so."""
 
@@ -224,6 +217,7 @@ def as_pixels(chances: NDArray) -> NDArray[np.uint8]:
     return np.round(chances * 255).astype(np.uint8)
 
 
+@register_model("digits.bernoulli")
 class BernoulliPixels:
     """Pixels that are one independently of each other: the trivial baseline.
 

@@ -1,6 +1,6 @@
 """The picture of a study that has none of its own, as inline SVG in the colours of the page.
 
-With a record: a dot for every variant, the trivial baseline hollow, the reference a dashed line. A dot plot needs no
+With a record: a dot for every variant, the trivial baseline hollow, a reference that is like for like a dashed line. A dot plot needs no
 zero, so it serves returns and losses as well as shares. Without a record: the shape of the graph.
 """
 
@@ -25,7 +25,8 @@ def score_plot(entry: Entry) -> dict[str, Any]:
     record, metric = entry.record, entry.metric
     if record is None:
         raise ValueError(f"{entry.study.name} has no record to draw")
-    baseline, reference = entry.study.baseline, entry.reference
+    baseline = entry.study.baseline
+    reference = entry.reference if entry.reference and entry.reference.like_for_like else None
     order = sorted(record.scores, key=lambda v: record.scores[v].mean, reverse=entry.study.maximise)
     shown = order[:ROWS]
     if baseline in order and baseline not in shown:

@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 
 OUTSIDE = re.compile(r"^(https?://|mailto:)", re.IGNORECASE)
 COMMENT = re.compile(r"^[ \t]*<!--.*?-->[ \t]*$\n?", re.MULTILINE | re.DOTALL)
-NUMBER = re.compile(r"^(-|–|[-−+]?\d[\d.,]*( ?%)?( ± [\d.,]+)?)$")
+NUMBER = re.compile(r"^(-|–|[-−+]?\d[\d.,]*( ?%)?( ± [\d.,]+| \[[-−]?[\d.,]+, [-−]?[\d.,]+\])?)$")
 FENCE = re.compile(r"^(```|~~~).*?^\1[ \t]*$", re.MULTILINE | re.DOTALL)
 
 

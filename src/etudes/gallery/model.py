@@ -1,4 +1,4 @@
-"""What the gallery says of a study: its best variant beside the trivial baseline and the reference."""
+"""What the gallery says of a study: its chosen variant beside the trivial baseline and the reference."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etudes.reporting.metric import KNOWN, Metric
-from etudes.results.tables import count
+from etudes.results.tables import chosen_variant, count
 from etudes.study import Reference, Study
 
 if TYPE_CHECKING:
@@ -21,10 +21,9 @@ PATIENCE = 10 * MINUTE  # of training on the embedded sample, above which a stud
 
 @dataclass(frozen=True)
 class Score:
-    """A recorded metric of one variant: mean over seeds, standard deviation, and the ends of an interval if any."""
+    """A recorded metric of one variant: mean over seeds, and the ends of its interval if there is one."""
 
     mean: float
-    std: float | None = None
     low: float | None = None
     high: float | None = None
 
@@ -33,11 +32,12 @@ class Score:
 class Recorded:
     """What the gallery needs of ``docs/results/<study>.json``.
 
-    ``scores`` holds the primary metric of every variant; ``interval`` says what their intervals are; ``seconds`` is
-    the wall time of a run, the mean over seeds.
+    ``scores`` holds the primary metric of every variant, ``chosen`` the one that dev chose where that is recorded;
+    ``interval`` says what their intervals are; ``seconds`` is the wall time of a run, the mean over seeds.
     """
 
     scores: Mapping[str, Score]
+    chosen: str | None
     interval: str
     seeds: int
     device: str
@@ -86,26 +86,34 @@ class Entry:
 
     @property
     def best(self) -> str | None:
-        """The variant with the best recorded mean, the trivial baseline aside."""
+        """The variant that dev chose; where that is not recorded the best on test, the trivial baseline aside."""
         if self.record is None:
             return None
+        if self.record.chosen in self.record.scores:
+            return self.record.chosen
         scores = {v: s.mean for v, s in self.record.scores.items() if v != self.study.baseline}
         choose = max if self.study.maximise else min
         return choose(scores, key=lambda variant: scores[variant]) if scores else None
 
     @property
     def reference(self) -> Reference | None:
-        """The best of the references for the primary metric."""
-        found = [r for r in self.study.references if r.metric == self.study.metric]
-        choose = max if self.study.maximise else min
-        return choose(found, key=lambda r: r.value) if found else None
+        """The reference that the study's headline stands beside."""
+        return self.study.reference_of(self.study.headline)
+
+    @property
+    def compared(self) -> str | None:
+        """The variant that is put beside the reference."""
+        return (self.reference.variant if self.reference else "") or self.best
 
     @property
     def gap(self) -> float | None:
-        """How far the best variant lies above the best reference, in the metric's unit; positive is better."""
-        if self.record is None or self.best is None or self.reference is None:
+        """How far ours lies above a reference that is like for like, in the metric's unit; positive is better."""
+        if self.record is None or self.reference is None or not self.reference.like_for_like:
             return None
-        difference = self.record.scores[self.best].mean - self.reference.value
+        score = self.record.scores.get(self.compared or "")
+        if score is None:
+            return None
+        difference = score.mean - self.reference.value
         return difference if self.study.maximise else -difference
 
     @property
@@ -133,7 +141,8 @@ class Entry:
             return "Not recorded yet."
         said = [f"best {self._said(self.best)}" if self.best else "", self._said(self.study.baseline)]
         if self.reference is not None:
-            said.append(f"reference {self.metric.format(self.reference.value)}")
+            value = self.metric.format(self.reference.value)
+            said.append(f"reference {value} ({self.reference.likeness})")
         return f"{self.metric.text}: {', '.join(part for part in said if part)}"
 
     def _said(self, variant: str) -> str:
@@ -157,23 +166,23 @@ def read_recorded(raw: Any, study: Study) -> Recorded:
         chosen = {variant: found[variant] for variant in study.variants if variant in found}
         if not chosen:
             raise ValueError(f"no variant of the study has the primary metric '{study.metric}'")
-        of_test = all("test_low" in summary for summary in chosen.values())
-        scores = {variant: _score(variant, summary, of_test) for variant, summary in chosen.items()}
-        seconds = [float(value) for value in raw["wall_seconds"]]
+        scores = {variant: _score(variant, summary) for variant, summary in chosen.items()}
+        seconds = [float(value) for value in raw["wall_seconds"] if value is not None]
         unit = split.get("unit", "rows")
         return Recorded(
             scores=scores,
-            interval="95 % interval from the size of the test split"
-            if of_test
-            else "95 % interval over seeds",
+            chosen=chosen_variant(raw),
+            interval="95 % interval over training seeds and test rows",
             seeds=len(raw["seeds"]),
             device=str(raw["device"]),
             seconds=_finite(sum(seconds) / len(seconds)),
             day=str(raw["recorded"]),
             environment=str(raw["environment"]),
-            data="embedded sample" if data["embedded_sample"] else str(data["source"]),
+            data="embedded sample" if data["embedded_sample"] else study.headline.data or str(data["source"]),
             embedded_sample=bool(data["embedded_sample"]),
-            rows=" + ".join(count(split[f"{part}_rows"]) for part in ("train", "dev", "test")) + f" {unit}",
+            rows=f"{count(raw['test_rows'][study.metric])} test {study.headline.unit}"
+            if study.headline.rows
+            else " + ".join(count(split[f"{part}_rows"]) for part in ("train", "dev", "test")) + f" {unit}",
         )
     except KeyError as error:
         raise ValueError(f"it has no {error}") from error
@@ -181,13 +190,11 @@ def read_recorded(raw: Any, study: Study) -> Recorded:
         raise ValueError(f"it is no record ({error})") from error
 
 
-def _score(variant: str, summary: Mapping[str, float], of_test: bool) -> Score:
-    low, high = ("test_low", "test_high") if of_test else ("low", "high")
+def _score(variant: str, summary: Mapping[str, float]) -> Score:
     try:
-        numbers = {key: _finite(summary[key]) for key in ("mean", "std", low, high) if key in summary}
+        return Score(**{key: _finite(summary[key]) for key in ("mean", "low", "high") if key in summary})
     except ValueError as error:
         raise ValueError(f"{variant}: {error}") from error
-    return Score(numbers["mean"], numbers.get("std"), numbers.get(low), numbers.get(high))
 
 
 def _finite(value: Any) -> float:

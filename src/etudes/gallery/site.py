@@ -211,11 +211,17 @@ def _facts(entry: Entry, picture: Picture | None) -> dict[str, Any]:
         "record": record,
         "best_name": entry.best,
         "best": "" if best is None else metric.format(best.mean),
-        "spread": "" if best is None or best.std is None else metric.format(best.std),
+        "interval": ""
+        if best is None or best.low is None or best.high is None
+        else f"[{metric.format(best.low)}, {metric.format(best.high)}]",
+        "choice": "chosen on dev"
+        if record is not None and entry.best == record.chosen
+        else "best on test (the choice on dev is not recorded)",
         "baseline": "" if baseline is None else metric.format(baseline.mean),
         "direction": "higher is better" if study.maximise else "lower is better",
         "reference": entry.reference,
         "reference_text": "" if entry.reference is None else metric.format(entry.reference.value),
+        "compared": entry.compared if entry.compared != entry.best else None,
         "gap": "" if entry.gap is None else signed(entry.gap, metric),
         "gap_key": "" if entry.relative_gap is None else f"{entry.relative_gap:.6f}",
         "ahead": entry.gap is not None and entry.gap > 0,

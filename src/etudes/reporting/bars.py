@@ -123,8 +123,13 @@ def _add_reference(figure: go.Figure, reference: ReferenceLike, number: int, met
     import plotly.graph_objects as go
 
     symbol = "diamond" if reference.like_for_like else "diamond-open"
-    like = "like for like" if reference.like_for_like else "not like for like"
-    lines = [reference.name, metric.format(reference.value), reference.source, like, reference.note]
+    lines = [
+        reference.name,
+        metric.format(reference.value),
+        reference.source,
+        reference.likeness,
+        reference.note,
+    ]
     figure.add_trace(
         go.Scatter(
             x=[reference.value],

@@ -10,6 +10,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from etudes.reporting.bars import metric_bars
 from etudes.reporting.confusion import confusion_matrix, similarity_order
 from etudes.reporting.curves import learning_curves
@@ -41,6 +44,7 @@ __all__ = [
     "metric_bars",
     "per_class_bars",
     "reliability_diagram",
+    "roc_curves",
     "similarity_order",
     "term_weights",
 ]
@@ -164,6 +168,30 @@ def reliability_diagram(
             )
         )
     return figure
+
+
+def roc_curves(scores: Mapping[str, tuple[NDArray, NDArray]], variants: Sequence[str]) -> go.Figure:
+    """True against false positive rate over all thresholds, from scores (N,) and whether each row is positive (N,)."""
+    import pandas as pd
+
+    from etudes.reporting.charts import lines
+
+    points = {name: roc_points(*found) for name, found in scores.items()}
+    tables = [pd.DataFrame({"x": false, "y": true, "by": name}) for name, (false, true) in points.items()]
+    x, y = "false positive rate (fraction)", "true positive rate (fraction)"
+    return lines(pd.concat(tables), "ROC curves", x, y, by="by", order=variants, marks=False)
+
+
+def roc_points(scores: NDArray, positive: NDArray, most: int = 300) -> tuple[NDArray, NDArray]:
+    """False and true positive rates (T,) at falling thresholds, from (0, 0) to (1, 1); at most about ``most`` points."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))  # of each group of equal scores
+    hits, false = np.cumsum(positive[order])[last], np.cumsum(~positive[order])[last]
+    keep = np.unique(np.linspace(0, len(last) - 1, min(most, len(last))).round().astype(int))
+    return (
+        np.append(0.0, false[keep] / max(1, (~positive).sum())),
+        np.append(0.0, hits[keep] / max(1, positive.sum())),
+    )
 
 
 def term_weights(

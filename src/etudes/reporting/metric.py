@@ -23,6 +23,8 @@ class ReferenceLike(Protocol):
     def like_for_like(self) -> bool: ...
     @property
     def note(self) -> str: ...
+    @property
+    def likeness(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Metric:
 
     ``name`` is its key in the flat metrics, ``label`` what is printed (the name without underscores if empty),
     ``unit`` its unit, ``fraction`` for shares between 0 and 1; ``digits`` are printed after the point. Where both
-    too much and too little are wrong, ``target`` is the best value there is, and ``maximise`` says nothing.
+    too much and too little are wrong, ``target`` is the best value there is, and ``maximise`` says nothing. ``within``
+    are the least and the largest value there can be; 0 and 1 for a share if not given.
     """
 
     name: str
@@ -40,6 +43,14 @@ class Metric:
     maximise: bool = True
     digits: int = 3
     target: float | None = None
+    within: tuple[float, float] | None = None
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the largest value there can be, infinite where there is no limit."""
+        if self.within is not None:
+            return self.within
+        return (0.0, 1.0) if self.unit in ("fraction", "probability") else (-math.inf, math.inf)
 
     def merit(self, value: float) -> float:
         """A number that is the larger the better the value."""
@@ -75,14 +86,24 @@ class Metric:
         return f"{round(value, self.digits) + 0.0:.{self.digits}f}"  # + 0.0 takes the sign from -0.000
 
 
+POSITIVE = (0.0, math.inf)
+
 _KNOWN = (
     Metric("accuracy"),
     Metric("balanced_accuracy"),
     Metric("heldout_accuracy", "accuracy, held-out coefficients"),
-    Metric("ceiling_gap", "gap to the ceiling", maximise=False),
-    Metric("starts_gap", "gap, new start tokens", maximise=False),
+    Metric("ceiling_gap", "gap to the ceiling", maximise=False, within=(-1.0, 1.0)),
+    Metric("starts_gap", "gap, new start tokens", maximise=False, within=(-1.0, 1.0)),
     Metric("text_accuracy", "accuracy on text"),
-    Metric("bits_per_character", "cross-entropy of text", unit="bits a character", maximise=False),
+    Metric("starts_accuracy", "accuracy, new start tokens"),
+    Metric("heldout_gap", "gap, held-out coefficients", maximise=False, within=(-1.0, 1.0)),
+    Metric(
+        "bits_per_character",
+        "cross-entropy of text",
+        unit="bits a character",
+        maximise=False,
+        within=POSITIVE,
+    ),
     Metric("top1_accuracy", "top-1 accuracy"),
     Metric("top3_accuracy", "top-3 accuracy"),
     Metric("top5_accuracy", "top-5 accuracy"),
@@ -103,41 +124,72 @@ _KNOWN = (
     Metric("fitted_success", "success on fitted photos"),
     Metric("right_success", "success where it was right"),
     Metric("confident_success", "confident success"),
-    Metric("target_log_probability", "log-probability of the target", unit="nats", digits=2),
+    Metric(
+        "target_log_probability",
+        "log-probability of the target",
+        unit="nats",
+        digits=2,
+        within=(-math.inf, 0.0),
+    ),
     Metric("iou", "intersection over union"),
     Metric("dice", "Dice coefficient"),
     Metric("r2", "R²"),
-    Metric("log_loss", unit="nats", maximise=False),
-    Metric("loss", unit="nats", maximise=False),
-    Metric("perplexity", unit="effective tokens", maximise=False, digits=2),
-    Metric("bits_per_dimension", unit="bits", maximise=False),
+    Metric("log_loss", unit="nats", maximise=False, within=POSITIVE),
+    Metric("loss", unit="nats", maximise=False, within=POSITIVE),
+    Metric("perplexity", unit="effective tokens", maximise=False, digits=2, within=(1.0, math.inf)),
+    Metric("bits_per_dimension", unit="bits", maximise=False, within=POSITIVE),
     Metric("ece", "expected calibration error", maximise=False),
-    Metric("brier", "Brier score", unit="squared probability", maximise=False),
+    Metric("brier", "Brier score", unit="squared probability", maximise=False, within=(0.0, 1.0)),
     Metric("error_rate", maximise=False),
     Metric("psnr", "PSNR", unit="dB", digits=2),
     Metric("elbo", "evidence bound", unit="nats", digits=1),
     Metric("iwae", "importance-weighted bound", unit="nats", digits=1),
-    Metric("active_units", unit="latent dimensions", digits=0),
-    Metric("fid", "FID", unit="squared feature distance", maximise=False, digits=2),
+    Metric("active_units", unit="latent dimensions", digits=0, within=POSITIVE),
+    Metric("fid", "FID", unit="squared feature distance", maximise=False, digits=2, within=POSITIVE),
+    Metric(
+        "floor_fid",
+        "FID of real pictures",
+        unit="squared feature distance",
+        maximise=False,
+        digits=2,
+        within=POSITIVE,
+    ),
     Metric("kid", "KID", unit="squared feature distance", maximise=False, digits=4),
     Metric("label_accuracy"),
-    Metric("diversity", unit="ratio to real", digits=2, target=1.0),
-    Metric("novelty", unit="ratio to real", digits=2, target=1.0),
+    Metric("knn_accuracy", "accuracy of neighbours' codes"),
+    Metric("kl", "rate", unit="nats", maximise=False, digits=1, within=POSITIVE),
+    Metric("diversity", unit="ratio to real", digits=2, target=1.0, within=POSITIVE),
+    Metric("novelty", unit="ratio to real", digits=2, target=1.0, within=POSITIVE),
     Metric("real_score", "D(x)", unit="probability", digits=2, target=0.5),
     Metric("fake_score", "D(G(z))", unit="probability", digits=2, target=0.5),
-    Metric("mse_after_0", "MSE before any step", unit="squared units", maximise=False),
-    Metric("mse_after_1", "MSE after 1 step", unit="squared units", maximise=False),
-    Metric("mse_after_5", "MSE after 5 steps", unit="squared units", maximise=False),
-    Metric("mse_after_10", "MSE after 10 steps", unit="squared units", maximise=False),
-    Metric("mse_5shot", "MSE after 10 steps, 5 points", unit="squared units", maximise=False),
+    Metric("mse_after_0", "MSE before any step", unit="squared units", maximise=False, within=POSITIVE),
+    Metric("mse_after_1", "MSE after 1 step", unit="squared units", maximise=False, within=POSITIVE),
+    Metric("mse_after_5", "MSE after 5 steps", unit="squared units", maximise=False, within=POSITIVE),
+    Metric("mse_after_10", "MSE after 10 steps", unit="squared units", maximise=False, within=POSITIVE),
+    Metric(
+        "mse_5shot", "MSE after 10 steps, 5 points", unit="squared units", maximise=False, within=POSITIVE
+    ),
     Metric("accuracy_1shot", "1-shot accuracy"),
     Metric("accuracy_5shot", "5-shot accuracy"),
+    Metric("many_ways_1shot", "1-shot accuracy, more characters"),
     Metric("transductive_1shot", "1-shot accuracy, queries together"),
     Metric("iqm", "interquartile mean of the return", unit="points", digits=1),
     Metric("mean_return", "mean return", unit="points", digits=1),
     Metric("solved_share", "solved episodes"),
 )
 KNOWN: Mapping[str, Metric] = {metric.name: metric for metric in _KNOWN}
+
+
+def metric_of(name: str) -> Metric | None:
+    """The known metric that a name begins with (``image_auroc_bottle``, ``accuracy_mod13``), or None.
+
+    A difference of two values of a metric is none: it may be below 0.
+    """
+    words = name.split("_")
+    if "difference" in words:
+        return None
+    starts = ("_".join(words[:count]) for count in range(len(words), 0, -1))
+    return next((KNOWN[start] for start in starts if start in KNOWN), None)
 
 
 def as_metric(metric: str | Metric) -> Metric:

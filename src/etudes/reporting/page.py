@@ -16,8 +16,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from etudes.reporting.prose import paragraphs
 from etudes.reporting.tables import Table, format_value, frame_table
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Report:
         return self._add("section", id=len(self._sections), title=title, lead=paragraphs(lead))
 
     def text(self, text: str) -> Self:
-        """Paragraphs apart by blank lines, lists of lines that start with ``- ``, ``**bold**`` and `` `code` ``."""
+        """A text in Markdown; HTML in it is shown as text."""
         return self._add("markup", markup=paragraphs(text))
 
     def html(self, markup: str) -> Self:
@@ -193,27 +194,6 @@ class Report:
     def _add(self, kind: str, **content: Any) -> Self:
         self._blocks.append(Block(kind, content))
         return self
-
-
-def paragraphs(text: str) -> Markup:
-    """Escaped text as HTML: paragraphs, ``- `` lists, ``**bold**``, `` `code` ``; nothing else has a meaning."""
-    found = []
-    for part in re.split(r"\n\s*\n", text.strip()):
-        lines = [line.strip() for line in part.strip().split("\n")]
-        if not any(lines):
-            continue
-        if all(line.startswith("- ") for line in lines):
-            items = Markup("").join(Markup("<li>{}</li>").format(_inline(line[2:])) for line in lines)
-            found.append(Markup("<ul>{}</ul>").format(items))
-        else:
-            found.append(Markup("<p>{}</p>").format(_inline(" ".join(lines))))
-    return Markup("\n").join(found)
-
-
-def _inline(text: str) -> Markup:
-    escaped = str(escape(text))
-    escaped = re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped)
-    return Markup(re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", escaped))
 
 
 def _heading(layout: dict[str, Any]) -> str:

@@ -238,7 +238,7 @@ def _reference_row(reference: ReferenceLike, shown: Sequence[Metric]) -> Row:
         Cell(m.format(reference.value) if m.name == reference.metric else "", number=True) for m in shown
     ]
     remarks = "; ".join(filter(None, (reference.note, f"source: {reference.source}")))
-    like = Cell("yes" if reference.like_for_like else "no")
+    like = Cell("yes" if reference.like_for_like else reference.likeness)
     return Row(reference.name, (*cells, like), "reference", remarks, kind="reference")
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from etudes.atomic import atomic_file
 from etudes.reporting.metric import KNOWN, Metric
 from etudes.results.data_sets import data_sets
-from etudes.study import RecordedTable, Study, load_studies, load_study
+from etudes.results.summaries import table_metric
+from etudes.study import Headline, RecordedTable, Study, load_studies, load_study
 
 RESULTS = re.compile(
     r"<!-- (?P<mark>results(?::(?P<name>\w+)(?:\.(?P<detail>\w+))?)?) -->\n.*?<!-- /results -->", re.DOTALL
@@ -70,23 +72,48 @@ def _study_table(project: Path, name: str) -> str:
     if record is None:
         return "Not recorded yet."
     study = load_study(name)
-    variants = sorted(
-        # Sorted by name first, so that equals keep one order.
-        sorted({key.split(".")[0] for key in record["metrics"] if key.endswith(f".{study.metric}")}),
-        key=lambda variant: record["metrics"][f"{variant}.{study.metric}"]["mean"],
-        reverse=study.maximise,
-    )
+    scores = scores_of(record, study.metric)
+    # Sorted by name first, so that equals keep one order.
+    variants = sorted(sorted(scores), key=lambda v: scores[v]["mean"], reverse=study.maximise)
+    chosen = chosen_variant(record)
     columns = [KNOWN[name] for name in study.metrics]
     lines = [
-        "| variant | " + " | ".join(map(_heading, columns)) + " | training (s) | peak memory (MiB) |",
-        "|---|" + "---|" * (len(columns) + 2),
+        "| variant | "
+        + " | ".join(map(_heading, columns))
+        + f" | {'agents' if study.agents else 'seeds'} | training (s) | added memory (MiB) |",
+        "|---|" + "---|" * (len(columns) + 3),
     ]
-    for variant in variants:
+    for place, variant in enumerate(variants):
+        told = ["chosen on dev"] * (variant == chosen) + ["best on test"] * (
+            place == 0 and chosen not in (None, variant)
+        )
         cells = [_cell(record["metrics"].get(f"{variant}.{m.name}"), m) for m in columns]
         cost = record["resources"].get(variant, {})
-        cells += [f"{cost.get('seconds', 0):.0f}", f"{cost.get('peak_memory_mib', 0):.0f}"]
-        lines.append(f"| `{variant}` | " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", _caption(record)])
+        cells += [str(_repeats(study, record, variant)), f"{cost.get('seconds', 0):.0f}"]
+        cells += [f"{cost.get('added_memory_mib', 0):.0f}"]
+        lines.append(f"| `{variant}`{''.join(f', {mark}' for mark in told)} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", _caption(study, record)])
+
+
+def scores_of(record: Mapping[str, Any], metric: str) -> dict[str, Any]:
+    """Summaries of a metric by variant."""
+    end = f".{metric}"
+    return {name.removesuffix(end): s for name, s in record["metrics"].items() if name.endswith(end)}
+
+
+def chosen_variant(record: Mapping[str, Any]) -> str | None:
+    """The variant that dev chose in most seeds, the first of equals; None where the record does not say."""
+    chosen = record.get("chosen")
+    return max(chosen, key=chosen.count) if chosen else None
+
+
+def _repeats(study: Study, record: Mapping[str, Any], variant: str) -> int:
+    """How many trainings are behind a variant's numbers: seeds, or the agents of the one run."""
+    if study.agents:
+        return max(1, sum(row["variant"] == variant for row in record["tables"][study.agents])) * len(
+            record["seeds"]
+        )
+    return int(record["metrics"][f"{variant}.{study.metric}"]["n"])
 
 
 def _detail_table(project: Path, study: str, name: str) -> str:
@@ -103,6 +130,7 @@ def _detail_table(project: Path, study: str, name: str) -> str:
             f"{', '.join(entry.name for entry in load_study(study).tables) or 'none'} (record the study again "
             "if it was declared since)"
         ) from error
+    rows = [{**row, **{v: _cell(row[v], _digits(entry, row, v)) for v in entry.values}} for row in rows]
     if entry.across:
         rows, columns = _side_by_side(entry, rows)
     else:
@@ -117,7 +145,7 @@ def _detail_table(project: Path, study: str, name: str) -> str:
         "|" + "---|" * (len(keys) + len(columns)),
     ]
     for row in rows:
-        cells = [format_key(row[key]) for key in keys] + [_spread(row.get(name)) for name in columns]
+        cells = [format_key(row[key]) for key in keys] + [row.get(name, "-") for name in columns]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -142,11 +170,8 @@ def format_key(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _spread(summary: dict[str, float] | None) -> str:
-    if summary is None:
-        return "-"
-    spread = f" ± {summary['std']:.3f}" if "std" in summary else ""
-    return f"{summary['mean']:.3f}{spread}"
+def _digits(entry: RecordedTable, row: dict[str, Any], column: str) -> Metric:
+    return table_metric(entry, row, column) or Metric(column)
 
 
 def _heading(metric: Metric) -> str:
@@ -157,8 +182,9 @@ def _heading(metric: Metric) -> str:
 def _cell(summary: dict[str, float] | None, metric: Metric) -> str:
     if summary is None:
         return "-"
-    spread = f" ± {metric.format(summary['std'])}" if "std" in summary else ""
-    return f"{metric.format(summary['mean'])}{spread}"
+    if "low" not in summary:
+        return metric.format(summary["mean"])
+    return f"{metric.format(summary['mean'])} [{metric.format(summary['low'])}, {metric.format(summary['high'])}]"
 
 
 def count(rows: int | list[int]) -> str:
@@ -168,17 +194,37 @@ def count(rows: int | list[int]) -> str:
     return f"{rows:,}"
 
 
-def _caption(record: dict[str, Any]) -> str:
+BRACKETS = (
+    "Brackets: 95 % interval over training seeds and test rows together; of the test rows alone where there is one seed or "
+    "every seed gives the same number, of the seeds alone where a metric has no interval of its test rows"
+)
+AGENTS = "Brackets: 95 % interval over the agents of a variant and their test episodes"
+
+
+def _caption(study: Study, record: dict[str, Any]) -> str:
     data, split = record["data"], record["split"]
-    seeds = len(record["seeds"])
+    known = [seconds for seconds in record["wall_seconds"] if seconds is not None]
     what = "the embedded sample" if data["embedded_sample"] else f"`{data['source']}`"
-    minutes = sum(record["wall_seconds"]) / seeds / 60
-    given = f" with `--params={record['parameters']}`" if record.get("parameters") else ""
-    return (
-        f"Recorded {record['recorded']} on {what}{given}: {count(split['train_rows'])} training, {count(split['dev_rows'])} dev and "
-        f"{count(split['test_rows'])} test {split.get('unit', 'rows')}; mean ± standard deviation over {seeds} seed{'s' if seeds > 1 else ''}; "
-        f"{record['device']}; {minutes:.1f} minutes a run."
-    )
+    parts = [
+        f"Recorded {record['recorded']} on {what} by `{record['command']}`: {count(split['train_rows'])} training, "
+        f"{count(split['dev_rows'])} dev and {count(split['test_rows'])} test {split.get('unit', 'rows')}",
+        *([f"of the public set there were {_public(record)}"] if _is_part(record) else []),
+        *([] if "chosen" in record else ["which variant dev chose is not recorded"]),
+        record["device"],
+        *([f"{sum(known) / len(known) / 60:.1f} minutes a run"] if known else []),
+    ]
+    return f"{'; '.join(parts)}. {AGENTS if study.agents else BRACKETS}."
+
+
+def _is_part(record: Mapping[str, Any]) -> bool:
+    return any(used < public for used, public in record["public_rows"].values())
+
+
+def _public(record: Mapping[str, Any]) -> str:
+    """How much of the public set there was, part by part."""
+    parts = sorted(record["public_rows"].items(), key=lambda part: part[0] != "train")
+    told = [f"{used:,} of {public:,} {part}" for part, (used, public) in parts]
+    return " and ".join(told) + (" rows" if {"train", "test"} & set(record["public_rows"]) else "")
 
 
 def _all_results(project: Path) -> str:
@@ -193,7 +239,7 @@ def _section(project: Path, study: Study) -> str:
     if study.references:
         lines = ["| reference | metric | value | like for like? | source |", "|---|---|---|---|---|"]
         for entry in study.references:
-            same = "yes" if entry.like_for_like else f"no: {entry.note}" if entry.note else "no"
+            same = ": ".join(filter(None, ("yes" if entry.like_for_like else entry.likeness, entry.note)))
             cells = (entry.name, entry.metric.replace("_", " "), f"{entry.value:g}", same, entry.source)
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         parts.append("\n".join(lines))
@@ -206,41 +252,76 @@ def _section(project: Path, study: Study) -> str:
 
 
 def overview(project: Path, link: str) -> str:
-    """One row for each study: its best variant beside the baseline and the reference.
+    """One row for each headline of a study: its chosen variant beside the baseline and the reference.
 
     ``link`` is where the name of a study points, with ``{name}`` for the name.
     """
     lines = [
-        "| study | field | data | primary metric | baseline | best variant | reference |",
-        "|---|" + "---|" * 6,
+        "| study | field | data | metric | baseline | variant | seeds | reference |",
+        "|---|" + "---|" * 7,
     ]
     for study in load_studies():
         record = load_record(project, study.name)
-        cells = _overview_cells(study, record) if record else ["-", "not recorded", "-", "-", "-"]
-        target = link.format(name=study.name)
-        lines.append(f"| [{study.name}]({target}) | {study.field} | " + " | ".join(cells) + " |")
+        head = f"| [{study.name}]({link.format(name=study.name)}) | {study.field} | "
+        if record is None:
+            lines.append(head + " | ".join(["-", "not recorded", "-", "-", "-", "-"]) + " |")
+            continue
+        for headline in study.headlines or (study.headline,):
+            lines.append(head + " | ".join(_overview_cells(study, headline, record)) + " |")
+            head = "| | | "
     return "\n".join(lines)
 
 
-def _overview_cells(study: Study, record: dict[str, Any]) -> list[str]:
-    scores = {
-        key.split(".")[0]: summary
-        for key, summary in record["metrics"].items()
-        if key.endswith(f".{study.metric}")
-    }
-    choose = max if study.maximise else min
-    best = choose(scores, key=lambda name: scores[name]["mean"])
-    references = [r for r in study.references if r.metric == study.metric]
-    reference = choose(references, key=lambda r: r.value) if references else None
-    told = "-" if reference is None else f"{reference.value:g} ({reference.note or 'like for like'})"
-    unit = record["split"].get("unit", "rows")
-    rows = f"{count(record['split']['train_rows'])} + {count(record['split']['test_rows'])} {unit}"
-    metric = KNOWN[study.metric]
-    source = "embedded sample" if record["data"]["embedded_sample"] else record["data"]["source"]
+def _overview_cells(study: Study, headline: Headline, record: dict[str, Any]) -> list[str]:
+    scores, metric = scores_of(record, headline.metric), KNOWN[headline.metric]
+    best = max(sorted(scores), key=lambda name: metric.merit(scores[name]["mean"]))
+    chosen = chosen_variant(record)
+    shown = chosen if chosen in scores else best
+    told = f"`{shown}` {_cell(scores[shown], metric)}"
+    if chosen is None:
+        told += ", best on test (the choice on dev is not recorded)"
+    elif shown != chosen:
+        told += f", best on test (dev chose `{chosen}`, which has no such number)"
+    else:
+        told += ", chosen on dev"
+        if best != chosen:
+            told += f"; best on test is `{best}` {_cell(scores[best], metric)}"
+    trainings = _repeats(study, record, shown)
     return [
-        f"{source}, {rows}",
-        metric.text,
+        data_of(headline, record),
+        _heading(metric),
         _cell(scores.get(study.baseline), metric),
-        f"`{best}` {_cell(scores[best], metric)}",
         told,
+        f"{trainings} agent{'s' if trainings > 1 else ''}" if study.agents else str(trainings),
+        _reference_cell(study, headline, scores, shown),
     ]
+
+
+def data_of(headline: Headline, record: Mapping[str, Any]) -> str:
+    """Which data a headline is of, and how many: training and test rows of the study's split, or its own test rows."""
+    data, split = record["data"], record["split"]
+    source = "embedded sample" if data["embedded_sample"] else headline.data or data["source"]
+    unit = headline.unit or split.get("unit", "rows")
+    rows = record["test_rows"][headline.metric]
+    if not rows:  # the predictions of this environment have no such rows
+        return source
+    tested = count(rows)
+    if headline.rows:
+        return f"{source}: {tested} test {unit}"
+    part = f" ({_public(record)})" if _is_part(record) else ""
+    return f"{source}: {count(split['train_rows'])} training, {tested} test {unit}{part}"
+
+
+def _reference_cell(study: Study, headline: Headline, scores: dict[str, Any], shown: str) -> str:
+    """Name, number and likeness of the headline's reference; the gap to ours only where it is like for like."""
+    reference = study.reference_of(headline)
+    if reference is None:
+        return "-"
+    metric = KNOWN[headline.metric]
+    told = f"{reference.name} {metric.format(reference.value)}, {reference.likeness}".replace("|", "\\|")
+    ours = reference.variant or shown
+    beside = f"our `{ours}` {metric.format(scores[ours]['mean'])}" if ours in scores and ours != shown else ""
+    if reference.like_for_like and ours in scores:
+        gap = metric.merit(scores[ours]["mean"]) - metric.merit(reference.value)
+        beside = f"{gap:+.{metric.digits}f} for {beside or 'ours'}"
+    return f"{told}; {beside}" if beside else told

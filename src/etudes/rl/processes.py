@@ -63,7 +63,7 @@ def _run_here(function: Callable[[Argument], Result], name: str, argument: Argum
         if session is None:
             return function(argument)
         folder = session.checkpoints / name if session.checkpoints else None
-        with training_session(f"{session.label} {name}", folder, _named(session, name)):
+        with training_session(f"{session.label} {name}", folder, _named(session, name), session.study):
             return function(argument)
     finally:
         torch.set_num_threads(threads)
@@ -91,7 +91,7 @@ def _run_workers(
                 receiver, sender = context.Pipe(duplex=False)
                 folder = session.checkpoints / name if session and session.checkpoints else None
                 # Unpickled by `_work`: a study's imports take seconds, in which the parent may die already.
-                job = pickle.dumps((function, name, argument, folder))
+                job = pickle.dumps((function, name, argument, folder, session.study if session else ""))
                 process = context.Process(target=_work, args=(sender, job), name=name, daemon=True)
                 with _environment(WORKER_ENVIRONMENT):
                     process.start()
@@ -135,8 +135,10 @@ def _work(sender: Connection, job: bytes) -> None:
     """What a worker runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted as well, and ends this process
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    function, name, argument, folder = pickle.loads(job)
-    enter_session(Session(name, folder, lambda step, metrics: sender.send(("record", (step, metrics)))))
+    function, name, argument, folder, study = pickle.loads(job)
+    enter_session(
+        Session(name, folder, lambda step, metrics: sender.send(("record", (step, metrics))), study)
+    )
     try:
         sender.send(("result", function(argument)))
     except BrokenPipeError:

@@ -7,14 +7,32 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from etudes.atomic import atomic_file
-from etudes.serving.predictor import DrawingPredictor, Predictor, load_predictor
+from etudes.forms.files import names_file, user_path
+from etudes.serving.registered import CHAMPION, NotRegisteredError, find_in_file, registered_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from etudes.serving.predictor import Answering
 
 TABLES = (".csv", ".json")
 PREDICTOR = Path("artifacts", "predictor")  # in the folder of a registered model
+FILES = (
+    ".txt",
+    *TABLES,
+    ".jsonl",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".gif",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".webp",
+)  # inputs
 SHOWN = 20  # answers printed
 SAMPLE_ENVIRONMENTS = (None, "base", "local", "test")
 
@@ -23,7 +41,7 @@ SAMPLE_ENVIRONMENTS = (None, "base", "local", "test")
 class Found:
     """A registered model: its predictor, its name and version."""
 
-    predictor: Predictor
+    predictor: Answering
     name: str
     version: str
 
@@ -57,26 +75,28 @@ def ask(
     """
     if output is not None:
         refuse_existing(output, overwrite)
+    refuse_missing(text)
     found = find_model(project, study, env, version)
-    predictor = found.predictor
-    drawing = predictor if isinstance(predictor, DrawingPredictor) else None
-    endings = (*TABLES, drawing.suffix) if drawing else TABLES
-    if output is not None and output.suffix not in endings:
+    predictor: Any = found.predictor
+    suffix: str = getattr(predictor, "suffix", "")
+    endings = (*TABLES, suffix) if suffix else TABLES
+    asked = output.suffix.lower() if output is not None else ""
+    if output is not None and asked not in endings:
         raise ValueError(
             f"{output}: expected a name ending in {', '.join(endings)}; {study} writes nothing else"
         )
     answer = predictor.predict(predictor.parse(text))
     content: bytes | None = None
-    if output is not None and output.suffix in TABLES:
-        content = table_bytes(answer, output.suffix)
-    elif drawing is not None:
-        content = drawing.draw(answer)
+    if asked in TABLES:
+        content = table_bytes(answer, asked)
+    elif suffix:
+        content = predictor.draw(answer)
         if content is None and output is not None:
             raise ValueError(
                 f"{output}: the answer to this input has no drawing; expected {' or '.join(TABLES)}"
             )
-        output = output or Path.cwd() / f"{study}_{short_name(text)}{drawing.suffix}"
-    lines = [*_told(predictor, answer, whole=drawing is not None), _origin(found)]
+        output = output or Path.cwd() / f"{study}_{short_name(text)}{suffix}"
+    lines = [*_told(predictor, answer, whole=bool(suffix)), _origin(found)]
     if content is not None and output is not None:
         refuse_existing(output, overwrite)
         with atomic_file(output) as temporary:
@@ -91,23 +111,41 @@ def find_model(project: Path, study: str, env: str | None, version: str | None) 
     Raises:
         ValueError: no such model is registered, or its files are gone.
     """
+    from etudes.config import tracking_uri
+
+    uri = tracking_uri(project)
+    name = registered_name(study, embedded_sample=env in SAMPLE_ENVIRONMENTS)
+    run = f"kedro run{f' --env={env}' if env else ''} --pipelines={study}"
+    try:
+        found, folder = find_in_file(uri, name, version) or _ask_mlflow(uri, name, version)
+    except NotRegisteredError as error:
+        which = f"version {version}" if version else f"the alias {CHAMPION}"
+        raise ValueError(
+            f"No registered model '{name}' with {which} in {uri}. Train it first: {run}"
+        ) from error
+    except _FilesGoneError as error:
+        raise ValueError(f"{error} Train the model again: {run}") from error
+    if not (folder / PREDICTOR).is_dir():  # of a local folder that is gone, MLflow gives an empty one
+        raise ValueError(
+            f"The files of models:/{name}/{found} cannot be fetched (there is no folder {folder / PREDICTOR}). "
+            f"Train the model again: {run}"
+        )
+    from etudes.serving.predictor import load_predictor
+
+    return Found(load_predictor(folder / PREDICTOR), name, found)
+
+
+class _FilesGoneError(ValueError):
+    """A registered model whose files cannot be had."""
+
+
+def _ask_mlflow(uri: str, name: str, version: str | None) -> tuple[str, Path]:
+    """Version and folder of a registered model of any store; its files are fetched where they are not on this machine."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # read when MLflow is imported
     import mlflow
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
-    from etudes.config import tracking_uri
-    from etudes.tracking.registry import CHAMPION, registered_name
-
-    uri = tracking_uri(project)
-    name = registered_name(study, embedded_sample=env in SAMPLE_ENVIRONMENTS)
-    run = f"kedro run{f' --env={env}' if env else ''} --pipelines={study}"
-    nothing = (
-        f"No registered model '{name}' with {f'version {version}' if version else 'the alias champion'} in {uri}. "
-        f"Train it first: {run}"
-    )
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
-        raise ValueError(nothing)  # MLflow would make an empty database to look in
     client = MlflowClient(uri)
     mlflow.set_tracking_uri(uri)
     try:
@@ -118,18 +156,16 @@ def find_model(project: Path, study: str, env: str | None, version: str | None) 
         )
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise ValueError(nothing) from error
+            raise NotRegisteredError(name) from error
         raise ValueError(f"The registry {uri} does not answer: {str(error).splitlines()[0]}") from error
     try:
         folder = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{found.version}"))
-        if not (folder / PREDICTOR).is_dir():  # of a local folder that is gone, MLflow gives an empty one
-            raise FileNotFoundError(f"there is no folder {PREDICTOR} in it")
     except (MlflowException, OSError) as error:
-        raise ValueError(
-            f"The files of models:/{name}/{found.version} cannot be fetched ({str(error).splitlines()[0]}). "
-            f"Train the model again: {run}"
+        reason = str(error).splitlines()[0]
+        raise _FilesGoneError(
+            f"The files of models:/{name}/{found.version} cannot be fetched ({reason})."
         ) from error
-    return Found(load_predictor(folder / PREDICTOR), name, str(found.version))
+    return str(found.version), folder
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:
@@ -146,6 +182,16 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
         )
 
 
+def refuse_missing(text: str) -> None:
+    """Say that a file is not there, before its model is loaded; what a text means, the model decides.
+
+    Raises:
+        ValueError: the text can only be the name of a file, and there is none.
+    """
+    if not text.lstrip().startswith(("{", "[")) and names_file(text, FILES) and not user_path(text).exists():
+        raise ValueError(f"{text}: no such file; expected the path of one that is there, or the input itself")
+
+
 def short_name(text: str) -> str:
     """The input as part of a file's name: a path's stem, else its letters and digits, at most 40."""
     stem = text if text.lstrip().startswith(("{", "[")) else Path(text).stem
@@ -160,7 +206,7 @@ def table_bytes(answer: pd.DataFrame, suffix: str) -> bytes:
     return plain.to_csv(index=False).encode()
 
 
-def _told(predictor: Predictor, answer: pd.DataFrame, whole: bool) -> list[str]:
+def _told(predictor: Answering, answer: pd.DataFrame, whole: bool) -> list[str]:
     """The answer in words; of a long table its beginning, unless its words are about the ``whole``."""
     if whole or len(answer) <= SHOWN:
         return [predictor.describe(answer)]

@@ -22,9 +22,9 @@ def pictures_of(frame: pd.DataFrame) -> list[RawFile]:
     """
     if COLUMN not in frame.columns:
         raise ValueError(
-            f"expected a column {COLUMN} with PNG or JPEG files (bytes or base64); found {list(frame.columns)}"
+            f"expected a column {COLUMN} with PNG, JPEG, BMP or TIFF files (bytes or base64); found {list(frame.columns)}"
         )
-    return [_picture(value, f"{COLUMN} in row {row}") for row, value in enumerate(frame[COLUMN])]
+    return [picture_file(value, f"{COLUMN} in row {row}") for row, value in enumerate(frame[COLUMN])]
 
 
 def picture_frame(path: str, size: int | None = None, crop: int | None = None) -> pd.DataFrame:
@@ -42,7 +42,14 @@ def picture_frame(path: str, size: int | None = None, crop: int | None = None) -
     return pd.DataFrame({COLUMN: [raw.content]})
 
 
-def _picture(value: object, name: str) -> RawFile:
+def picture_file(value: object, name: str) -> RawFile:
+    """A picture file from its bytes, or the same in base64 (what JSON can carry); a `RawFile` as it is.
+
+    Raises:
+        ValueError: it is neither, or too large; ``name`` says where it stands.
+    """
+    if isinstance(value, RawFile):
+        return value
     if isinstance(value, bytes | bytearray | memoryview):
         content = bytes(value)
     elif isinstance(value, str):

@@ -5,17 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from etudes.forms.files import ends_in, names_file, read_text, unix_lines, user_path
 from etudes.forms.raw import RawFile
 
 LARGEST_FILE = 50_000_000  # bytes
 LARGEST_SEED = 2**32 - 1
+TEXTS = (".txt",)
+SEPARATORS = ",;\t"
 
 
 def json_fields(text: str, expected: str, known: Collection[str] | None = None) -> dict[str, Any] | None:
@@ -47,7 +48,7 @@ def read_file(name: str, expected: str) -> RawFile:
     Raises:
         ValueError: there is no such file, it cannot be read, or it is larger than `LARGEST_FILE`.
     """
-    path = Path(os.path.expanduser(name))  # unlike Path.expanduser it leaves an unknown user's name alone
+    path = user_path(name)
     try:
         if not path.is_file():
             raise ValueError(f"{name}: no such file; expected {expected}")
@@ -63,37 +64,41 @@ def read_file(name: str, expected: str) -> RawFile:
 
 
 def text_or_file(text: str) -> str:
-    """``text`` itself, or the contents of the file if it is the path of one that ends in ``.txt``.
-
-    A text with spaces that names no file is a text, however it ends.
+    """``text`` itself, or the contents of the file that it names (`etudes.forms.files.names_file`).
 
     Raises:
-        ValueError: there is no such file, or it is not UTF-8.
+        ValueError: there is no such file, its name does not end in ``.txt``, or it is not UTF-8.
     """
-    # Unlike Path.is_file, os.path.isfile takes a text of any length.
-    if not text.endswith(".txt") or (" " in text and not os.path.isfile(text)):
-        return text
-    raw = read_file(text, "a UTF-8 text file")
-    try:
-        return raw.content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{text} is not UTF-8 ({error.reason}); expected a UTF-8 text file") from error
+    if not names_file(text, TEXTS):
+        return unix_lines(text)
+    if not ends_in(text.strip(), TEXTS):
+        raise ValueError(f"{text} is a file; expected one that ends in .txt, or the text itself")
+    return read_text(read_file(text, "a UTF-8 text file"))
 
 
-def read_table(raw: RawFile) -> pd.DataFrame:
-    """A CSV file whose first line names the columns: every cell as text, spaces around it taken off.
+def read_table(raw: RawFile, keep_spaces: bool = False) -> pd.DataFrame:
+    """A CSV file whose first line names the columns: every cell as text, spaces around it taken off unless kept.
+
+    Cells are apart by what the first line has most of: commas, semicolons or tabs.
 
     Raises:
         ValueError: not UTF-8, lines of different lengths, or no rows.
     """
     form = "expected a UTF-8 CSV file whose first line names the columns"
+    text = read_text(raw)
     try:
-        text = raw.content.decode("utf-8-sig")
-        lines = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
-        rows = [(lines.line_num, [cell.strip() for cell in row]) for row in lines if row]
-    except (UnicodeDecodeError, csv.Error) as error:
+        lines = csv.reader(
+            io.StringIO(text, newline=""),
+            delimiter=separator_of(text),
+            skipinitialspace=not keep_spaces,
+            strict=True,
+        )
+        rows = [
+            (lines.line_num, row if keep_spaces else [cell.strip() for cell in row]) for row in lines if row
+        ]
+    except csv.Error as error:
         raise ValueError(f"{raw.name}: cannot be read ({error}); {form}") from error
-    names = rows[0][1] if rows else []
+    names = [name.strip() for name in rows[0][1]] if rows else []
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"{raw.name}: columns stand twice: {', '.join(twice)}; {form}")
     # Not pandas' own reader: it drops the cells that a line has too many, and fills those it lacks.
@@ -105,6 +110,12 @@ def read_table(raw: RawFile) -> pd.DataFrame:
     if len(rows) < 2:
         raise ValueError(f"{raw.name}: there are no rows in it below the line of column names; {form}")
     return pd.DataFrame([cells for _, cells in rows[1:]], columns=names, dtype=str)
+
+
+def separator_of(text: str) -> str:
+    """What the cells of a table's first line are apart by: a comma, a semicolon or a tab."""
+    first = text.lstrip().partition("\n")[0]
+    return max(SEPARATORS, key=first.count)
 
 
 def seed_of(value: object, place: str) -> int:

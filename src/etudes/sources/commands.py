@@ -109,7 +109,7 @@ def fetch_(context: click.Context, names: tuple[str, ...]) -> None:
 def _report(source: Source, files: tuple[Fetched, ...]) -> None:
     click.echo(f"{source.name}: complete. Licence: {source.licence}. Cite: {source.citation}")
     for file in files:
-        check = "checksum right" if file.checked else "no checksum known, size only"
-        if not file.checked and file.sha256 is not None:
-            check += f"; sha256 {file.sha256}"
+        check = "checksum right"
+        if not file.checked:
+            check = "covered by its archive's checksum" if file.state == "extracted" else "size only"
         click.echo(f"  {file.state} {file.path} ({_size(file.size)}, {check})")

@@ -74,6 +74,8 @@ def download(file: RawFile, target: Path, limits: Limits | None = None) -> tuple
     with requests.Session() as session:
         # Plain bytes: an offset into a body compressed on the fly means nothing.
         session.headers.update({"Accept-Encoding": "identity", "User-Agent": "etudes-data/1"})
+        if str(file.url).startswith("https://"):
+            del session.adapters["http://"]  # no redirection leads out of the encrypted connection
         sha256 = _persist(session, job)
     try:
         return put_in_place(file, job.part, target, sha256, str(file.url)), sha256
@@ -198,6 +200,11 @@ def _network(file: RawFile, limits: Limits) -> Iterator[None]:
         raise FetchError(
             f"{file.name}: {host} does not prove who it is (TLS: {error}). "
             f"Check the clock and the certificates of this machine, and any proxy"
+        ) from error
+    except requests.exceptions.InvalidSchema as error:
+        raise FetchError(
+            f"{file.name}: {host} sends on to an address that is not encrypted ({error}); it was not followed. "
+            f"Try it on another network, or look at the page of the data set (kedro data list)"
         ) from error
     except requests.exceptions.ConnectTimeout as error:
         raise _Broken(f"no connection to {host} within {limits.connect:g} s") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,8 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from etudes.suggestions import near_names
 
 TABLE = Path(__file__).with_name("sources.toml")
 
@@ -54,7 +55,7 @@ class _Model(BaseModel):
 
 
 class RawFile(_Model):
-    """One file of a set. ``bytes`` is its size in bytes; size and checksum are ``None`` where unknown.
+    """One file of a set. ``bytes`` is its size in bytes, ``None`` where unknown. What is fetched has its ``sha256``.
 
     ``rows`` is for the reader only: nothing checks it. With ``folder`` the name is that of a folder of many files
     (photographs of one category), of which only is asked that it holds any.
@@ -82,7 +83,11 @@ class RawFile(_Model):
 
 
 class Source(_Model):
-    """One raw data set: where it comes from, under which licence, and its files."""
+    """One raw data set: where it comes from, under which licence, and its files.
+
+    ``rows`` are the rows of the public set by part (``train``, ``test``, ``characters``), so that a record can say how many
+    of them there were. A part is called as in the data card of the studies that read it, without its ``_rows``.
+    """
 
     name: InsidePath
     title: str
@@ -94,6 +99,7 @@ class Source(_Model):
     repo: str | None = None
     repo_type: Literal["dataset", "model"] = "dataset"
     revision: str | None = None
+    rows: dict[str, Annotated[int, Field(ge=1)]] = {}
     files: Annotated[tuple[RawFile, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -108,6 +114,8 @@ class Source(_Model):
                 raise ValueError(f"{self.name}/{file.name}: only a manual set may name a folder")
             if self.how == "download" and file.url is None and file.archive is None:
                 raise ValueError(f"{self.name}/{file.name}: a download needs url, or archive and member")
+            if self.how != "manual" and file.archive is None and file.sha256 is None:
+                raise ValueError(f"{self.name}/{file.name}: what is fetched needs its sha256")
         if self.how == "manual" and not self.instructions:
             raise ValueError(f"{self.name}: a manual set needs instructions")
         if (self.how == "huggingface") != (self.repo is not None):
@@ -174,7 +182,7 @@ def get_source(name: str, sources: Mapping[str, Source] | None = None) -> Source
     sources = load_sources() if sources is None else sources
     if name in sources:
         return sources[name]
-    near = difflib.get_close_matches(name, sources, n=3) or sorted(sources)
+    near = near_names(name, sources) or sorted(sources)
     raise UnknownSourceError(f"no data set {name!r}; did you mean: {', '.join(near)}?")
 
 

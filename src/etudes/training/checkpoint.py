@@ -16,6 +16,7 @@ from typing import Any
 from etudes.atomic import atomic_file
 from etudes.errors import chain
 from etudes.interrupts import check, is_interrupt
+from etudes.training.session import current_session
 
 logger = logging.getLogger(__name__)
 
@@ -25,19 +26,23 @@ class CheckpointError(RuntimeError):
 
 
 @cache
-def code_version() -> str:
-    """Fingerprint of the package's source, so that a checkpoint of other code is not resumed."""
+def code_version(study: str = "") -> str:
+    """Fingerprint of the library's source and of one study's, so that a checkpoint of other code is not resumed."""
     digest = hashlib.sha256()
     root = Path(__file__).parents[1]
+    studies = root / "pipelines"
     for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode())
-        digest.update(path.read_bytes())
+        if studies not in path.parents or studies / study in path.parents:
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
 def checkpoint_key(*parts: Any) -> str:
-    """Fingerprint of JSON-serialisable parts and the code version."""
-    text = json.dumps([*parts, code_version()], sort_keys=True, default=str)
+    """Fingerprint of JSON-serialisable parts and of the code: the library's, and that of the study whose node runs."""
+    session = current_session()
+    code = code_version(session.study if session else "")
+    text = json.dumps([*parts, code], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -18,10 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from etudes.training.average import average_weights, weights_of
 from etudes.training.checkpoint import Checkpoint, checkpoint_key
 from etudes.training.launch import launch
 from etudes.training.parameters import FitParameters, RunParameters
-from etudes.training.seeds import derive_seed, seed_everything
+from etudes.training.seeds import derive_seed, random_state, restore_random_state, seed_everything
 from etudes.training.session import current_session, progress, record
 
 
@@ -208,18 +208,11 @@ class _Loop:
         self.state.weight_sum += float(normaliser.detach())
 
     def _average(self) -> None:
-        """Exponential moving average of the weights (Polyak and Juditsky 1992), with a shorter memory at the start."""
         if self.averaged is None:
             return
         self.state.updates += 1
-        decay = min(self.settings.average, (1 + self.state.updates) / (10 + self.state.updates))
-        current = self.accelerator.unwrap_model(self.model).state_dict()
-        with torch.no_grad():
-            for name, value in self.averaged.state_dict().items():
-                if value.is_floating_point():
-                    value.lerp_(current[name], 1 - decay)
-                else:
-                    value.copy_(current[name])
+        current = self.accelerator.unwrap_model(self.model)
+        average_weights(self.averaged, current, self.settings.average, self.state.updates)
 
     def _end_epoch(self) -> None:
         state, problem = self.state, self.problem
@@ -246,9 +239,7 @@ class _Loop:
         state.epoch += 1
         if better:
             state.best_score, state.best_epoch = score, state.epoch
-            self.best_weights = {
-                name: value.detach().cpu().clone() for name, value in model.state_dict().items()
-            }
+            self.best_weights = weights_of(model)
         row = {
             "epoch": float(state.epoch),
             "train_loss": train_loss,
@@ -283,14 +274,10 @@ class _Loop:
             return
         from accelerate.utils import gather_object
 
-        device = self.accelerator.device
         own = {
             "loss_sum": self.state.loss_sum,
             "weight_sum": self.state.weight_sum,
-            "torch_rng": torch.get_rng_state(),
-            "numpy_rng": _plain(np.random.get_state(legacy=False)),  # noqa: NPY002 - libraries may draw from it
-            "python_rng": _plain(random.getstate()),
-            "cuda_rng": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+            "random": random_state(),
         }
         ranks = gather_object([own])
         if self.rank > 0:
@@ -330,17 +317,7 @@ class _Loop:
         own = stored["ranks"][self.rank]
         sums = {name: own[name] for name in ("loss_sum", "weight_sum")}
         self.state = FitState(**{**copy.deepcopy(stored["progress"]), **sums})
-        torch.set_rng_state(own["torch_rng"])
-        numpy_state = dict(own["numpy_rng"])
-        numpy_state["state"] = {
-            **numpy_state["state"],
-            "key": np.array(numpy_state["state"]["key"], np.uint32),
-        }
-        np.random.set_state(numpy_state)  # noqa: NPY002
-        version, internal, gauss = own["python_rng"]
-        random.setstate((version, tuple(internal), gauss))
-        if own["cuda_rng"] is not None and self.accelerator.device.type == "cuda":
-            torch.cuda.set_rng_state(own["cuda_rng"], self.accelerator.device)
+        restore_random_state(own["random"])
         for row in self.state.epochs:  # the curve of the killed run continues in this one
             record(int(row["epoch"]), {name: value for name, value in row.items() if name != "epoch"})
         return True
@@ -353,14 +330,3 @@ def _numbers(module: nn.Module) -> dict[str, Any]:
         for name, value in vars(module).items()
         if isinstance(value, bool | int | float | str) and not name.startswith("_") and name != "training"
     }
-
-
-def _plain(value: Any) -> Any:
-    """Lists, dicts and numbers only: what a checkpoint may hold when it is read with ``weights_only``."""
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value

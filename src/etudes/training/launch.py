@@ -65,12 +65,14 @@ def _launch_ranks(func: Callable[..., Result], args: tuple[Any, ...], run: RunPa
         signals_to_handle="SIGTERM,SIGHUP,SIGQUIT",  # Ctrl-C stays one; theirs would be an error like others
     )
     checkpoints = str(session.checkpoints) if session and session.checkpoints else None
-    label = session.label if session else ""
+    label, study = (session.label, session.study) if session else ("", "")
     # Each rank gets its share of the cores; without this every rank would start a thread per core.
     threads = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // run.devices))
     try:
-        results = elastic_launch(config, _rank)(func, args, relay.address, relay.secret, label, checkpoints)
+        results = elastic_launch(config, _rank)(
+            func, args, relay.address, relay.secret, label, study, checkpoints
+        )
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         raise RuntimeError(f"Rank {rank} of {func.__name__} failed: {failure.message}") from error
@@ -89,6 +91,7 @@ def _rank(
     address: str,
     secret: bytes,
     label: str,
+    study: str,
     checkpoints: str | None,
 ) -> Result | None:
     """What each process runs: join the group, relay what rank 0 records, leave the group."""
@@ -101,7 +104,7 @@ def _rank(
         if connection is not None:
             connection.send_bytes(json.dumps([step, metrics]).encode())
 
-    enter_session(Session(label, Path(checkpoints) if checkpoints else None, sink))
+    enter_session(Session(label, Path(checkpoints) if checkpoints else None, sink, study))
     try:
         result = func(*args)
         if int(os.environ["GROUP_WORLD_SIZE"]) > 1 and torch.distributed.is_initialized():

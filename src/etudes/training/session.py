@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,21 +24,23 @@ Sink = Callable[[int, dict[str, float]], None]
 class Session:
     """The surroundings of one running node.
 
-    ``checkpoints`` is a folder of this node's own; ``sink(step, metrics)`` takes live metrics.
+    ``checkpoints`` is a folder of this node's own; ``sink(step, metrics)`` takes live metrics; ``study`` is whose code a
+    checkpoint depends on besides the library's.
     """
 
     label: str
     checkpoints: Path | None
     sink: Sink
+    study: str = ""
 
 
 _current: ContextVar[Session | None] = ContextVar("etudes_training_session", default=None)
 
 
 @contextmanager
-def training_session(label: str, checkpoints: Path | None, sink: Sink) -> Iterator[Session]:
+def training_session(label: str, checkpoints: Path | None, sink: Sink, study: str = "") -> Iterator[Session]:
     """Open a session for the code inside the ``with`` block."""
-    session = Session(label, checkpoints, sink)
+    session = Session(label, checkpoints, sink, study)
     token = _current.set(session)
     try:
         yield session
@@ -54,6 +56,25 @@ def current_session() -> Session | None:
 def enter_session(session: Session | None) -> None:
     """Set the session for everything that follows; hooks, which cannot hold a ``with`` block, use this."""
     _current.set(session)
+
+
+@contextmanager
+def part(name: str) -> Iterator[None]:
+    """Surround one of several trainings of a node: checkpoints in a folder of its own, live metrics as ``<name>_<metric>``."""
+    outer = _current.get()
+    if outer is None:
+        yield
+        return
+
+    def sink(step: int, metrics: dict[str, float]) -> None:
+        outer.sink(step, {f"{name}_{metric}": value for metric, value in metrics.items()})
+
+    folder = outer.checkpoints / name if outer.checkpoints else None
+    token = _current.set(replace(outer, label=f"{outer.label}, {name}", checkpoints=folder, sink=sink))
+    try:
+        yield
+    finally:
+        _current.reset(token)
 
 
 def record(step: int, metrics: dict[str, float]) -> None:

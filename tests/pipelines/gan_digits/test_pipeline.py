@@ -86,9 +86,9 @@ def test_a_picture_that_is_there_is_replaced_only_when_asked(project: Path, pred
         ("seven", "the seed is 'seven'; expected a whole number from 0 to"),
         ("7.5", "the seed is '7.5'"),
         ("99999999999", "the seed is '99999999999'"),
-        ('{"seed": true}', "the seed is True"),
-        ('{"seed": 7, "label": 12}', "is 12; expected a digit from 0 to 9"),
-        ('{"digit": 7}', "unknown fields digit"),
+        ('{"seed": true}', "seed in row 0 is True"),
+        ('{"seed": 7, "label": 12}', "is 12; expected a whole number from 0 to 9"),
+        ('{"digit": 7}', "there is no column 'digit'"),
     ],
 )
 def test_what_is_no_seed_is_refused_and_nothing_is_written(

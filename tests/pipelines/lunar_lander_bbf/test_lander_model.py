@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from etudes.pipelines.lunar_lander_bbf.baselines import LEFT, MAIN, NOTHING, RIGHT, heuristic_policy
 from torch.nn.utils import parameters_to_vector
 
 from etudes.models import load_model, save_model
-from etudes.pipelines.lunar_lander_bbf.baselines import LEFT, MAIN, NOTHING, RIGHT, heuristic_policy
 from etudes.pipelines.lunar_lander_bbf.model import Heuristic, LanderPredictor, QAgents, RandomAgents
 from etudes.pipelines.lunar_lander_bbf.network import QNetwork
 from etudes.rl.environments import EnvironmentSpec

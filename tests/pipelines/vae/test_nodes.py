@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from etudes.pipelines.vae.mlp import MLPVAE, dense
 
 from digit_toys import run_settings, settings, splits
 from etudes.digits.variational import Bounds
 from etudes.models import load_model, save_model
 from etudes.pipelines.vae import nodes, report
 from etudes.pipelines.vae.evaluation import bound_metrics, latent_table, reconstruction_table, unit_table
-from etudes.pipelines.vae.mlp import MLPVAE, dense
 from etudes.pipelines.vae.panels import GRID, STEPS, all_panels
 from etudes.study import Skipped, load_study
 from etudes.training.session import current_session, training_session

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from etudes.pipelines.vae.photographs import read_photographs
 
 from etudes.datasets import RawFolderDataset
 from etudes.digits.variational import bounds
@@ -29,7 +30,6 @@ from etudes.pipelines.vae.colour import (
     independent_bytes,
 )
 from etudes.pipelines.vae.parameters import Parameters
-from etudes.pipelines.vae.photographs import read_photographs
 from etudes.samples.scenes import raw_file
 from study_settings import run_parameters, settings_of
 

@@ -182,7 +182,9 @@ def spread(strata: NDArray[np.int64], generator: np.random.Generator) -> NDArray
 
 def repeated(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Which photos (N,) equal an earlier one, pixel by pixel."""
-    digests = pd.Series([hashlib.sha256(photo.tobytes()).hexdigest() for photo in pixels])
+    from etudes.forms.pictures import pixel_digest
+
+    digests = pd.Series([pixel_digest(photo) for photo in pixels])
     return digests.duplicated().to_numpy()
 
 

@@ -251,7 +251,7 @@ def write_report(
 
 
 COST_NOTE = (
-    "Wall time on this machine. Peak memory is of the whole process while the node runs, added memory what it rose by. "
+    "Wall time on this machine. Added memory is what the process rose by while it trained. "
     "Speed is of scoring patched photos on the victim."
 )
 NETWORKS_NOTE = (
@@ -354,7 +354,6 @@ def _costs(inputs: Mapping[str, Any], inference: Mapping[str, Any]) -> pd.DataFr
                 "node": name,
                 "training (s)": cost["seconds"],
                 "iterations": _iterations(history),
-                "peak memory (MiB)": round(cost["peak_memory_mib"]),
                 "added memory (MiB)": round(cost["added_memory_mib"]),
                 "GPU memory (MiB)": round(cost["gpu_peak_memory_mib"]),
                 "photos a second": inference.get(name, {}).get("photos_per_second"),

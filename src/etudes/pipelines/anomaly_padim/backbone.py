@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from etudes.models import ModelState, register_model
-from etudes.pipelines.anomaly_padim.detector import Rows
+from etudes.cards import fingerprint
+from etudes.models import register_model
+from etudes.networks import NetworkModel, network_arrays
 from etudes.pipelines.anomaly_padim.parameters import BackboneParameters
 from etudes.training.parameters import RunParameters
+from etudes.vision.classifying import PictureProblem
 from etudes.vision.imagenet import normalised
 from etudes.vision.taps import Taps, channel_counts, empty_taps, side_by_side, tapped
 
 TEXTURES = "textures"
+
+
+class Rows(Protocol):
+    """Pictures (N, H, W, 3), uint8, that are read when they are sliced: an array, or some rows of a memory map."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> np.ndarray: ...
 
 
 def texture_stages(width: int) -> Taps:
@@ -32,29 +40,31 @@ def texture_stages(width: int) -> Taps:
     return Taps([first, second, nn.Sequential(*block(2 * width, 4 * width, 2))])
 
 
+def stages_of(name: str, width: int) -> Taps:
+    """The stages of a network by name, their weights to be filled; ``width`` is of `TEXTURES` alone."""
+    return texture_stages(width) if name == TEXTURES else empty_taps(name).to_empty(device="cpu")
+
+
 @register_model("anomaly_padim.backbone")
-class Backbone:
+class Backbone(NetworkModel):
     """A network cut into three stages, with its weights, so that it needs no weight file any more.
 
-    Args:
-        network: its name.
-        taps: the stages.
-        width: channels of the first stage of `textures`; 0 for pretrained networks.
-        fingerprint: of the weights: which network a result was made with.
+    ``config`` has its ``name`` and ``width``; ``fingerprint`` is of the weights: which network a result was made with.
     """
 
-    registered_name: str
+    network_class = staticmethod(stages_of)
+    fingerprint: str
 
-    def __init__(self, network: str, taps: Taps, width: int, fingerprint: str) -> None:
-        self.network, self.width, self.fingerprint = network, width, fingerprint
+    def __init__(self, network: Taps, config: dict[str, Any], **kept: Any) -> None:
         # Convolutions on the CPU are about twice as fast with the channels innermost.
-        self.taps = taps.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-        self.channel_counts = channel_counts(self.taps)
+        super().__init__(network.requires_grad_(False).to(memory_format=torch.channels_last), config, **kept)
+        self.channel_counts = channel_counts(self.network)
 
     @classmethod
     def pretrained(cls, networks: Any, name: str) -> Self:
         """A network of `etudes.vision.pretrained.Pretrained`; errors are of its methods."""
-        return cls(name, tapped(networks.network(name), name), 0, networks.fingerprint(name))
+        taps = tapped(networks.network(name), name)
+        return cls(taps, {"name": name, "width": 0}, fingerprint=networks.fingerprint(name))
 
     @property
     def channels(self) -> int:
@@ -71,26 +81,13 @@ class Backbone:
 
         Only one batch is in memory.
         """
-        taps = self.taps.to(device)
+        taps = self.network.to(device)
         chosen = torch.from_numpy(np.asarray(channels, dtype=np.int64))
         with torch.inference_mode():
             for start in range(0, len(pixels), batch_size):
                 batch = normalised(pixels[start : start + batch_size], str(device))
                 maps = taps(batch.contiguous(memory_format=torch.channels_last))
                 yield side_by_side(maps, chosen)
-
-    def state(self) -> ModelState:
-        arrays = {name: value.cpu().contiguous().numpy() for name, value in self.taps.state_dict().items()}
-        config = {"network": self.network, "width": self.width, "fingerprint": self.fingerprint}
-        return ModelState(config, arrays)
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        network, width = state.config["network"], state.config["width"]
-        taps = texture_stages(width) if network == TEXTURES else empty_taps(network)
-        weights = {name: torch.from_numpy(np.array(value)) for name, value in state.arrays.items()}
-        taps.load_state_dict(weights, assign=True)
-        return cls(network, taps, width, state.config["fingerprint"])
 
 
 class PretextNetwork(nn.Module):
@@ -106,53 +103,25 @@ class PretextNetwork(nn.Module):
         return self.head(self.taps(batch)[-1].mean((2, 3)))
 
 
-class PretextProblem:
-    """Telling families of generated textures apart, for `etudes.training.fit`."""
-
-    model: nn.Module
-    monitor = "accuracy"
-    maximise = True
-
-    def __init__(
-        self, model: nn.Module, pixels: np.ndarray, labels: np.ndarray, n_dev: int, batch_size: int
-    ) -> None:
-        self.model, self.batch_size = model, batch_size
-        self.pixels, self.labels = pixels[n_dev:], labels[n_dev:]
-        self.dev_pixels, self.dev_labels = pixels[:n_dev], labels[:n_dev]
-
-    @property
-    def fingerprint(self) -> str:
-        digest = hashlib.sha256()
-        for part in (self.pixels, self.labels, self.dev_pixels, self.dev_labels):
-            digest.update(np.ascontiguousarray(part).tobytes())
-        return digest.hexdigest()[:32]
+class PretextProblem(PictureProblem):
+    """Telling families of generated textures apart, in batches of nearly equal size."""
 
     def batches(self, generator: np.random.Generator) -> Sequence[np.ndarray]:
-        order = generator.permutation(len(self.pixels))
+        order = generator.permutation(len(self.train))
         return np.array_split(order, max(1, len(order) // self.batch_size))
 
-    def collate(self, indices: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
-        return normalised(self.pixels[indices], str(device)), torch.from_numpy(self.labels[indices]).to(
-            device
-        )
 
-    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        pictures, labels = batch
-        losses = nn.functional.cross_entropy(model(pictures), labels, reduction="none")
-        return losses, torch.ones_like(losses)
-
-    def evaluate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
-        losses, hits = [], 0
-        for start in range(0, len(self.dev_pixels), 128):
-            part = slice(start, start + 128)
-            labels = torch.from_numpy(self.dev_labels[part]).to(device)
-            logits = model(normalised(self.dev_pixels[part], str(device)))
-            losses.append(nn.functional.cross_entropy(logits, labels, reduction="none"))
-            hits += int((logits.argmax(1) == labels).sum())
-        return {"loss": float(torch.cat(losses).mean()), "accuracy": hits / len(self.dev_pixels)}
-
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        return [{"params": list(self.model.parameters()), "lr": learning_rate}]
+def train_backbone(
+    pretrained: Any, backbone: BackboneParameters, run: RunParameters
+) -> tuple[Backbone, dict[str, Any]]:
+    """The network whose features are modelled: one by name, or a small one trained on generated textures."""
+    epochs: list[dict[str, float]] = []
+    if backbone.network == TEXTURES:
+        model, epochs = learn_textures(backbone, run)
+    else:
+        model = Backbone.pretrained(pretrained, backbone.network)
+    card = {"network": backbone.network, "fingerprint": model.fingerprint, "channels": model.channel_counts}
+    return model, {**card, "epochs": epochs}
 
 
 def learn_textures(
@@ -171,10 +140,9 @@ def learn_textures(
     pixels, labels = texture_crops(parameters.crops, parameters.size, seed)
     seed_everything(seed)
     model = PretextNetwork(parameters.width, len(FAMILIES))
-    n_dev = max(1, round(parameters.dev_fraction * len(pixels)))
-    problem = PretextProblem(model, pixels, labels, n_dev, parameters.fit.batch_size)
+    n = max(1, round(parameters.dev_fraction * len(pixels)))
+    held_out = (pixels[:n], labels[:n])
+    problem = PretextProblem(model, pixels[n:], labels[n:], *held_out, parameters.fit.batch_size)
     epochs = fit(problem, parameters.fit, run)
-    digest = hashlib.sha256()
-    for value in model.taps.state_dict().values():
-        digest.update(value.numpy().tobytes())
-    return Backbone(TEXTURES, model.taps, parameters.width, digest.hexdigest()[:32]), epochs
+    weights = fingerprint(*network_arrays(model.taps).values())
+    return Backbone(model.taps, {"name": TEXTURES, "width": parameters.width}, fingerprint=weights), epochs

@@ -11,15 +11,38 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from etudes.digits.files import DIGITS
-from etudes.digits.panels import spherical, through_training
-from etudes.digits.scoring import SCORES
+from etudes.digits.judge import DigitJudge
+from etudes.digits.panels import panel_examples, spherical, through_training
+from etudes.digits.scoring import SCORES, GeneratorScores
 from etudes.examples import Examples
+from etudes.pipelines.gan_digits.parameters import EvaluationParameters
+from etudes.training.parameters import RunParameters
 
 STEPS = 11  # pictures of a path, both ends included
 HANDS = 6  # noises that draw all ten digits
 SMALLER_IS_BETTER = ("fid", "kid")
 REAL_IS_ONE = ("diversity", "novelty")
 CLAIM = ["measure", "gan", "vae", "difference", "low", "high", "better"]
+
+
+def evaluate(
+    models: dict[str, Any],
+    judge_model: DigitJudge,
+    train_split: Examples,
+    test_split: Examples,
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+) -> tuple[dict[str, float], Examples, Examples, pd.DataFrame, pd.DataFrame]:
+    """Score every trained variant on test, which no other stage sees.
+
+    Returns:
+        metrics (flat), pictures that each variant drew with what was found of them (column ``variant``), pictures in
+        panels (columns ``panel``, ``row``, ``column``), the same scores of pictures that no variant drew,
+        and the GAN beside the VAE, measure by measure.
+    """
+    scores = GeneratorScores(judge_model, train_split, test_split, evaluation.scores, run.seed)
+    metrics, drawn, references = scores.of_all(models)
+    return metrics, drawn, all_panels(models, run.seed), references, claim_table(metrics)
 
 
 def claim_table(metrics: Mapping[str, float]) -> pd.DataFrame:
@@ -48,27 +71,14 @@ def claim_table(metrics: Mapping[str, float]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=CLAIM)
 
 
-def all_panels(models: Mapping[str, Any], side: int, seed: int) -> Examples:
+def all_panels(models: Mapping[str, Any], seed: int) -> Examples:
     """Every panel that the trained variants allow: ``interpolation`` of the GAN, ``training_*`` and ``hands_*`` of both."""
-    rows: list[dict[str, Any]] = []
-    pictures = [np.empty((0, side, side), np.uint8)]
-
-    def add(name: str, panel: NDArray[np.uint8], captions: list[str]) -> None:
-        for row, caption in enumerate(captions):
-            for column in range(panel.shape[1]):
-                place = {"panel": name, "row": row, "column": column, "caption": caption}
-                rows.append({"id": f"{name}-{row:02d}-{column:02d}", **place})
-        pictures.append(panel.reshape(-1, side, side))
-
-    if "gan" in models:
-        add("interpolation", paths(models["gan"], seed), [str(digit) for digit in range(DIGITS)])
+    found = {"interpolation": paths(models["gan"], seed)} if "gan" in models else {}
     for name in ("gan", "vae"):
         if name in models:
-            panel, epochs = through_training(models[name].snapshots)
-            add(f"training_{name}", panel, [f"epoch {epoch}" for epoch in epochs])
-            add(f"hands_{name}", hands(models[name], seed), [f"noise {n + 1}" for n in range(HANDS)])
-    columns = ["id", "panel", "row", "column", "caption"]
-    return Examples(pd.DataFrame(rows, columns=columns), {"pixels": np.concatenate(pictures)})
+            found[f"training_{name}"], _ = through_training(models[name].snapshots)
+            found[f"hands_{name}"] = hands(models[name], seed)
+    return panel_examples(found)
 
 
 def paths(model: Any, seed: int) -> NDArray[np.uint8]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from etudes.digits.files import DIGITS, examples_fingerprint
 from etudes.examples import Examples
@@ -20,11 +19,12 @@ from etudes.pipelines.gan_digits.networks import (
     generator_loss,
 )
 from etudes.pipelines.gan_digits.parameters import GANParameters
-from etudes.training.checkpoint import Checkpoint, checkpoint_key
+from etudes.training.average import average_weights, weights_of
 from etudes.training.fit import resolve_device
 from etudes.training.parameters import RunParameters
+from etudes.training.resumable import Resumable
 from etudes.training.seeds import derive_seed, seed_everything
-from etudes.training.session import current_session, progress, record
+from etudes.training.session import progress
 
 BETAS = (0.5, 0.999)  # Adam's, as in Radford et al. 2016
 FEATURES = 128  # of the discriminator
@@ -35,7 +35,7 @@ Scores = Callable[[Generator], dict[str, float]]
 Row = dict[str, float]
 
 
-class Game:
+class Game(Resumable):
     """One training run on one device, in single precision.
 
     Each step shows the discriminator real pictures and as many generated ones of digits drawn at random, then lets the
@@ -47,6 +47,12 @@ class Game:
         score: dev scores of a generator; ``fid`` chooses the epoch.
         judge_key: fingerprint of what ``score`` depends on.
     """
+
+    keep = (
+        *("generator", "discriminator", "averaged", "optimizers", "best", "best_score", "snapshots"),
+        *("epoch", "step", "updates", "sums", "epochs"),
+    )
+    rows = "epochs"
 
     def __init__(
         self,
@@ -77,15 +83,14 @@ class Game:
         fixed = torch.Generator().manual_seed(self.seed)
         self.fixed_noise = torch.randn((FIXED, parameters.latent), generator=fixed).repeat(DIGITS, 1)
         self.fixed_labels = torch.arange(DIGITS).repeat_interleave(FIXED)
-        session = current_session()
-        key = checkpoint_key(examples_fingerprint(train), parameters.model_dump(), run.seed, judge_key)
-        self.checkpoint = Checkpoint(session.checkpoints if session else None, key, run.resume)
         self.epoch = self.step = self.updates = 0
         self.sums = dict.fromkeys(SUMS, 0.0)
         self.epochs: list[Row] = []
         self.best: dict[str, Tensor] = {}
         self.best_score = math.inf
         self.snapshots: list[Tensor] = []
+        if not self.resume(run, examples_fingerprint(train), parameters.model_dump(), judge_key):
+            self.snapshots.append(self._snapshot())
 
     def play(self) -> tuple[Generator, list[Row], np.ndarray]:
         """Train to the end.
@@ -99,9 +104,6 @@ class Game:
             ValueError: a loss is not finite.
             CheckpointError: ``run.resume`` with a damaged checkpoint.
         """
-        self._restore()
-        if not self.snapshots:
-            self.snapshots.append(self._snapshot())
         while self.epoch < self.parameters.epochs:
             self._epoch()
         generator = self.averaged.cpu()
@@ -119,9 +121,9 @@ class Game:
                 self.sums[name] += value
             self.step = step + 1
             if self.step % self.parameters.checkpoint_steps == 0:
-                self._save()
+                self.save()
         self._end_epoch()
-        self._save()
+        self.save()
 
     def _step(self, indices: np.ndarray) -> Row:
         real = self.pictures[indices].unsqueeze(1).to(self.device, torch.float32).div_(127.5).sub_(1)
@@ -147,7 +149,8 @@ class Game:
         generator_lost.backward()
         optimize_generator.step()
         self.discriminator.requires_grad_(True)
-        self._average()
+        self.updates += 1
+        average_weights(self.averaged, self.generator, self.parameters.average, self.updates)
         values = torch.stack([lost, generator_lost, on_real.sigmoid().mean(), on_fake.sigmoid().mean()])
         return dict(zip(SUMS, values.detach().tolist(), strict=True))
 
@@ -156,18 +159,6 @@ class Game:
         noise, labels = torch.randn(count, self.parameters.latent), torch.randint(0, DIGITS, (count,))
         labels = labels.to(self.device)
         return self.generator(noise.to(self.device), labels), labels
-
-    def _average(self) -> None:
-        """Exponential moving average of the generator's weights, with a shorter memory at the start."""
-        self.updates += 1
-        decay = min(self.parameters.average, (1 + self.updates) / (10 + self.updates))
-        current = self.generator.state_dict()
-        with torch.no_grad():
-            for name, value in self.averaged.state_dict().items():
-                if value.is_floating_point():
-                    value.lerp_(current[name], 1 - decay)
-                else:
-                    value.copy_(current[name])
 
     def _end_epoch(self) -> None:
         means = {name: value / self.steps_per_epoch for name, value in self.sums.items()}
@@ -180,59 +171,16 @@ class Game:
         self.epoch, self.step, self.sums = self.epoch + 1, 0, dict.fromkeys(SUMS, 0.0)
         if dev["fid"] < self.best_score:
             self.best_score = dev["fid"]
-            self.best = {
-                name: value.detach().cpu().clone() for name, value in self.averaged.state_dict().items()
-            }
+            self.best = weights_of(self.averaged)
         row = {"epoch": float(self.epoch), **means, **{f"dev_{name}": value for name, value in dev.items()}}
         self.epochs.append(row)
-        record(self.epoch, {name: value for name, value in row.items() if name != "epoch"})
+        self.log(row)
         self.snapshots.append(self._snapshot())
 
     def _snapshot(self) -> Tensor:
         with torch.inference_mode():
             noise, labels = self.fixed_noise.to(self.device), self.fixed_labels.to(self.device)
             return as_bytes(self.averaged(noise, labels))
-
-    def _networks(self) -> dict[str, nn.Module]:
-        return {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
-            "averaged": self.averaged,
-        }
-
-    def _save(self) -> None:
-        self.checkpoint.save(
-            {
-                "networks": {name: network.state_dict() for name, network in self._networks().items()},
-                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-                "best": self.best,
-                "snapshots": self.snapshots,
-                "torch_rng": torch.get_rng_state(),
-                "progress": {
-                    "epoch": self.epoch,
-                    "step": self.step,
-                    "updates": self.updates,
-                    "sums": dict(self.sums),
-                    "epochs": list(self.epochs),
-                    "best_score": self.best_score,
-                },
-            }
-        )
-
-    def _restore(self) -> None:
-        stored: dict[str, Any] | None = self.checkpoint.load()
-        if stored is None:
-            return
-        for name, network in self._networks().items():
-            network.load_state_dict(stored["networks"][name])
-        for optimizer, state in zip(self.optimizers, stored["optimizers"], strict=True):
-            optimizer.load_state_dict(state)
-        self.best, self.snapshots = stored["best"], list(stored["snapshots"])
-        for name, value in copy.deepcopy(stored["progress"]).items():
-            setattr(self, name, value)
-        torch.set_rng_state(stored["torch_rng"])
-        for row in self.epochs:  # the curve of the killed run continues in this one
-            record(int(row["epoch"]), {name: value for name, value in row.items() if name != "epoch"})
 
 
 def as_bytes(pictures: Tensor) -> Tensor:

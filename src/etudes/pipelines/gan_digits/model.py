@@ -1,108 +1,46 @@
-"""The methods of the study and the model that answers users.
+"""The variants: how each is trained, and what it is once it is.
 
 Importing this module registers every class that a model file may name.
 """
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from etudes.digits.judge import DigitJudge, load_arrays, network_arrays
-from etudes.digits.predictor import DigitPredictor
-from etudes.digits.vae import BernoulliPixels, ConvolutionalDigitVAE, as_pixels
+from etudes.cards import fingerprint_of
+from etudes.digits.judge import DigitJudge
+from etudes.digits.parameters import ConvolutionalVAEParameters
+from etudes.digits.vae import BernoulliPixels, ConvolutionalDigitVAE
 from etudes.evaluation.generative import frechet_distance
 from etudes.examples import Examples
-from etudes.models import ModelState, register_model
+from etudes.models import register_model
+from etudes.networks import NetworkModel
 from etudes.pipelines.gan_digits.game import Game, as_bytes
 from etudes.pipelines.gan_digits.networks import Generator
 from etudes.pipelines.gan_digits.parameters import GANParameters
 from etudes.training.parameters import RunParameters
 
 BATCH = 1_000
-
-
-@register_model("gan_digits.judge")
-class Judge(DigitJudge):
-    """The digit classifier that judges what the variants draw."""
-
-
-@register_model("gan_digits.class_pixels")
-class ClassPixels(BernoulliPixels):
-    """Independent pixels of each digit, the trivial baseline."""
-
-
-@register_model("gan_digits.vae")
-class ConditionalVAE(ConvolutionalDigitVAE):
-    """The conditional variational autoencoder that the GAN is measured against."""
-
-    def pictures(self, z: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """The decoder's means for codes z (N, latent) and digits (N,): (N, S, S)."""
-        return as_pixels(self.decode(z, labels))
-
-    @property
-    def latent(self) -> int:
-        return self.network.latent
-
-    @property
-    def drawing_weights(self) -> int:
-        """How many weights draw a picture: those of the decoder."""
-        arrays = network_arrays(self.network)
-        return sum(value.size for name, value in arrays.items() if name.startswith("decoder."))
+Trained = tuple[Any, dict[str, Any]]
 
 
 @register_model("gan_digits.gan")
-class ConditionalGAN:
-    """The generator of the best epoch; ``snapshots`` (epochs + 1, 10, n, S, S) are its pictures of fixed noise."""
+class ConditionalGAN(NetworkModel):
+    """The generator of epoch ``epoch``; ``snapshots`` (epochs + 1, 10, n, S, S) are its pictures of fixed noise."""
 
-    registered_name: str
+    network_class = Generator
     conditional = True
-
-    def __init__(
-        self, generator: Generator, config: dict[str, Any], snapshots: NDArray[np.uint8], epoch: int
-    ) -> None:
-        self.generator, self.config, self.snapshots = generator.eval(), config, snapshots
-        self.epoch = epoch
-
-    @classmethod
-    def fit(
-        cls, train: Examples, dev: Examples, judge: DigitJudge, parameters: GANParameters, run: RunParameters
-    ) -> tuple[Self, dict[str, Any]]:
-        """Play the game; the epoch with the best FID on dev is kept. Returns the model and its history."""
-        config = {
-            "side": int(train["pixels"].shape[1]),
-            "latent": parameters.latent,
-            "width": parameters.width,
-        }
-        real = judge.judge(np.asarray(dev["pixels"])).features
-        nothing = np.empty((0, 10, 0, config["side"], config["side"]), np.uint8)
-
-        def score(generator: Generator) -> dict[str, float]:
-            # A copy: the game goes on with its own on its device.
-            copy = Generator(**config)
-            copy.load_state_dict({name: value.cpu() for name, value in generator.state_dict().items()})
-            return dev_scores(cls(copy, config, nothing, 0), judge, dev, real, run.seed)
-
-        generator, epochs, snapshots = Game(train, parameters, run, score, fingerprint(judge)).play()
-        best = min(range(len(epochs)), key=lambda i: epochs[i]["dev_fid"])
-        dev_of_best = {
-            name.removeprefix("dev_"): value
-            for name, value in epochs[best].items()
-            if name.startswith("dev_")
-        }
-        model = cls(generator, config, snapshots, best + 1)
-        return model, {"dev": dev_of_best, "epochs": epochs, "best_epoch": best + 1}
 
     def pictures(self, z: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Pictures of noise z (N, latent) and digits (N,): (N, S, S)."""
         noise, digits = torch.from_numpy(np.array(z, dtype=np.float32)), torch.from_numpy(np.array(labels))
         with torch.inference_mode():
             parts = [
-                as_bytes(self.generator(noise[start : start + BATCH], digits[start : start + BATCH]))
+                as_bytes(self.network(noise[start : start + BATCH], digits[start : start + BATCH]))
                 for start in range(0, len(noise), BATCH)
             ]
         return torch.cat(parts).numpy()
@@ -114,47 +52,71 @@ class ConditionalGAN:
 
     @property
     def latent(self) -> int:
-        return self.generator.latent
+        return self.network.latent
 
     @property
     def drawing_weights(self) -> int:
         """How many weights draw a picture: those of the generator."""
-        return sum(weight.numel() for weight in self.generator.parameters())
-
-    def state(self) -> ModelState:
-        arrays = {**network_arrays(self.generator), "pictures/snapshots": self.snapshots}
-        return ModelState({**self.config, "epoch": self.epoch}, arrays)
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        config, arrays = dict(state.config), dict(state.arrays)
-        epoch, snapshots = config.pop("epoch"), arrays.pop("pictures/snapshots")
-        generator = Generator(**config)
-        load_arrays(generator, arrays)
-        return cls(generator, config, snapshots, epoch)
+        return sum(weight.numel() for weight in self.network.parameters())
 
 
-@register_model("gan_digits.predictor")
-class GANPredictor(DigitPredictor):
-    """The chosen variant behind a user's wish for a digit."""
+def train_class_pixels(
+    train_split: Examples, dev_split: Examples, judge_model: DigitJudge, run: RunParameters
+) -> Trained:
+    """The trivial baseline: pixels that know their digit and nothing of each other."""
+    model = BernoulliPixels.fit(train_split, conditional=True)
+    return model, {"dev": on_dev(model, judge_model, dev_split, run.seed), "epochs": []}
 
 
-def dev_scores(
-    model: Any, judge: DigitJudge, dev: Examples, real: NDArray[np.float64], seed: int
+def train_gan(
+    train_split: Examples,
+    dev_split: Examples,
+    judge_model: DigitJudge,
+    parameters: GANParameters,
+    run: RunParameters,
+) -> Trained:
+    """The conditional GAN; the judge chooses its epoch on dev and takes no part in the game."""
+    side = int(train_split["pixels"].shape[1])
+    config = {"side": side, "latent": parameters.latent, "width": parameters.width}
+    real = judge_model.judge(np.asarray(dev_split["pixels"])).features
+
+    def score(generator: Generator) -> dict[str, float]:
+        # A copy: the game goes on with its own on its device.
+        copy = Generator(**config)
+        copy.load_state_dict({name: value.cpu() for name, value in generator.state_dict().items()})
+        return on_dev(ConditionalGAN(copy, config), judge_model, dev_split, run.seed, real)
+
+    game = Game(train_split, parameters, run, score, fingerprint_of(judge_model))
+    generator, epochs, snapshots = game.play()
+    best = min(range(len(epochs)), key=lambda i: epochs[i]["dev_fid"])
+    dev = {n.removeprefix("dev_"): value for n, value in epochs[best].items() if n.startswith("dev_")}
+    model = ConditionalGAN(generator, config, snapshots=snapshots, epoch=best + 1)
+    return model, {"dev": dev, "epochs": epochs, "best_epoch": best + 1}
+
+
+def train_vae(
+    train_split: Examples,
+    dev_split: Examples,
+    judge_model: DigitJudge,
+    parameters: ConvolutionalVAEParameters,
+    run: RunParameters,
+) -> Trained:
+    """The conditional variational autoencoder, for the comparison on the same measures."""
+    model, history = ConvolutionalDigitVAE.fit(
+        "vae", train_split, dev_split, parameters, run, conditional=True
+    )
+    return model, {**history, "dev": {**history["dev"], **on_dev(model, judge_model, dev_split, run.seed)}}
+
+
+def on_dev(
+    model: Any, judge: DigitJudge, dev: Examples, seed: int, real: NDArray[np.float64] | None = None
 ) -> dict[str, float]:
     """FID and label accuracy of a generator on dev; ``real`` are the features of the dev pictures."""
+    if real is None:
+        real = judge.judge(np.asarray(dev["pixels"])).features
     labels = dev.rows["label"].to_numpy()
     verdict = judge.judge(model.sample(labels, seed))
     return {
         "fid": frechet_distance(verdict.features, real),
         "label_accuracy": float((verdict.digits == labels).mean()),
     }
-
-
-def fingerprint(judge: DigitJudge) -> str:
-    """Of the judge's weights: another judge chooses another epoch."""
-    digest = hashlib.sha256()
-    for name, value in sorted(judge.state().arrays.items()):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(value).tobytes())
-    return digest.hexdigest()[:24]

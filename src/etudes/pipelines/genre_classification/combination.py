@@ -17,6 +17,8 @@ from scipy.special import log_softmax, softmax
 
 from etudes.evaluation.classification import classification_metrics
 from etudes.models import ModelState, register_model, registered_class
+from etudes.pipelines.genre_classification.parameters import CombinationParameters
+from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed
 
 FLOOR = 1e-6
@@ -76,25 +78,6 @@ class Combination:
     ) -> None:
         self.members, self.weights, self.prior, self.shift = dict(members), weights, prior, shift
 
-    @classmethod
-    def fit(
-        cls, members: Mapping[str, Any], dev: pd.DataFrame, prior: np.ndarray, shift: float, seed: int
-    ) -> tuple[Self, dict[str, float]]:
-        """Weigh trained members on dev; returns the pool and its cross-fitted dev metrics."""
-        if not members:
-            raise ValueError("combination: none of its members was trained; add some to `variants`")
-        logs = np.stack([log_probabilities(member.predict_proba(dev)) for member in members.values()])
-        labels = dev["label"].to_numpy()
-        held_out = cross_fitted(logs, labels, prior, shift, derive_seed(seed, "combination"))
-        weights = fit_weights(logs, labels)
-        # A member that the pool does not use need not be carried along, stored and asked.
-        kept = weights > 1e-3
-        if not kept.any():  # all are worse than a guess; the pool then is one
-            kept[:] = True
-        used = {name: member for (name, member), keep in zip(members.items(), kept, strict=True) if keep}
-        model = cls(used, weights[kept], prior, shift)
-        return model, classification_metrics(labels, held_out)
-
     def predict_proba(self, frame: pd.DataFrame, known: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
         """Pooled probabilities (N, K); ``known`` holds members' answers to these films that are at hand already."""
         known = known or {}
@@ -120,3 +103,33 @@ class Combination:
             for name, registered in state.config["members"].items()
         }
         return cls(members, state.arrays["weights"], state.arrays["prior"], state.config["shift"])
+
+
+def train_combination(
+    dev_split: pd.DataFrame,
+    split_card: dict[str, Any],
+    members: dict[str, Any],
+    parameters: CombinationParameters,
+    run: RunParameters,
+) -> tuple[Combination, dict[str, Any]]:
+    """Weigh the trained members on dev; the dev score is cross-fitted, so that it compares with the others'.
+
+    Raises:
+        ValueError: no member was trained.
+    """
+    members = {name: model for name, model in members.items() if name in parameters.members}
+    if not members:
+        raise ValueError("combination: none of its members was trained; add some to `variants`")
+    prior, shift = np.array(split_card["train_shares"]), parameters.prior_shift
+    logs = np.stack([log_probabilities(member.predict_proba(dev_split)) for member in members.values()])
+    labels = dev_split["label"].to_numpy()
+    held_out = cross_fitted(logs, labels, prior, shift, derive_seed(run.seed, "combination"))
+    weights = fit_weights(logs, labels)
+    # A member that the pool does not use need not be carried along, stored and asked.
+    kept = weights > 1e-3
+    if not kept.any():  # all are worse than a guess; the pool then is one
+        kept[:] = True
+    used = {name: member for (name, member), keep in zip(members.items(), kept, strict=True) if keep}
+    model = Combination(used, weights[kept], prior, shift)
+    told = dict(zip(used, model.weights.tolist(), strict=True))
+    return model, {"dev": classification_metrics(labels, held_out), "epochs": [], "weights": told}

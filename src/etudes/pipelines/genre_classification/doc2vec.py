@@ -13,13 +13,16 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from etudes.benches.classifiers import on_dev
+from etudes.cards import fingerprint
 from etudes.models import ModelState, register_model
+from etudes.networks import load_arrays, network_arrays
 from etudes.pipelines.genre_classification.parameters import Doc2VecParameters
-from etudes.pipelines.genre_classification.problem import dev_metrics
+from etudes.text.problem import dev_metrics
 from etudes.text.tokens import tokenize
-from etudes.training.checkpoint import checkpoint_key
 from etudes.training.fit import fit
 from etudes.training.parameters import RunParameters
+from etudes.training.problem import ShuffledProblem
 from etudes.training.seeds import derive_seed, seed_everything
 
 
@@ -116,8 +119,8 @@ class ParagraphVectors:
 
 
 @dataclass
-class VectorProblem:
-    """Classify fixed vectors, as a `Problem` for the shared training loop."""
+class VectorProblem(ShuffledProblem):
+    """Classify fixed vectors (N, features) with labels (N,), as a `Problem` for the shared training loop."""
 
     model: nn.Module
     train: np.ndarray
@@ -137,13 +140,7 @@ class VectorProblem:
 
     @property
     def fingerprint(self) -> str:
-        return checkpoint_key(
-            self.train.tolist(), self.train_labels.tolist(), self.dev.tolist(), self.dev_labels.tolist()
-        )
-
-    def batches(self, generator: np.random.Generator) -> Sequence[np.ndarray]:
-        order = generator.permutation(len(self.train))
-        return [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+        return fingerprint(self.train, self.train_labels, self.dev, self.dev_labels)
 
     def collate(self, indices: np.ndarray, device: torch.device) -> Any:
         labels = torch.from_numpy(self.train_labels[indices].astype(np.int64))
@@ -155,11 +152,7 @@ class VectorProblem:
         return losses, torch.ones_like(losses)
 
     def evaluate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
-        probabilities = predict_vectors(model.to(device), self.dev, device)
-        return dev_metrics(self.dev_labels, probabilities)
-
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        return [{"params": list(self.model.parameters()), "lr": learning_rate}]
+        return dev_metrics(self.dev_labels, predict_vectors(model.to(device), self.dev, device))
 
 
 def predict_vectors(model: nn.Module, vectors: np.ndarray, device: torch.device) -> np.ndarray:
@@ -200,37 +193,33 @@ class Doc2VecClassifier:
         self.mean, self.scale, self.network = mean, scale, network
 
     @classmethod
-    def fit(
+    def train(
         cls,
-        train: pd.DataFrame,
-        dev: pd.DataFrame,
-        classes: int,
+        train_split: pd.DataFrame,
+        dev_split: pd.DataFrame,
+        split_card: dict[str, Any],
         parameters: Doc2VecParameters,
         run: RunParameters,
-    ) -> tuple[Self, list[dict[str, float]]]:
+    ) -> tuple[Self, dict[str, Any]]:
         """Train vectors on train, then the network with early stopping on dev."""
         seed = derive_seed(run.seed, "doc2vec")
         seed_everything(seed)
         plots = ParagraphVectors(parameters.plot_size, parameters, seed % 2**31)
         titles = ParagraphVectors(parameters.title_size, parameters, seed % 2**31 + 1)
         blocks = [
-            plots.fit([tokenize(text) for text in train["plot"]], parameters.min_count),
-            titles.fit([tokenize(text) for text in train["title"]], 1),
-            _year_and_form(train),
+            plots.fit([tokenize(text) for text in train_split["plot"]], parameters.min_count),
+            titles.fit([tokenize(text) for text in train_split["title"]], 1),
+            _year_and_form(train_split),
         ]
         raw = np.concatenate(blocks, axis=1)
         mean, scale = raw.mean(0), np.maximum(raw.std(0), 1e-6)
+        classes = len(split_card["classes"])
         network = build_network(raw.shape[1], classes, parameters.hidden, parameters.dropout)
         model = cls(parameters, plots, titles, mean, scale, network)
-        problem = VectorProblem(
-            network,
-            (raw - mean) / scale,
-            train["label"].to_numpy(),
-            model.features(dev),
-            dev["label"].to_numpy(),
-            parameters.fit.batch_size,
-        )
-        return model, fit(problem, parameters.fit, run)
+        labels, dev_labels = (frame["label"].to_numpy() for frame in (train_split, dev_split))
+        rows, of_dev, size = (raw - mean) / scale, model.features(dev_split), parameters.fit.batch_size
+        epochs = fit(VectorProblem(network, rows, labels, of_dev, dev_labels, size), parameters.fit, run)
+        return model, {**on_dev(model, dev_split), "epochs": epochs}
 
     def features(self, frame: pd.DataFrame) -> np.ndarray:
         """Standardised inputs of the network, float32 (N, plot_size + title_size + 3)."""
@@ -243,16 +232,10 @@ class Doc2VecClassifier:
         return predict_vectors(self.network, self.features(frame), torch.device("cpu"))
 
     def state(self) -> ModelState:
-        state = ModelState(
-            config={
-                "parameters": self.parameters.model_dump(mode="json"),
-                "classes": self.network[-1].out_features,
-            },
-            arrays={"mean": self.mean, "scale": self.scale},
-        )
-        state.arrays.update(
-            {f"network/{k}": v.detach().numpy() for k, v in self.network.state_dict().items()}
-        )
+        classes = self.network[-1].out_features
+        config = {"parameters": self.parameters.model_dump(mode="json"), "classes": classes}
+        state = ModelState(config, {"mean": self.mean, "scale": self.scale})
+        state.nest("network", ModelState(arrays=network_arrays(self.network)))
         state.nest("plots", self.plots.state())
         state.nest("titles", self.titles.state())
         return state
@@ -262,16 +245,10 @@ class Doc2VecClassifier:
         parameters = Doc2VecParameters.model_validate(state.config["parameters"])
         mean = state.arrays["mean"]
         network = build_network(len(mean), state.config["classes"], parameters.hidden, parameters.dropout)
-        prefix = "network/"
-        weights = {
-            k.removeprefix(prefix): torch.from_numpy(v)
-            for k, v in state.arrays.items()
-            if k.startswith(prefix)
-        }
-        network.load_state_dict(weights)
+        load_arrays(network, state.nested("network").arrays)
         plots = ParagraphVectors.from_state(state.nested("plots"), parameters)
         titles = ParagraphVectors.from_state(state.nested("titles"), parameters)
-        return cls(parameters, plots, titles, mean, state.arrays["scale"], network.eval())
+        return cls(parameters, plots, titles, mean, state.arrays["scale"], network)
 
 
 def _year_and_form(frame: pd.DataFrame) -> np.ndarray:

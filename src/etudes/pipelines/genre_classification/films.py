@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from etudes.cards import data_card, fingerprint
+from etudes.forms.lines import read_lines
 from etudes.forms.raw import RawFile
+from etudes.pipelines.genre_classification.parameters import SplitParameters
+from etudes.splits import stratified
 from etudes.text.tokens import tokenize
 
 SEPARATOR = " ::: "
 FORMAT = "ID ::: TITLE ::: GENRE ::: DESCRIPTION"
-SHOWN_PROBLEMS = 5
 # The last bracket with a year decides: titles have brackets of their own. (2014/II) tells apart films of one year.
 YEAR = re.compile(r"\s*\((\d{4}|\?{4})(?:/[IVXLCDM]+)?\)\s*(?:\{.*\})?\s*$")
 
@@ -45,44 +50,16 @@ def parse_films(raw: RawFile) -> pd.DataFrame:
         ValueError: an empty file, a wrong encoding, a line with too few fields, an empty field, or an id that occurs
             twice; the message names file and lines.
     """
-    problems: list[str] = []
-    rows: list[tuple[int, str, str, str]] = []
-    first_line: dict[int, int] = {}
-    for number, line in enumerate(_decode(raw).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = _parse_line(line)
-            if row[0] in first_line:
-                raise ValueError(f"the id {row[0]} occurs already in line {first_line[row[0]]}")
-        except ValueError as error:
-            problems.append(f"line {number}: {error}")
-            continue
-        first_line[row[0]] = number
-        rows.append(row)
-    if problems:
-        more = f"\n  ... and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
-        shown = "\n  ".join(problems[:SHOWN_PROBLEMS])
-        raise ValueError(
-            f"{raw.name}: {len(problems)} lines cannot be read. Expected `{FORMAT}`, UTF-8.\n  {shown}{more}\n"
-            "Mend the lines, or get the file again."
-        )
-    if not rows:
-        raise ValueError(
-            f"{raw.name}: the file holds no films. Expected lines `{FORMAT}`; get the file again."
-        )
-    return _frame(rows)
+    seen: set[int] = set()
 
+    def parse(line: str) -> tuple[int, str, str, str]:
+        row = _parse_line(line)
+        if row[0] in seen:
+            raise ValueError(f"the id {row[0]} occurs already in an earlier line")
+        seen.add(row[0])
+        return row
 
-def _decode(raw: RawFile) -> str:
-    try:
-        return raw.content.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = raw.content[: error.start].count(b"\n") + 1
-        raise ValueError(
-            f"{raw.name}, line {line}: byte 0x{raw.content[error.start]:02x} is not UTF-8. Expected a UTF-8 file; "
-            "convert it (for example from Windows-1252) or get it again."
-        ) from error
+    return _frame([row for _, row in read_lines(raw, parse, f"`{FORMAT}`", "films")])
 
 
 def _parse_line(line: str) -> tuple[int, str, str, str]:
@@ -155,3 +132,70 @@ def _stop_words() -> frozenset[str]:
 def normalised_plot(plot: str) -> str:
     """A plot without case and white space, to find duplicates."""
     return re.sub(r"\W+", " ", plot.casefold()).strip()
+
+
+def ingest(raw_train: RawFile, raw_test: RawFile) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Check both files and say where they come from.
+
+    Raises:
+        ValueError: unreadable lines, fewer than two genres, a genre with one row, or a genre that only test has.
+    """
+    train, test = parse_films(raw_train), parse_films(raw_test)
+    counts = train["genre"].value_counts()
+    if len(counts) < 2:
+        raise ValueError(
+            f"{raw_train.name}: all rows are of the genre '{counts.index[0]}'; expected at least two genres"
+        )
+    if counts.min() < 2:
+        single = ", ".join(sorted(counts.index[counts < 2]))
+        raise ValueError(
+            f"{raw_train.name}: one row only of {single}; expected at least two, one to train on and one for dev. "
+            "Add rows, or leave the genre out of both files."
+        )
+    unknown = sorted(set(test["genre"]) - set(counts.index))
+    if unknown:
+        first = test.index[test["genre"].isin(unknown)][0]
+        raise ValueError(
+            f"{raw_test.name}: unknown genre {', '.join(unknown)} (first at id {test['id'][first]}); expected only "
+            f"genres of the training file: {', '.join(sorted(counts.index))}"
+        )
+    rows = {"train_rows": len(train), "test_rows": len(test)}
+    return train, test, data_card([raw_train, raw_test], **rows, classes=len(counts))
+
+
+def split(
+    train_frame: pd.DataFrame, test_frame: pd.DataFrame, parameters: SplitParameters
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Drop duplicates from train and cut dev from it; test stays as it is.
+
+    A training plot that also stands in test is dropped, and of equal training plots all but the first. Every class
+    gives ``dev_fraction`` of its rows, at least one, to dev and keeps at least one.
+    """
+    plots = train_frame["plot"].map(normalised_plot)
+    in_test = plots.isin(set(test_frame["plot"].map(normalised_plot)))
+    repeated = plots.duplicated() & ~in_test
+    kept = train_frame[~in_test & ~repeated].reset_index(drop=True)
+    classes = sorted(train_frame["genre"].unique())
+    index = {genre: label for label, genre in enumerate(classes)}
+    kept["label"] = kept["genre"].map(index).astype("int64")
+    short = [genre for genre in classes if (kept["genre"] == genre).sum() < 2]
+    if short:
+        raise ValueError(
+            f"{', '.join(short)}: fewer than two training rows are left once plots that also stand in test are "
+            "dropped; expected at least two of each genre"
+        )
+    is_dev = stratified(kept["label"].to_numpy(), parameters.dev_fraction, parameters.seed)
+    train, dev = (kept[rows].reset_index(drop=True) for rows in (~is_dev, is_dev))
+    test = test_frame.assign(label=test_frame["genre"].map(index).astype("int64"))
+    card = {
+        "classes": classes,
+        "unit": "films",
+        "train_rows": len(train),
+        "dev_rows": len(dev),
+        "test_rows": len(test),
+        "dropped_because_in_test": int(in_test.sum()),
+        "dropped_because_repeated": int(repeated.sum()),
+        "dev_fingerprint": fingerprint(dev[["id", "title", "year", "genre", "plot"]]),
+        "train_shares": (np.bincount(train["label"], minlength=len(classes)) / len(train)).tolist(),
+    }
+    return train, dev, test, card

@@ -1,78 +1,22 @@
-"""Majority class and TF-IDF with a linear classifier."""
+"""Majority class, and TF-IDF with a linear classifier."""
 
 from __future__ import annotations
 
 import json
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_matrix, hstack
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
-from sklearn.linear_model import RidgeClassifier
 
+from etudes.benches.classifiers import Majority, on_dev
 from etudes.models import ModelState, register_model
 from etudes.pipelines.genre_classification.parameters import TfidfParameters
+from etudes.training.classification import class_weights, fit_temperature, rows_of_classes
 
-
-def class_weights(labels: np.ndarray, n_classes: int, balance: float) -> np.ndarray:
-    """Weights n_k^-balance of the classes, scaled so that the mean over examples is 1; shape (n_classes,).
-
-    ``balance`` = 0 weighs all examples alike, 1 all classes alike. A class without examples gets 0.
-    """
-    counts = np.bincount(labels, minlength=n_classes).astype(float)
-    weights = np.where(counts > 0, np.maximum(counts, 1.0) ** -balance, 0.0)
-    return weights * counts.sum() / (weights * counts).sum()
-
-
-def rows_of_classes(coefficients: np.ndarray, intercepts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One row for each class (K, F) and (K,), from scikit-learn, which of two classes keeps only the second's row."""
-    coefficients, intercepts = np.atleast_2d(coefficients), np.atleast_1d(intercepts)
-    if len(coefficients) > 1:
-        return coefficients, intercepts
-    return np.concatenate([-coefficients, coefficients]), np.concatenate([-intercepts, intercepts])
-
-
-def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature T that minimises the log-loss of softmax(scores / T) on held-out rows (Guo et al. 2017).
-
-    Args:
-        scores: (N, K) decision values.
-        labels: (N,) class indices.
-    """
-
-    def log_loss(log_temperature: float) -> float:
-        log_probabilities = log_softmax(scores / np.exp(log_temperature), axis=1)
-        return -float(log_probabilities[np.arange(len(labels)), labels].mean())
-
-    return float(np.exp(minimize_scalar(log_loss, bounds=(-5.0, 5.0), method="bounded").x))
-
-
-@register_model("genre_classification.majority")
-class Majority:
-    """Answers the class shares of the training rows, whatever the film: the trivial baseline."""
-
-    registered_name: str
-
-    def __init__(self, shares: np.ndarray) -> None:
-        self.shares = shares
-
-    @classmethod
-    def fit(cls, labels: np.ndarray, n_classes: int) -> Self:
-        counts = np.bincount(labels, minlength=n_classes).astype(float)
-        return cls(counts / counts.sum())
-
-    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
-        return np.tile(self.shares, (len(frame), 1))
-
-    def state(self) -> ModelState:
-        return ModelState(arrays={"shares": self.shares})
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        return cls(state.arrays["shares"])
+Trained = tuple[Any, dict[str, Any]]
 
 
 FORM_WORDS = 3
@@ -137,25 +81,9 @@ class TfidfClassifier:
         self.parameters, self.features, self.weights, self.bias = parameters, features, weights, bias
         self.temperature = 1.0
 
-    @classmethod
-    def fit(cls, frame: pd.DataFrame, n_classes: int, parameters: TfidfParameters) -> Self:
-        """Fit on films with labels; every class needs at least one."""
-        features = TfidfFeatures(parameters)
-        matrix = features.fit_transform(frame)
-        labels = frame["label"].to_numpy()
-        balanced = dict(enumerate(class_weights(labels, n_classes, parameters.balance)))
-        ridge = RidgeClassifier(alpha=parameters.penalty, class_weight=balanced)
-        ridge.fit(matrix, labels)
-        weights, bias = rows_of_classes(ridge.coef_, ridge.intercept_)
-        return cls(parameters, features, weights.astype(np.float32), bias.astype(np.float32))
-
     def scores(self, frame: pd.DataFrame) -> np.ndarray:
         """Scores (N, K)."""
         return np.asarray(self.features.transform(frame) @ self.weights.T + self.bias, dtype=np.float64)
-
-    def calibrate(self, frame: pd.DataFrame) -> None:
-        """Set the temperature on held-out rows."""
-        self.temperature = fit_temperature(self.scores(frame), frame["label"].to_numpy())
 
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         return softmax(self.scores(frame) / self.temperature, axis=1)
@@ -202,3 +130,28 @@ class TfidfClassifier:
         model = cls(parameters, features, state.arrays["weights"], state.arrays["bias"])
         model.temperature = state.config["temperature"]
         return model
+
+
+def train_majority(train_split: pd.DataFrame, dev_split: pd.DataFrame, split_card: dict[str, Any]) -> Trained:
+    """The trivial baseline."""
+    model = Majority.fit(train_split["label"].to_numpy(), len(split_card["classes"]))
+    return model, on_dev(model, dev_split)
+
+
+def train_tfidf(
+    train_split: pd.DataFrame,
+    dev_split: pd.DataFrame,
+    split_card: dict[str, Any],
+    parameters: TfidfParameters,
+) -> Trained:
+    """Fit on films with labels, every class at least one; temperature from dev."""
+    from sklearn.linear_model import RidgeClassifier  # half a second that an answer to a user need not cost
+
+    features = TfidfFeatures(parameters)
+    matrix, labels = features.fit_transform(train_split), train_split["label"].to_numpy()
+    balanced = dict(enumerate(class_weights(labels, len(split_card["classes"]), parameters.balance)))
+    ridge = RidgeClassifier(alpha=parameters.penalty, class_weight=balanced).fit(matrix, labels)
+    weights, bias = rows_of_classes(ridge.coef_, ridge.intercept_)
+    model = TfidfClassifier(parameters, features, weights.astype(np.float32), bias.astype(np.float32))
+    model.temperature = fit_temperature(model.scores(dev_split), dev_split["label"].to_numpy())
+    return model, on_dev(model, dev_split)

@@ -2,11 +2,22 @@
 
 from kedro.pipeline import Pipeline
 
-from etudes.pipelines.genre_classification import nodes, report
-from etudes.study import load_study, stage_node, study_pipeline, train_node
+from etudes.assembly import (
+    SPLITS,
+    assemble,
+    dataset,
+    draw,
+    each,
+    evaluate,
+    ingest,
+    page,
+    predictor,
+    preprocess,
+    train,
+)
+from etudes.pipelines.genre_classification.parameters import Parameters
 
-STUDY = "genre_classification"
-MEMBERS = ["tfidf", "doc2vec", "bilstm", "spacy", "encoder_probe", "encoder"]
+MEMBERS = ("tfidf", "doc2vec", "bilstm", "spacy", "encoder_probe", "encoder")
 
 
 def create_pipeline() -> Pipeline:
@@ -26,107 +37,33 @@ def create_pipeline() -> Pipeline:
                                          │
                                        report ─ figures, report, predictor
     """
-    variants = load_study(STUDY).variants
-    splits = ["train_split", "dev_split", "split_card"]
-    typed = {
-        name: train_node(
-            name, getattr(nodes, f"train_{name}"), [*splits, f"params:{name}", "params:run"], tags=tags
-        )
-        for name, tags in (
-            ("doc2vec", []),
-            ("spacy", ["gpu"]),
-            ("encoder_probe", ["gpu"]),
-            ("encoder", ["gpu"]),
-        )
-    }
-    models = {variant: f"{variant}_model" for variant in variants}
-    histories = {variant: f"{variant}_history" for variant in variants}
-    return study_pipeline(
-        STUDY,
+    pages = "etudes.benches.classifier_pages"
+    return assemble(
+        "genre_classification",
+        Parameters,
         [
-            stage_node(
-                "ingest", nodes.ingest, ["raw_train", "raw_test"], ["train_frame", "test_frame", "data_card"]
+            ingest("films.ingest", "train_frame", "test_frame", "data_card"),
+            preprocess("films.split", *SPLITS),
+            train("majority", "linear.train_majority"),
+            train("tfidf", "linear.train_tfidf"),
+            train("doc2vec", "doc2vec.Doc2VecClassifier.train"),
+            train("bilstm", "model.FilmBiLSTM.train", gpu=True),
+            train("spacy", "spacy_textcat.SpacyClassifier.train", gpu=True),
+            train("encoder_probe", "model.FilmProbe.train", gpu=True),
+            train("encoder", "model.FilmEncoder.train", gpu=True),
+            train("combination", "combination.train_combination", members=each("model", *MEMBERS)),
+            evaluate(
+                "etudes.benches.classifiers.evaluate",
+                *("metrics", "predictions", "per_class_table", "comparison_card", "inference_resources"),
+                truth="genre",
+                rows="texts",
             ),
-            stage_node(
-                "preprocess",
-                nodes.split,
-                ["train_frame", "test_frame", "params:split"],
-                ["train_split", "dev_split", "test_split", "split_card"],
+            draw(
+                *(f"{pages}.{name}" for name in ("scores", "curves", "confusion", "calibration")),
+                "report.terms",
+                classes=f"{pages}.by_class",
             ),
-            train_node("majority", nodes.train_majority, splits),
-            train_node("tfidf", nodes.train_tfidf, [*splits, "params:tfidf"]),
-            *typed.values(),
-            train_node(
-                "bilstm",
-                nodes.train_bilstm,
-                [*splits, "vectors", "params:bilstm", "params:run"],
-                tags=["gpu"],
-            ),
-            train_node(
-                "combination",
-                nodes.combine,
-                {
-                    "dev_split": "dev_split",
-                    "split_card": "split_card",
-                    "parameters": "params:combination",
-                    "run": "params:run",
-                    **{member: f"{member}_model" for member in MEMBERS},
-                },
-            ),
-            stage_node(
-                "evaluate",
-                nodes.evaluate,
-                {
-                    "test_split": "test_split",
-                    "split_card": "split_card",
-                    "parameters": "params:evaluation",
-                    **models,
-                },
-                ["metrics", "predictions", "per_class_table", "comparison_card", "inference_resources"],
-            ),
-            stage_node(
-                "report",
-                report.draw,
-                {
-                    "metrics": "metrics",
-                    "predictions": "predictions",
-                    "per_class_table": "per_class_table",
-                    "split_card": "split_card",
-                    "tfidf_model": "tfidf_model",
-                    "parameters": "params:evaluation",
-                    **histories,
-                },
-                [f"{name}_figure" for name in report.FIGURES],
-                name="draw",
-            ),
-            stage_node(
-                "report",
-                report.write_report,
-                {
-                    "data_card": "data_card",
-                    "split_card": "split_card",
-                    "metrics": "metrics",
-                    "predictions": "predictions",
-                    "test_split": "test_split",
-                    "comparison": "comparison_card",
-                    "inference": "inference_resources",
-                    **{f"{name}_figure": f"{name}_figure" for name in report.FIGURES},
-                    **{variant: f"{variant}_resources" for variant in variants},
-                },
-                "report",
-                name="write_report",
-            ),
-            stage_node(
-                "report",
-                report.choose_predictor,
-                {
-                    "data_card": "data_card",
-                    "split_card": "split_card",
-                    **models,
-                    **{f"{variant}_history": history for variant, history in histories.items()},
-                },
-                "predictor",
-                name="choose_predictor",
-            ),
+            page("report.best_two", "report.mistakes"),
+            predictor("model.GenrePredictor", genres=dataset("split_card", "classes")),
         ],
     )

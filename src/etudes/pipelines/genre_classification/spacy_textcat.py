@@ -12,17 +12,17 @@ from spacy.language import Language
 from spacy.training import Example
 from spacy.util import minibatch
 
+from etudes.benches.classifiers import on_dev
 from etudes.models import ModelState, register_model
 from etudes.pipelines.genre_classification.films import film_words
-from etudes.pipelines.genre_classification.linear import class_weights, fit_temperature
 from etudes.pipelines.genre_classification.parameters import SpacyParameters
-from etudes.pipelines.genre_classification.problem import dev_metrics
+from etudes.text.problem import dev_metrics
+from etudes.training.classification import class_weights, fit_temperature
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed
 from etudes.training.session import progress, record
 
 BOW = """
-[model]
 @architectures = "spacy.TextCatBOW.v3"
 exclusive_classes = true
 ngram_size = {ngrams}
@@ -44,21 +44,15 @@ maxout_pieces = 3
 subword_features = true
 
 [model.linear_model]
-@architectures = "spacy.TextCatBOW.v3"
-exclusive_classes = true
-ngram_size = {ngrams}
-length = {length}
-no_output_layer = false
 """
+ARCHITECTURES = {"bow": "[model]" + BOW, "ensemble": ENSEMBLE + BOW}
 
 
 def build_pipeline(classes: int, parameters: SpacyParameters) -> Language:
     """An untrained English pipeline: tokenizer and ``textcat`` with labels ``0``, ``1``, ..."""
     from thinc.api import Config
 
-    text = (BOW if parameters.architecture == "bow" else ENSEMBLE).format(
-        ngrams=parameters.ngrams, length=parameters.length
-    )
+    text = ARCHITECTURES[parameters.architecture].format(ngrams=parameters.ngrams, length=parameters.length)
     nlp = spacy.blank("en")
     categoriser: Any = nlp.add_pipe("textcat", config=Config().from_str(text))
     for label in range(classes):
@@ -94,15 +88,16 @@ class SpacyClassifier:
         self.temperature = 1.0
 
     @classmethod
-    def fit(
+    def train(
         cls,
-        train: pd.DataFrame,
-        dev: pd.DataFrame,
-        classes: int,
+        train_split: pd.DataFrame,
+        dev_split: pd.DataFrame,
+        split_card: dict[str, Any],
         parameters: SpacyParameters,
         run: RunParameters,
-    ) -> tuple[Self, list[dict[str, float]]]:
+    ) -> tuple[Self, dict[str, Any]]:
         """Train with early stopping on dev accuracy; the averaged weights of the best epoch are kept."""
+        train, dev, classes = train_split, dev_split, len(split_card["classes"])
         seed = derive_seed(run.seed, "spacy")
         spacy.util.fix_random_seed(seed)
         if run.device == "cuda" or (run.device == "auto" and _gpu_works()):
@@ -139,7 +134,7 @@ class SpacyClassifier:
                 break
         nlp.from_bytes(best_bytes)
         model.temperature = fit_temperature(model.scores(dev), dev["label"].to_numpy())
-        return model, history
+        return model, {**on_dev(model, dev), "epochs": history}
 
     def scores(self, frame: pd.DataFrame) -> np.ndarray:
         """Shifted log-probabilities before the temperature (N, K)."""

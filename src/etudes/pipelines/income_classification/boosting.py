@@ -1,131 +1,36 @@
-"""Gradient boosting: scikit-learn grows the trees, arrays keep them.
+"""Gradient boosting: scikit-learn grows the trees, dev chooses how many of them are kept.
 
-    F(x) = F_0 + sum_m f_m(x),   P(> 50K | x) = sigmoid(F(x))   (Friedman 2001)
-
-The fitted trees are copied into plain arrays, so that a stored model needs neither a pickle nor the version of
-scikit-learn that grew it; a test holds both to equal answers.
+F(x) = F_0 + sum_m f_m(x),   P(> 50K | x) = sigmoid(F(x))   (Friedman 2001)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from etudes.benches.classifiers import on_dev
 from etudes.models import ModelState, register_model
-from etudes.pipelines.income_classification.classifiers import two_columns
-from etudes.pipelines.income_classification.linear import FloatArray, IntArray, log_loss, sigmoid
+from etudes.pipelines.income_classification.linear import FloatArray, IntArray, log_loss
 from etudes.pipelines.income_classification.parameters import BoostingParameters, FeatureParameters
 from etudes.pipelines.income_classification.people import COLUMNS, RANGES
+from etudes.training.parameters import RunParameters
+from etudes.training.seeds import derive_seed
 
 LEVELS = 254  # with the one for rare answers: scikit-learn keeps a category in a byte
-
-
-@dataclass(frozen=True)
-class Trees:
-    """M trees with K nodes in all, one behind the other; node ``roots[m]`` begins tree m.
-
-    Of each node: the column it asks for, the ``threshold`` (go left at or below) or, if ``categorical``, its row of
-    ``goes_left`` (S, 256), which says of every code whether it goes left; ``missing_left`` for NaN; ``left`` and
-    ``right`` are nodes; a leaf has ``left`` = -1 and a ``value`` in nats.
-    """
-
-    roots: NDArray[np.int32]
-    column: NDArray[np.int32]
-    threshold: FloatArray
-    categorical: NDArray[np.bool_]
-    bitset: NDArray[np.int32]
-    goes_left: NDArray[np.bool_]
-    missing_left: NDArray[np.bool_]
-    left: NDArray[np.int32]
-    right: NDArray[np.int32]
-    value: FloatArray
-
-    def __len__(self) -> int:
-        return len(self.roots)
-
-    def first(self, count: int) -> Trees:
-        """The first ``count`` trees."""
-        if count >= len(self):
-            return self
-        nodes = int(self.roots[count])
-        kept = {name: getattr(self, name)[:nodes] for name in NODE_ARRAYS}
-        return Trees(roots=self.roots[:count], goes_left=self.goes_left, **kept)
-
-    def scores(self, matrix: FloatArray) -> FloatArray:
-        """sum_m f_m(x) (N,) of rows (N, C)."""
-        total = np.zeros(len(matrix))
-        for root in self.roots:
-            total += self._tree(matrix, int(root))
-        return total
-
-    def _tree(self, matrix: FloatArray, root: int) -> FloatArray:
-        node = np.full(len(matrix), root, dtype=np.int32)
-        moving = np.arange(len(matrix))
-        while len(moving):
-            at = node[moving]
-            inner = self.left[at] >= 0
-            moving, at = moving[inner], at[inner]
-            asked = matrix[moving, self.column[at]]
-            missing = np.isnan(asked)
-            left = np.where(missing, self.missing_left[at], asked <= self.threshold[at])
-            by_code = self.categorical[at] & ~missing
-            if by_code.any():
-                left[by_code] = self.goes_left[self.bitset[at[by_code]], asked[by_code].astype(np.int64)]
-            node[moving] = np.where(left, self.left[at], self.right[at])
-        return self.value[node]
-
-
-NODE_ARRAYS = tuple(field.name for field in fields(Trees) if field.name not in ("roots", "goes_left"))
-
-
-def trees_of(booster: Any) -> Trees:
-    """Copy the trees of a fitted binary `HistGradientBoostingClassifier` whose categories are coded 0..L-1.
-
-    Raises:
-        ValueError: this version of scikit-learn keeps them in another form.
-    """
-    try:
-        grown = [predictors[0] for predictors in booster._predictors]
-        nodes = [tree.nodes for tree in grown]
-        sizes = [len(tree) for tree in nodes]
-        bitsets = [np.asarray(tree.raw_left_cat_bitsets) for tree in grown]
-        starts = np.cumsum([0, *sizes[:-1]])
-        first_bitset = np.cumsum([0, *(len(rows) for rows in bitsets[:-1])])
-        together = np.concatenate(nodes)
-        start = np.repeat(starts, sizes)
-        leaf = together["is_leaf"].astype(bool)
-        categorical = together["is_categorical"].astype(bool) & ~leaf
-        own_bitset = together["bitset_idx"].astype(np.int64) + np.repeat(first_bitset, sizes)
-        return Trees(
-            roots=starts.astype(np.int32),
-            column=together["feature_idx"].astype(np.int32),
-            threshold=together["num_threshold"].astype(np.float64),
-            categorical=categorical,
-            bitset=np.where(categorical, own_bitset, 0).astype(np.int32),
-            goes_left=_unpacked(np.concatenate([np.zeros((0, 8), np.uint32), *bitsets])),
-            missing_left=together["missing_go_to_left"].astype(bool),
-            left=np.where(leaf, -1, together["left"].astype(np.int64) + start).astype(np.int32),
-            right=np.where(leaf, -1, together["right"].astype(np.int64) + start).astype(np.int32),
-            value=together["value"].astype(np.float64),
-        )
-    except (AttributeError, IndexError, ValueError) as error:
-        import sklearn
-
-        raise ValueError(
-            f"boosting: the trees of scikit-learn {sklearn.__version__} cannot be read ({error}); expected "
-            "HistGradientBoostingClassifier as in versions 1.6 to 1.9"
-        ) from error
-
-
-def _unpacked(bitsets: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    """(S, 8) words of 32 bits, the lowest first, as (S, 256) booleans."""
-    bits = (bitsets[:, :, None] >> np.arange(32, dtype=np.uint32)) & 1
-    return bits.reshape(len(bitsets), 256).astype(bool)
+BOOSTER = "booster.skops"
+# What a stored booster may be made of, besides what skops trusts by itself; anything else in the file is refused.
+TRUSTED = (
+    "functools.partial",  # of `check_array` alone: a partial of anything else names a type that is not here
+    "sklearn._loss._loss.CyHalfBinomialLoss",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn._loss.link.Interval",
+    "sklearn._loss.link.LogitLink",
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.utils.validation.check_array",
+)
 
 
 class Codes:
@@ -164,49 +69,56 @@ class Codes:
 
 @register_model("income_classification.boosting")
 class Boosting:
-    """Boosted trees; dev chooses how many of them are kept."""
+    """Boosted trees; ``booster`` is a fitted `HistGradientBoostingClassifier`."""
 
     registered_name: str
 
-    def __init__(self, codes: Codes, trees: Trees, start: float) -> None:
-        self.codes, self.trees, self.start = codes, trees, start
-
-    @classmethod
-    def fit(
-        cls,
-        train: pd.DataFrame,
-        dev: pd.DataFrame,
-        layout: FeatureParameters,
-        parameters: BoostingParameters,
-        seed: int,
-    ) -> tuple[Self, dict[str, Any]]:
-        """Grow all trees, then keep as many as give the smallest log-loss on dev."""
-        codes = Codes.fit(train, layout)
-        matrix, labels = codes.transform(train), train["label"].to_numpy()
-        booster = grow(matrix, labels, len(codes.levels), parameters, seed)
-        trees, start = trees_of(booster), float(booster._baseline_prediction.item())
-        stages = zip(
-            booster.staged_decision_function(matrix),
-            booster.staged_decision_function(codes.transform(dev)),
-            strict=True,
-        )
-        epochs = _stages(stages, labels, dev["label"].to_numpy())
-        best = min(range(len(epochs)), key=lambda m: epochs[m]["dev_loss"])
-        history = {"epochs": epochs, "trees": best + 1}
-        return cls(codes, trees.first(best + 1), start), history
+    def __init__(self, codes: Codes, booster: Any) -> None:
+        self.codes, self.booster = codes, booster
 
     def predict_proba(self, frame: pd.DataFrame) -> FloatArray:
-        return two_columns(sigmoid(self.start + self.trees.scores(self.codes.transform(frame))))
+        """Probabilities of both incomes (N, 2)."""
+        return self.booster.predict_proba(self.codes.transform(frame))
 
     def state(self) -> ModelState:
-        arrays = {field.name: getattr(self.trees, field.name) for field in fields(Trees)}
-        config = {"start": self.start, **vars(self.codes)}
-        return ModelState(config, arrays)
+        import skops.io
+
+        return ModelState(vars(self.codes), blobs={BOOSTER: skops.io.dumps(self.booster)})
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
-        codes = Codes(*(state.config[name] for name in ("levels", "rare", "numbers")))
-        return cls(codes, Trees(**state.arrays), float(state.config["start"]))
+        import skops.io
+
+        booster = skops.io.loads(state.blobs[BOOSTER], trusted=list(TRUSTED))
+        return cls(Codes(**state.config), booster)
+
+
+def train_boosting(
+    train_split: pd.DataFrame,
+    dev_split: pd.DataFrame,
+    features: FeatureParameters,
+    parameters: BoostingParameters,
+    run: RunParameters,
+) -> tuple[Boosting, dict[str, Any]]:
+    """Grow all trees, find how many have the smallest log-loss on dev, and grow so many again."""
+    codes, seed = Codes.fit(train_split, features), derive_seed(run.seed, "boosting")
+    matrix, labels = codes.transform(train_split), train_split["label"].to_numpy()
+    dev, dev_labels = codes.transform(dev_split), dev_split["label"].to_numpy()
+    whole = grow(matrix, labels, len(codes.levels), parameters, seed)
+    stages = zip(whole.staged_decision_function(matrix), whole.staged_decision_function(dev), strict=True)
+    epochs = [
+        {
+            "step": float(m),
+            "train_loss": log_loss(of_train, labels),
+            "dev_loss": log_loss(of_dev, dev_labels),
+            "dev_accuracy": float(((of_dev > 0) == dev_labels).mean()),
+        }
+        for m, (of_train, of_dev) in enumerate(stages, start=1)
+    ]
+    trees = 1 + min(range(len(epochs)), key=lambda m: epochs[m]["dev_loss"])
+    kept = grow(matrix, labels, len(codes.levels), parameters.model_copy(update={"trees": trees}), seed)
+    model = Boosting(codes, kept)
+    return model, {**on_dev(model, dev_split), "epochs": epochs, "trees": trees}
 
 
 def grow(
@@ -227,18 +139,3 @@ def grow(
         random_state=seed,
     )
     return booster.fit(matrix, labels)
-
-
-def _stages(
-    scores: Iterable[tuple[FloatArray, FloatArray]], train_labels: IntArray, dev_labels: IntArray
-) -> list[dict[str, float]]:
-    """One row for each number of trees: losses (nats) on train and dev, accuracy on dev; from scores of both."""
-    return [
-        {
-            "step": float(m),
-            "train_loss": log_loss(of_train, train_labels),
-            "dev_loss": log_loss(of_dev, dev_labels),
-            "dev_accuracy": float(((of_dev > 0) == dev_labels).mean()),
-        }
-        for m, (of_train, of_dev) in enumerate(scores, start=1)
-    ]

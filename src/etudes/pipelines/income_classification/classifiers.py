@@ -1,77 +1,46 @@
-"""The variants as models that answer people: the trivial one and the three linear ones."""
+"""The three linear variants as models that answer people."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from collections.abc import Callable
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
+from etudes.benches.classifiers import Majority, on_dev
 from etudes.models import ModelState, register_model
 from etudes.pipelines.income_classification.features import Features, FloatArray
 from etudes.pipelines.income_classification.generative import fit_gaussian, fit_naive_bayes
-from etudes.pipelines.income_classification.linear import IntArray, Linear, penalty_path, sigmoid
-from etudes.pipelines.income_classification.logistic import (
-    fit_newton,
-    fit_sgd,
-    log_loss,
-    objective,
-    standard_errors,
-)
+from etudes.pipelines.income_classification.linear import IntArray, Linear, log_loss, sigmoid
+from etudes.pipelines.income_classification.logistic import Descent, fit_newton, objective, standard_errors
 from etudes.pipelines.income_classification.parameters import (
     FeatureParameters,
     GenerativeParameters,
     LogisticParameters,
 )
-from etudes.training.seeds import derive_seed
+from etudes.training.parameters import RunParameters
 
-History = dict[str, Any]
-
-
-def two_columns(positive: FloatArray) -> FloatArray:
-    """P(y = 1) (N,) as probabilities of both classes (N, 2)."""
-    return np.column_stack([1.0 - positive, positive])
+Trained = tuple[Any, dict[str, Any]]
+Set = tuple[FloatArray, IntArray]
 
 
-@register_model("income_classification.majority")
-class Majority:
-    """Answers the class shares of the training people, whoever it is: the trivial baseline."""
+@register_model("income_classification.linear")
+class LinearClassifier:
+    """`Features` and the log-odds that are linear in their standardised columns.
+
+    ``errors`` (P,) are standard errors of the weights, where the method has them.
+    """
 
     registered_name: str
 
-    def __init__(self, shares: FloatArray) -> None:
-        self.shares = shares
-
-    @classmethod
-    def fit(cls, labels: IntArray) -> Self:
-        return cls(np.bincount(labels, minlength=2) / len(labels))
-
-    def predict_proba(self, frame: pd.DataFrame) -> FloatArray:
-        return np.tile(self.shares, (len(frame), 1))
-
-    def state(self) -> ModelState:
-        return ModelState(arrays={"shares": self.shares})
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        return cls(state.arrays["shares"])
-
-
-class LinearClassifier:
-    """`Features` and the log-odds that are linear in their standardised columns."""
-
-    registered_name: ClassVar[str]
-
     def __init__(self, features: Features, linear: Linear, errors: FloatArray | None = None) -> None:
-        self.features, self.linear = features, linear
-        self.errors = errors  # standard errors of the weights, where the method has them
-
-    def log_odds(self, frame: pd.DataFrame) -> FloatArray:
-        """log P(> 50K) / P(<= 50K) (N,), nats."""
-        return self.linear.log_odds(self.features.transform(frame))
+        self.features, self.linear, self.errors = features, linear, errors
 
     def predict_proba(self, frame: pd.DataFrame) -> FloatArray:
-        return two_columns(sigmoid(self.log_odds(frame)))
+        """Probabilities of both incomes (N, 2)."""
+        above = sigmoid(self.linear.log_odds(self.features.transform(frame)))
+        return np.column_stack([1.0 - above, above])
 
     def effects(self) -> pd.DataFrame:
         """One row a column of the matrix: ``feature``, ``source``, ``unit``, ``effect`` (nats per unit), its ``error``.
@@ -84,15 +53,8 @@ class LinearClassifier:
         first = len(self.features.numbers)
         unit[first:] = self.features.scale[first:]
         errors = np.full(len(columns), np.nan) if self.errors is None else self.errors / unit
-        return pd.DataFrame(
-            {
-                "feature": [column.name for column in columns],
-                "source": [column.source for column in columns],
-                "unit": [column.unit for column in columns],
-                "effect": self.linear.weights / unit,
-                "error": errors,
-            }
-        )
+        table = pd.DataFrame(map(vars, columns)).rename(columns={"name": "feature"})
+        return table.assign(effect=self.linear.weights / unit, error=errors)
 
     def state(self) -> ModelState:
         state = ModelState({"bias": self.linear.bias}, {"weights": self.linear.weights})
@@ -107,124 +69,90 @@ class LinearClassifier:
         return cls(Features.from_state(state.nested("features")), linear, state.arrays.get("errors"))
 
 
-@register_model("income_classification.naive_bayes")
-class NaiveBayes(LinearClassifier):
+def train_majority(train_split: pd.DataFrame, dev_split: pd.DataFrame) -> Trained:
+    """The trivial baseline."""
+    model = Majority.fit(train_split["label"].to_numpy(), 2)
+    return model, on_dev(model, dev_split)
+
+
+def train_naive_bayes(
+    train_split: pd.DataFrame,
+    dev_split: pd.DataFrame,
+    features: FeatureParameters,
+    generative: GenerativeParameters,
+) -> Trained:
     """Naive Bayes over levels; the prior's strength is chosen on dev."""
+    layout = Features.fit(train_split, features)
+    raw, labels, n_numbers = layout.raw(train_split), train_split["label"].to_numpy(), len(layout.numbers)
 
-    @classmethod
-    def fit(
-        cls,
-        train: pd.DataFrame,
-        dev: pd.DataFrame,
-        layout: FeatureParameters,
-        parameters: GenerativeParameters,
-    ) -> tuple[Self, History]:
-        features = Features.fit(train, layout)
-        sets = _sets(features, train, dev)
-        raw, labels, n_numbers = features.raw(train), sets[0][1], len(features.numbers)
+    def fit(penalty: float) -> Linear:
+        found = fit_naive_bayes(raw, labels, layout.slices(), n_numbers, penalty)
+        return found.standardised(layout.mean, layout.scale)
 
-        def fit(penalty: float) -> Linear:
-            found = fit_naive_bayes(raw, labels, features.slices(), n_numbers, penalty)
-            return found.standardised(features.mean, features.scale)
-
-        models, path = penalty_path(fit, parameters.penalties, *sets)
-        best = _best(path)
-        return cls(features, models[best]), {"path": path, "penalty": path[best]["penalty"]}
+    linear, penalty = best_on_dev(fit, generative.penalties, _set(layout, dev_split))
+    model = LinearClassifier(layout, linear)
+    return model, on_dev(model, dev_split, penalty=penalty)
 
 
-@register_model("income_classification.gaussian")
-class Gaussian(LinearClassifier):
+def train_gaussian(
+    train_split: pd.DataFrame,
+    dev_split: pd.DataFrame,
+    features: FeatureParameters,
+    generative: GenerativeParameters,
+) -> Trained:
     """Gaussians with one covariance; the prior's strength is chosen on dev."""
-
-    @classmethod
-    def fit(
-        cls,
-        train: pd.DataFrame,
-        dev: pd.DataFrame,
-        layout: FeatureParameters,
-        parameters: GenerativeParameters,
-    ) -> tuple[Self, History]:
-        features = Features.fit(train, layout)
-        sets = _sets(features, train, dev)
-        models, path = penalty_path(lambda p: fit_gaussian(*sets[0], p), parameters.penalties, *sets)
-        best = _best(path)
-        return cls(features, models[best]), {"path": path, "penalty": path[best]["penalty"]}
-
-
-@register_model("income_classification.logistic")
-class Logistic(LinearClassifier):
-    """Logistic regression by mini-batch gradient descent; the penalty is chosen on dev along the path of optima."""
-
-    @classmethod
-    def fit(
-        cls,
-        train: pd.DataFrame,
-        dev: pd.DataFrame,
-        layout: FeatureParameters,
-        parameters: LogisticParameters,
-        seed: int,
-        resume: bool,
-    ) -> tuple[Self, History]:
-        features = Features.fit(train, layout)
-        sets = _sets(features, train, dev)
-        (matrix, labels), (dev_matrix, dev_labels) = sets
-        nearest: list[Linear] = []
-
-        def optimum(penalty: float) -> Linear:
-            start = nearest[-1] if nearest else None
-            nearest.append(fit_newton(matrix, labels, penalty, start))
-            return nearest[-1]
-
-        # From the strongest penalty down, each optimum is near the one before.
-        falling = sorted(parameters.penalties, reverse=True)
-        models, path = penalty_path(optimum, falling, *sets)
-        best = _best(path)
-        penalty = falling[best]
-        least = objective(models[best], matrix, labels, penalty)
-
-        def watch(model: Linear) -> dict[str, float]:
-            odds = model.log_odds(dev_matrix)
-            excess = objective(model, matrix, labels, penalty) / least - 1
-            return {
-                "excess_loss": excess,
-                "dev_loss": log_loss(odds, dev_labels),
-                "dev_accuracy": float(((odds > 0) == dev_labels).mean()),
-            }
-
-        linear, epochs = fit_sgd(
-            matrix, labels, penalty, parameters, derive_seed(seed, "logistic"), watch, resume
-        )
-        history = {
-            "epochs": epochs,
-            "path": path,
-            "path_effects": _path_effects(features, models, falling),
-            "penalty": penalty,
-            "optimum": least,
-            "largest_weight_difference": float(np.abs(linear.weights - models[best].weights).max()),
-        }
-        return cls(features, linear, standard_errors(linear, matrix, penalty)), history
-
-
-Set = tuple[FloatArray, IntArray]
-
-
-def _sets(features: Features, train: pd.DataFrame, dev: pd.DataFrame) -> tuple[Set, Set]:
-    return (
-        (features.transform(train), train["label"].to_numpy()),
-        (features.transform(dev), dev["label"].to_numpy()),
+    layout = Features.fit(train_split, features)
+    train = _set(layout, train_split)
+    linear, penalty = best_on_dev(
+        lambda p: fit_gaussian(*train, p), generative.penalties, _set(layout, dev_split)
     )
+    model = LinearClassifier(layout, linear)
+    return model, on_dev(model, dev_split, penalty=penalty)
 
 
-def _best(path: list[dict[str, float]]) -> int:
-    """The row with the smallest log-loss on dev; of equals the strongest penalty."""
-    return min(range(len(path)), key=lambda i: (path[i]["dev_log_loss"], -path[i]["penalty"]))
+def train_logistic(
+    train_split: pd.DataFrame,
+    dev_split: pd.DataFrame,
+    features: FeatureParameters,
+    parameters: LogisticParameters,
+    run: RunParameters,
+) -> Trained:
+    """Logistic regression by mini-batch gradient descent; the penalty is chosen on dev along the path of optima."""
+    layout = Features.fit(train_split, features)
+    (matrix, labels), dev = _set(layout, train_split), _set(layout, dev_split)
+    nearest: list[Linear] = []
+
+    def optimum(penalty: float) -> Linear:
+        nearest.append(fit_newton(matrix, labels, penalty, nearest[-1] if nearest else None))
+        return nearest[-1]
+
+    # From the strongest penalty down, each optimum is near the one before.
+    best, penalty = best_on_dev(optimum, sorted(parameters.penalties, reverse=True), dev)
+    least = objective(best, matrix, labels, penalty)
+
+    def watch(model: Linear) -> dict[str, float]:
+        odds = model.log_odds(dev[0])
+        return {
+            "excess_loss": objective(model, matrix, labels, penalty) / least - 1,
+            "dev_loss": log_loss(odds, dev[1]),
+            "dev_accuracy": float(((odds > 0) == dev[1]).mean()),
+        }
+
+    descent = Descent(matrix, labels, penalty, parameters, run, watch)
+    linear = descent.run()
+    model = LinearClassifier(layout, linear, standard_errors(linear, matrix, penalty))
+    difference = float(np.abs(linear.weights - best.weights).max())
+    found = {"penalty": penalty, "optimum": least, "largest_weight_difference": difference}
+    return model, {**on_dev(model, dev_split, **found), "epochs": descent.epochs}
 
 
-def _path_effects(features: Features, models: list[Linear], penalties: list[float]) -> list[dict[str, Any]]:
-    """The standardised weights along the path, one row for each penalty and column."""
-    names = [column.name for column in features.columns()]
-    return [
-        {"penalty": penalty, "feature": name, "weight": float(weight)}
-        for penalty, model in zip(penalties, models, strict=True)
-        for name, weight in zip(names, model.weights, strict=True)
-    ]
+def best_on_dev(fit: Callable[[float], Linear], penalties: list[float], dev: Set) -> tuple[Linear, float]:
+    """Of models of all penalties the one with the smallest log-loss on dev, of equals the strongest; and its penalty."""
+    models = [fit(penalty) for penalty in penalties]
+    losses = [log_loss(model.log_odds(dev[0]), dev[1]) for model in models]
+    best = min(range(len(models)), key=lambda i: (losses[i], -penalties[i]))
+    return models[best], penalties[best]
+
+
+def _set(features: Features, frame: pd.DataFrame) -> Set:
+    return features.transform(frame), frame["label"].to_numpy()

@@ -204,35 +204,21 @@ def crossing(sizes: list[int], advantages: list[float]) -> float | None:
     return None
 
 
-def verdicts(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """For each generative method and metric: where it is better and where worse, certainly, and where they cross.
+def verdicts(table: pd.DataFrame) -> pd.DataFrame:
+    """For each generative method and metric where it is certainly better and worse than logistic regression.
 
     Returns:
-        ``name``, ``metric``, ``better_at`` and ``worse_at`` (sizes whose interval lies on one side of zero),
-        ``crossing`` (people or None), ``holds``: whether it is certainly better at the smallest size.
+        ``method``, ``metric``, ``claim holds`` (whether it is certainly better at the smallest size), ``better at`` and
+        ``worse at`` (sizes whose interval lies on one side of zero), ``lead lost at`` (people, where the means cross).
     """
     found = []
-    advantages = table[table["kind"] == "advantage"]
-    for (name, metric), part in advantages.groupby(["name", "metric"], sort=False):
-        better = part["size"][part["low"] > 0].tolist()
-        worse = part["size"][part["high"] < 0].tolist()
-        found.append(
-            {
-                "name": name,
-                "metric": metric,
-                "better_at": better,
-                "worse_at": worse,
-                "crossing": crossing(part["size"].tolist(), part["mean"].tolist()),
-                "holds": part["size"].min() in better,
-            }
-        )
-    return found
-
-
-def chosen_penalties(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """The median penalty of each method and size: ``method``, ``size``, ``penalty``."""
-    medians = rows.groupby(["method", "size"], sort=False)["penalty"].median().reset_index()
-    return [
-        {"method": str(row["method"]), "size": int(row["size"]), "penalty": float(row["penalty"])}
-        for row in medians.to_dict("records")
-    ]
+    for (name, metric), part in table[table["kind"] == "advantage"].groupby(["name", "metric"], sort=False):
+        better, worse = (part["size"][rows].tolist() for rows in (part["low"] > 0, part["high"] < 0))
+        crossed = crossing(part["size"].tolist(), part["mean"].tolist())
+        holds = "yes" if part["size"].min() in better else "no"
+        told = (" ".join(map(str, sizes)) or "–" for sizes in (better, worse))
+        lost = "–" if crossed is None else f"{crossed:.0f}"
+        found.append([name, str(metric).replace("_", "-"), holds, *told, lost])
+    return pd.DataFrame(
+        found, columns=["method", "metric", "claim holds", "better at", "worse at", "lead lost at"]
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,31 +53,3 @@ def check_shapes(log_odds: FloatArray, labels: IntArray) -> None:
         raise ValueError(
             f"log_odds and labels must both have the shape (N,), found {np.shape(log_odds)} and {np.shape(labels)}"
         )
-
-
-def penalty_path(
-    fit: Callable[[float], Linear],
-    penalties: list[float],
-    train: tuple[FloatArray, IntArray],
-    dev: tuple[FloatArray, IntArray],
-) -> tuple[list[Linear], list[dict[str, float]]]:
-    """A model for each penalty and its scores on train and dev; ``fit`` gives models of the matrices that follow.
-
-    Returns:
-        The models and, for each, ``penalty``, ``train_log_loss``, ``dev_log_loss`` (nats), ``dev_accuracy`` and
-        ``norm``, the length of the weights.
-    """
-    models = [fit(penalty) for penalty in penalties]
-    rows = []
-    for penalty, model in zip(penalties, models, strict=True):
-        odds = model.log_odds(dev[0])
-        rows.append(
-            {
-                "penalty": penalty,
-                "train_log_loss": log_loss(model.log_odds(train[0]), train[1]),
-                "dev_log_loss": log_loss(odds, dev[1]),
-                "dev_accuracy": float(((odds > 0) == dev[1]).mean()),
-                "norm": float(np.linalg.norm(model.weights)),
-            }
-        )
-    return models, rows

@@ -7,11 +7,11 @@ N J is the objective of scikit-learn's `LogisticRegression` with C = 1 / penalty
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
 import numpy as np
 
+from etudes.cards import fingerprint
 from etudes.pipelines.income_classification.linear import (
     FloatArray,
     IntArray,
@@ -21,6 +21,10 @@ from etudes.pipelines.income_classification.linear import (
     sigmoid,
 )
 from etudes.pipelines.income_classification.parameters import LogisticParameters
+from etudes.training.parameters import RunParameters
+from etudes.training.resumable import Resumable
+from etudes.training.seeds import derive_seed
+from etudes.training.session import progress
 
 
 def objective(model: Linear, matrix: FloatArray, labels: IntArray, penalty: float) -> float:
@@ -59,7 +63,7 @@ def fit_newton(
 ) -> Linear:
     """The minimum of J by Newton's method, halving a step that does not descend (ESL, section 4.4.1).
 
-    Used where the optimum itself is asked for: the path over penalties, the learning curve, the check of the descent.
+    Used where the optimum itself is asked for: the choice of the penalty, the learning curve, the check of the descent.
 
     Args:
         matrix: (N, P).
@@ -113,15 +117,7 @@ def standard_errors(model: Linear, matrix: FloatArray, penalty: float) -> FloatA
 Watch = Callable[[Linear], dict[str, float]]
 
 
-def fit_sgd(
-    matrix: FloatArray,
-    labels: IntArray,
-    penalty: float,
-    settings: LogisticParameters,
-    seed: int,
-    watch: Watch,
-    resume: bool = False,
-) -> tuple[Linear, list[dict[str, float]]]:
+class Descent(Resumable):
     """Mini-batch gradient descent with momentum (Polyak 1964): each epoch goes through all rows in a new order.
 
         v <- momentum v - eta_t g(batch),   (w, b) <- (w, b) + v,   eta_t = learning_rate (1 - t / T)^2
@@ -134,64 +130,70 @@ def fit_sgd(
         labels: (N,) 0 or 1.
         penalty: of the whole objective.
         settings: epochs, batch size, step, momentum.
-        seed: of the orders; with the epoch it decides each of them, so that a resumed training meets the same.
+        run: its seed and the epoch decide each order, so that a resumed training meets the same.
         watch: metrics of a model for the record of an epoch.
-        resume: continue from a checkpoint if there is one.
+    """
 
-    Returns:
-        The model after the last epoch, and for each epoch ``epoch``, ``train_loss`` (J), ``learning_rate`` and what
+    keep = ("point", "velocity", "epochs")
+    rows = "epochs"
+
+    def __init__(
+        self,
+        matrix: FloatArray,
+        labels: IntArray,
+        penalty: float,
+        settings: LogisticParameters,
+        run: RunParameters,
+        watch: Watch,
+    ) -> None:
+        self.matrix, self.labels, self.penalty = matrix, labels, penalty
+        self.settings, self.watch = settings, watch
+        self.seed = derive_seed(run.seed, "logistic")
+        self.point, self.velocity = np.zeros(matrix.shape[1] + 1), np.zeros(matrix.shape[1] + 1)
+        self.epochs: list[dict[str, float]] = []
+        self.resume(run, fingerprint(matrix, labels), penalty, settings.model_dump())
+
+    def run(self) -> Linear:
+        """The model after the last epoch; ``epochs`` holds ``epoch``, ``train_loss`` (J), ``learning_rate`` and what
         ``watch`` gave.
 
-    Raises:
-        ValueError: the loss is not finite.
-    """
-    from etudes.training.checkpoint import Checkpoint, checkpoint_key
-    from etudes.training.session import current_session, progress, record
+        Raises:
+            ValueError: the loss is not finite.
+        """
+        rest = range(len(self.epochs), self.settings.epochs)
+        for epoch in progress(rest, "logistic", total=len(rest)):
+            rate = self._epoch(epoch)
+            loss = objective(self.model, self.matrix, self.labels, self.penalty)
+            if not np.isfinite(loss):
+                raise ValueError(
+                    f"logistic: the training loss is {loss} after epoch {epoch + 1}; lower logistic.learning_rate or "
+                    "logistic.momentum"
+                )
+            scores = {"train_loss": loss, "learning_rate": rate, **self.watch(self.model)}
+            self.epochs.append({"epoch": float(epoch + 1), **scores})
+            self.log(self.epochs[-1])
+            if (epoch + 1) % self.settings.checkpoint_epochs == 0:
+                self.save()
+        return self.model
 
-    n, width = matrix.shape
-    session = current_session()
-    key = checkpoint_key(_fingerprint(matrix, labels), penalty, settings.model_dump(), seed)
-    checkpoint = Checkpoint(session.checkpoints if session else None, key, resume)
-    point, velocity = np.zeros(width + 1), np.zeros(width + 1)
-    epochs: list[dict[str, float]] = []
-    stored = checkpoint.load()
-    if stored is not None:
-        point, velocity = np.array(stored["point"]), np.array(stored["velocity"])
-        epochs = stored["epochs"]
-        for row in epochs:  # the curve of the killed run continues in this one
-            record(int(row["epoch"]), {name: value for name, value in row.items() if name != "epoch"})
-    batches = -(-n // settings.batch_size)
-    total = settings.epochs * batches
-    rest = range(len(epochs), settings.epochs)
-    for epoch in progress(rest, "logistic", total=len(rest)):
-        order = np.random.default_rng([seed, epoch]).permutation(n)
+    @property
+    def model(self) -> Linear:
+        return Linear(self.point[:-1].copy(), float(self.point[-1]))
+
+    def _epoch(self, epoch: int) -> float:
+        """Go through all rows; the step size at the end."""
+        n, size = len(self.matrix), self.settings.batch_size
+        order, batches, rate = np.random.default_rng([self.seed, epoch]).permutation(n), -(-n // size), 0.0
         for number in range(batches):
-            rows = order[number * settings.batch_size : (number + 1) * settings.batch_size]
-            rate = settings.learning_rate * (1 - (epoch * batches + number) / total) ** 2
-            model = Linear(point[:-1], float(point[-1]))
-            slope, slope_b = gradient(model, matrix[rows], labels[rows], penalty, n)
+            rows = order[number * size : (number + 1) * size]
+            done = (epoch * batches + number) / (self.settings.epochs * batches)
+            rate = self.settings.learning_rate * (1 - done) ** 2
+            model = Linear(self.point[:-1], float(self.point[-1]))
+            slope, slope_b = gradient(model, self.matrix[rows], self.labels[rows], self.penalty, n)
             # The last batch may be short. With a whole step its people would weigh more than the others.
-            step = rate * len(rows) / settings.batch_size
-            velocity *= settings.momentum
-            velocity[:-1] -= step * slope
-            velocity[-1] -= step * slope_b
-            point += velocity
-        model = Linear(point[:-1].copy(), float(point[-1]))
-        loss = objective(model, matrix, labels, penalty)
-        if not np.isfinite(loss):
-            raise ValueError(
-                f"logistic: the training loss is {loss} after epoch {epoch + 1}; lower logistic.learning_rate or "
-                "logistic.momentum"
-            )
-        row = {"epoch": float(epoch + 1), "train_loss": loss, "learning_rate": rate, **watch(model)}
-        epochs.append(row)
-        record(epoch + 1, {name: value for name, value in row.items() if name != "epoch"})
-        if (epoch + 1) % settings.checkpoint_epochs == 0:
-            checkpoint.save({"point": point.tolist(), "velocity": velocity.tolist(), "epochs": epochs})
-    return Linear(point[:-1].copy(), float(point[-1])), epochs
-
-
-def _fingerprint(matrix: FloatArray, labels: IntArray) -> str:
-    digest = hashlib.sha256(np.ascontiguousarray(matrix).tobytes())
-    digest.update(np.ascontiguousarray(labels).tobytes())
-    return digest.hexdigest()
+            step = rate * len(rows) / size
+            self.velocity *= self.settings.momentum
+            self.velocity[:-1] -= step * slope
+            self.velocity[-1] -= step * slope_b
+            self.point += self.velocity
+        return rate

@@ -1,111 +1,89 @@
-"""The methods of the study, one module each, and the model that answers users.
-
-Importing this module registers every class that a model file may name.
-"""
+"""The model that answers users. Importing this module registers every class that a model file may name."""
 
 from __future__ import annotations
 
-from typing import Any, Self
-
+import numpy as np
 import pandas as pd
 
+from etudes.forms.files import names_file, read_text
 from etudes.forms.raw import RawFile
-from etudes.models import ModelState, register_model, registered_class
+from etudes.models import register_model
 from etudes.pipelines.income_classification.boosting import Boosting
-from etudes.pipelines.income_classification.classifiers import Gaussian, Logistic, Majority, NaiveBayes
+from etudes.pipelines.income_classification.classifiers import LinearClassifier
 from etudes.pipelines.income_classification.people import (
     COLUMNS,
     FORMAT,
     LABELS,
     MISSING,
     RANGES,
-    check_answers,
     parse_questions,
 )
-from etudes.serving.questions import json_fields, read_file, read_table
+from etudes.serving.columns import Column, check_names
+from etudes.serving.predictor import Predictor
+from etudes.serving.questions import read_file, read_table, separator_of
+from etudes.serving.rows import rows_of
 
-__all__ = ["Boosting", "Gaussian", "IncomePredictor", "Logistic", "Majority", "NaiveBayes"]
-SHOWN_PROBLEMS = 5
-# No model weighs how many Americans a row stands for, so a user need not know it.
-OPTIONAL = "fnlwgt"
+__all__ = ["Boosting", "IncomePredictor", "LinearClassifier"]
+FILES = (".csv", ".tsv", ".txt", ".data", ".test")
+OPTIONAL = "fnlwgt"  # no model weighs how many Americans a row stands for, so a user need not know it
+EXAMPLES = parse_questions(
+    RawFile(
+        "the examples",
+        b"38,Private,0,Bachelors,13,Married-civ-spouse,Exec-managerial,Husband,White,Male,0,0,45,United-States\n"
+        b"23,?,0,Some-college,10,Never-married,?,Own-child,Black,Female,0,0,20,?",
+    )
+)
+
+
+def _column(name: str) -> Column:
+    if name == OPTIONAL:
+        return Column(name, "whole", required=False, default=0, about="people that the row stands for")
+    if name in RANGES:
+        low, high = RANGES[name]
+        return Column(name, "whole", low=low, high=high, examples=tuple(EXAMPLES[name].tolist()))
+    return Column(name, "text", default=MISSING, stripped=True, examples=tuple(EXAMPLES[name].tolist()))
 
 
 @register_model("income_classification.predictor")
-class IncomePredictor:
+class IncomePredictor(Predictor):
     """The chosen variant behind a user's raw input: the columns of a census row, `people.COLUMNS`.
 
-    A missing answer is ``?`` (or empty in a data frame). An answer that the training people never gave counts as their
-    rare ones do. Numbers must be there; ``fnlwgt`` may be left out.
+    A missing answer is ``?`` (or empty). An answer that the training people never gave counts as their rare ones do.
+    Numbers must be there; ``fnlwgt`` may be left out.
     """
 
-    registered_name: str
+    columns = tuple(map(_column, COLUMNS))
 
-    def __init__(self, model: Any, card: dict[str, Any]) -> None:
-        self.model, self.card = model, card
-
-    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """One row per person: ``income`` (the more probable answer), its ``probability``, ``probability_above_50k``.
-
-        Raises:
-            ValueError: an unknown or missing column, a number that is none or out of its range.
-        """
-        above = self.model.predict_proba(self._people(frame))[:, 1]
-        answer = above > 0.5
+    def answer(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """One row per person: ``income`` (the more probable answer), its ``probability``, ``probability_above_50k``."""
+        above = self.model.predict_proba(frame)[:, 1]
+        positive = above > 0.5
         return pd.DataFrame(
             {
-                "income": [LABELS[int(positive)] for positive in answer],
-                "probability": [p if positive else 1 - p for p, positive in zip(above, answer, strict=True)],
+                "income": np.where(positive, LABELS[1], LABELS[0]),
+                "probability": np.where(positive, above, 1 - above),
                 "probability_above_50k": above,
             }
         )
 
-    def _people(self, frame: pd.DataFrame) -> pd.DataFrame:
-        unknown = [str(name) for name in frame.columns if name not in COLUMNS]
-        missing = [name for name in COLUMNS if name not in frame.columns and name != OPTIONAL]
-        if unknown or missing:
-            said = [f"unknown: {', '.join(unknown)}"] if unknown else []
-            said += [f"missing: {', '.join(missing)}"] if missing else []
-            raise ValueError(
-                f"Columns {'; '.join(said)}. Expected {', '.join(COLUMNS)} ({OPTIONAL} is optional)"
-            )
-        given = frame if OPTIONAL in frame.columns else frame.assign(**{OPTIONAL: 0})
-        texts = [[_text(name, value) for value in given[name]] for name in COLUMNS]
-        rows, problems = [], []
-        for number, fields in enumerate(zip(*texts, strict=True)):
-            try:
-                rows.append(check_answers(fields))
-            except ValueError as error:
-                problems.append(f"row {number}: {error}")
-        if problems:
-            raise ValueError("; ".join(problems[:SHOWN_PROBLEMS]))
-        return pd.DataFrame(rows, columns=list(COLUMNS))
-
-    def example(self) -> pd.DataFrame:
-        rows = [
-            "38, Private, 200000, Bachelors, 13, Married-civ-spouse, Exec-managerial, Husband, White, Male, 0, 0, 45, United-States",
-            "23, ?, 150000, Some-college, 10, Never-married, ?, Own-child, Black, Female, 0, 0, 20, ?",
-        ]
-        # The example is the signature of the served model: what it lacks, a user need not send.
-        frame = parse_questions(RawFile("example", "\n".join(rows).encode())).drop(columns=OPTIONAL)
-        # As floats: a whole-number column of a served model cannot take a missing value.
-        return frame.astype({name: "float64" for name in RANGES if name != OPTIONAL})
-
     def parse(self, text: str) -> pd.DataFrame:
-        """JSON of the columns; or a line as in ``adult.data`` with or without income; or the path of a ``.csv``.
+        """JSON of the columns; or a line as in ``adult.data`` with or without income; or the path of a file of them.
 
-        A file whose first line names columns is read by these names, in any order; another by place, as ``adult.data``.
-        In names ``_`` stands for ``-``; a column ``income`` is read over.
+        A ``.csv`` file whose first line names columns is read by these names, in any order; another by place, as
+        ``adult.data``. In names ``_`` and ``.`` stand for ``-``; a column ``income`` is read over.
         """
-        fields = json_fields(text, '{"age": 38, "workclass": "Private", ...}')
-        if fields is not None:
-            return pd.DataFrame([fields]).rename(columns=_column)
-        if not text.endswith((".csv", ".data", ".test")) or "\n" in text:
+        if text.lstrip().startswith(("{", "[")):
+            frame = rows_of(text, self.columns, self.usage).rename(columns=_hyphens)
+            check_names(list(frame.columns), self.columns)
+            return frame
+        if not names_file(text, FILES):
             return parse_questions(RawFile("the question", text.encode()))
         raw = read_file(text, f"people, one a line: `{FORMAT}`, the income optional")
-        first = raw.content.decode("utf-8-sig", errors="replace").lstrip().partition("\n")[0]
-        if not {_column(name.strip(' \r"')) for name in first.split(",")} & set(COLUMNS):
+        lines = read_text(raw)
+        first = lines.lstrip().partition("\n")[0].split(separator_of(lines))
+        if not {_hyphens(name.strip(' "')) for name in first} & set(COLUMNS):
             return parse_questions(raw)
-        return read_table(raw).rename(columns=_column).drop(columns="income", errors="ignore")
+        return read_table(raw).rename(columns=_hyphens).drop(columns="income", errors="ignore")
 
     def describe(self, answer: pd.DataFrame) -> str:
         """The answer and the probability of an income above 50,000 dollars, one line a person."""
@@ -114,27 +92,7 @@ class IncomePredictor:
             for row in answer.to_dict("records")
         )
 
-    def state(self) -> ModelState:
-        state = ModelState({"card": self.card, "class": self.model.registered_name})
-        state.nest("model", self.model.state())
-        return state
 
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        model = registered_class(state.config["class"]).from_state(state.nested("model"))
-        return cls(model, state.config["card"])
-
-
-def _column(name: str) -> str:
-    """A column's name with the hyphens of the files, which neither JSON nor Python likes."""
-    return name.replace("_", "-")
-
-
-def _text(name: str, value: Any) -> str:
-    """A cell as it would stand in a file: 40 for 40.0, ``?`` for nothing."""
-    if pd.isna(value):
-        return MISSING
-    if name in RANGES and not isinstance(value, str):
-        number = float(value)
-        return str(int(number)) if number.is_integer() else str(value)
-    return str(value).strip() or MISSING
+def _hyphens(name: str) -> str:
+    """A column's name with the hyphens of the files, which neither JSON nor Python nor R likes."""
+    return name.replace("_", "-").replace(".", "-")

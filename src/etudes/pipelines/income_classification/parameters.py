@@ -9,22 +9,6 @@ from pydantic import Field, field_validator
 from etudes.training.parameters import Strict
 
 Variant = Literal["majority", "naive_bayes", "gaussian", "logistic", "boosting"]
-Column = Literal[
-    "age",
-    "workclass",
-    "fnlwgt",
-    "education",
-    "education-num",
-    "marital-status",
-    "occupation",
-    "relationship",
-    "race",
-    "sex",
-    "capital-gain",
-    "capital-loss",
-    "hours-per-week",
-    "native-country",
-]
 Penalty = Annotated[float, Field(ge=0)]
 
 
@@ -42,7 +26,7 @@ class SplitParameters(Strict):
 class FeatureParameters(Strict):
     """What the models see of the answers; all that is learned here is learned on train."""
 
-    leave_out: list[Column] = Field(description="columns that no model sees")
+    leave_out: list[str] = Field(description="columns that no model sees")
     min_count: int = Field(
         ge=1, description="training people an answer needs for a level of its own; the rarer ones share one"
     )
@@ -50,6 +34,15 @@ class FeatureParameters(Strict):
     amount_bins: int = Field(
         ge=1, description="most levels of a capital gain or loss above zero; 1 for none but zero"
     )
+
+    @field_validator("leave_out")
+    @classmethod
+    def _columns(cls, value: list[str]) -> list[str]:
+        from etudes.pipelines.income_classification.people import COLUMNS
+
+        if unknown := sorted(set(value) - set(COLUMNS)):
+            raise ValueError(f"no column {', '.join(unknown)}; expected some of {', '.join(COLUMNS)}")
+        return value
 
 
 class GenerativeParameters(Strict):

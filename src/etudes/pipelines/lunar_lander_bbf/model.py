@@ -1,89 +1,64 @@
-"""What the variants train, and the agent that answers users.
+"""The variants: two players that learn nothing, and agents by action values.
 
 Importing this module registers every class that a model file may name.
 """
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from etudes.models import ModelState, register_model, registered_class
-from etudes.pipelines.lunar_lander_bbf.baselines import RandomPolicy, heuristic_policy
+from etudes.benches.agents import TOLD, RandomAgents, Yardstick, agent_seeds, dev_history, environment_of
+from etudes.models import ModelState, register_model
 from etudes.pipelines.lunar_lander_bbf.network import QNetwork
-from etudes.rl.environments import EnvironmentSpec
+from etudes.pipelines.lunar_lander_bbf.parameters import (
+    AnnealingParameters,
+    ResetParameters,
+    RunsParameters,
+    TrainingParameters,
+)
+from etudes.pipelines.lunar_lander_bbf.training import AgentJob, train_agent
 from etudes.rl.evaluation import Policy
-from etudes.rl.pictures import animation, play
-from etudes.serving.questions import seed_of
+from etudes.rl.processes import run_side_by_side
+from etudes.training.parameters import RunParameters
 
-__all__ = ["Heuristic", "LanderPredictor", "QAgents", "RandomAgents"]
-
-
-class Agents(Protocol):
-    """The agents of one variant, one for each seed. ``learned`` tells networks from yardsticks."""
-
-    registered_name: str
-    learned: bool
-
-    def __len__(self) -> int: ...
-    def policy(self, agent: int) -> Policy: ...
-    def last_policy(self, agent: int) -> Policy: ...
-    def values(self, agent: int, observations: NDArray) -> NDArray | None: ...
+LANDER = "LunarLander"  # the only environments that the controller written by hand can fly
+NOTHING, LEFT, MAIN, RIGHT = range(4)
+Trained = tuple[Any, dict[str, Any]]
 
 
-@register_model("lunar_lander_bbf.random")
-class RandomAgents:
-    """One random player for each seed."""
+def heuristic_policy(observations: NDArray) -> NDArray[np.int64]:
+    """Two proportional-derivative controllers for Lunar Lander: observations (B, 8) -> actions (B,).
 
-    registered_name: str
-    learned = False
-
-    def __init__(self, actions: int, seeds: Sequence[int]) -> None:
-        self.actions, self.seeds = actions, list(seeds)
-
-    def __len__(self) -> int:
-        return len(self.seeds)
-
-    def policy(self, agent: int) -> Policy:
-        return RandomPolicy(self.actions, self.seeds[agent])
-
-    last_policy = policy
-
-    def values(self, agent: int, observations: NDArray) -> NDArray | None:
-        return None
-
-    def state(self) -> ModelState:
-        return ModelState({"actions": self.actions, "seeds": self.seeds})
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        return cls(**state.config)
+    One steers the angle towards where the lander should drift (against position and speed, at most 0.4 rad), one holds
+    a height above the pad that falls with the distance from it. On the ground only the fall is braked. The engine of
+    the larger correction fires if it is larger than 0.05. Idea and gains: `gymnasium.envs.box2d.lunar_lander.heuristic`.
+    """
+    x, y, vx, vy, angle, spin, left_leg, right_leg = np.asarray(observations, np.float64).T
+    wanted_angle = np.clip(0.5 * x + vx, -0.4, 0.4)
+    wanted_height = 0.55 * np.abs(x)
+    turn = 0.5 * (wanted_angle - angle) - spin
+    lift = 0.5 * (wanted_height - y) - 0.5 * vy
+    grounded = (left_leg > 0.5) | (right_leg > 0.5)
+    turn = np.where(grounded, 0.0, turn)
+    lift = np.where(grounded, -0.5 * vy, lift)
+    steer = np.where(turn < -0.05, RIGHT, np.where(turn > 0.05, LEFT, NOTHING))
+    return np.where((lift > np.abs(turn)) & (lift > 0.05), MAIN, steer).astype(np.int64)
 
 
 @register_model("lunar_lander_bbf.heuristic")
-class Heuristic:
+class Heuristic(Yardstick):
     """The controller written by hand: one player, nothing random."""
-
-    registered_name: str
-    learned = False
 
     def __len__(self) -> int:
         return 1
 
     def policy(self, agent: int) -> Policy:
         return heuristic_policy
-
-    last_policy = policy
-
-    def values(self, agent: int, observations: NDArray) -> NDArray | None:
-        return None
 
     def state(self) -> ModelState:
         return ModelState()
@@ -141,128 +116,60 @@ class QAgents:
         return cls(sizes, state.arrays["kept"], state.arrays["last"])
 
 
-@register_model("lunar_lander_bbf.predictor")
-class LanderPredictor:
-    """The chosen agent behind a user's input: an observation, or the seed of an episode to play.
+def train_random(
+    train_split: pd.DataFrame, dev_split: pd.DataFrame, split_card: dict[str, Any], runs: RunsParameters
+) -> Trained:
+    """The trivial baseline."""
+    model = RandomAgents(split_card["facts"]["actions"], agent_seeds(train_split, runs.random))
+    return model, dev_history(model, dev_split, split_card)
 
-    ``predict`` takes a column for each number of the observation (named as in the environment's specification) and gives
-    the action and all action values; or a column ``seed``, and gives the return of that episode and an animation.
+
+def train_heuristic(dev_split: pd.DataFrame, split_card: dict[str, Any]) -> Trained:
+    """The controller written by hand, which learns nothing.
+
+    Raises:
+        ValueError: the environment is another than Lunar Lander.
     """
-
-    registered_name: str
-    suffix = ".gif"
-
-    def __init__(self, agents: Any, environment: EnvironmentSpec, size: int, card: dict[str, Any]) -> None:
-        self.agents, self.environment, self.size, self.card = agents, environment, size, card
-
-    @property
-    def columns(self) -> list[str]:
-        """Names of the observation's numbers."""
-        return list(self.environment.observations) or [f"observation_{i}" for i in range(self.size)]
-
-    def action_name(self, action: int) -> str:
-        """What the environment's specification calls an action."""
-        return self.environment.actions[action] if self.environment.actions else f"action {action}"
-
-    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """One row for each observation (``action``, ``action_name``, ``values`` by action) or for each episode
-        (``seed``, ``return``, ``steps``, ``solved``, ``ended``, ``animation`` as base64 GIF).
-
-        Raises:
-            ValueError: neither of both, numbers that are not finite, or a seed that is no whole number from 0 on.
-        """
-        if "seed" in frame.columns:
-            return pd.DataFrame(
-                [self._play(seed_of(seed, f"seed in row {row}")) for row, seed in enumerate(frame["seed"])]
-            )
-        if missing := [name for name in self.columns if name not in frame.columns]:
-            raise ValueError(
-                f"the columns {', '.join(missing)} are missing; expected {', '.join(self.columns)} (an observation), or "
-                "seed (an episode to play)"
-            )
-        try:
-            observations = frame[self.columns].to_numpy(np.float32)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"an observation holds something that is no number: {error}") from error
-        if not np.isfinite(observations).all():
-            raise ValueError("an observation holds a number that is missing or not finite")
-        actions = self.agents.policy(0)(observations)
-        values = self.agents.values(0, observations)
-        return pd.DataFrame(
-            {
-                "action": actions.astype(int),
-                "action_name": [self.action_name(action) for action in actions],
-                "values": [
-                    {self.action_name(a): float(v) for a, v in enumerate(row)}
-                    for row in (np.empty((len(actions), 0)) if values is None else values)
-                ],
-            }
+    name = split_card["environment"]["id"]
+    if LANDER not in name:
+        raise ValueError(
+            f"the heuristic was written for {LANDER} and cannot play '{name}': leave it out of the parameter variants"
         )
+    model = Heuristic()
+    return model, dev_history(model, dev_split, split_card)
 
-    def _play(self, seed: int) -> dict[str, Any]:
-        rollout = play(self.agents.policy(0), self.environment, seed)
-        return {
-            "seed": seed,
-            "return": rollout.total,
-            "steps": len(rollout.actions),
-            "solved": rollout.total >= self.environment.solved,
-            "ended": "by itself" if rollout.terminated else "at the time limit",
-            "animation": base64.b64encode(animation(rollout.frames, rollout.rate)).decode(),
-        }
 
-    def example(self) -> pd.DataFrame:
-        rows = np.zeros((2, self.size))
-        rows[1] = 0.1
-        return pd.DataFrame(rows, columns=self.columns)
-
-    def parse(self, text: str) -> pd.DataFrame:
-        """A JSON list of the observation's numbers, or a whole number: the seed of an episode to play."""
-        expected = f"a JSON list of {self.size} numbers ({', '.join(self.columns)}) or the seed of an episode, such as 7"
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{text!r} cannot be read ({error}); expected {expected}") from error
-        if isinstance(value, int) and not isinstance(value, bool):
-            return pd.DataFrame({"seed": [seed_of(value, "the seed")]})
-        numbers = isinstance(value, list) and all(
-            isinstance(item, int | float) and not isinstance(item, bool) for item in value
-        )
-        if not numbers or len(value) != self.size:
-            raise ValueError(f"{text!r} is not {expected}")
-        return pd.DataFrame([value], columns=self.columns, dtype=np.float64)
-
-    def describe(self, answer: pd.DataFrame) -> str:
-        """The first row, for a terminal."""
-        row = answer.iloc[0]
-        if "return" in answer.columns:
-            verdict = "solved" if row["solved"] else f"not solved (below {self.environment.solved:g})"
-            return f"episode {row['seed']}: return {row['return']:.1f} in {row['steps']} steps, {verdict}, ended {row['ended']}"
-        values = sorted(row["values"].items(), key=lambda pair: -pair[1])
-        listed = "\n".join(f"  {name:<14} {value:8.2f}" for name, value in values)
-        return f"action {row['action']} ({row['action_name']})" + (f"\n{listed}" if listed else "")
-
-    def draw(self, answer: pd.DataFrame) -> bytes | None:
-        """The first episode as a GIF; None for the answer to an observation."""
-        return base64.b64decode(answer["animation"].iloc[0]) if "animation" in answer.columns else None
-
-    def state(self) -> ModelState:
-        state = ModelState(
-            {
-                "environment": self.environment.as_dict(),
-                "size": self.size,
-                "card": self.card,
-                "class": self.agents.registered_name,
-            }
-        )
-        state.nest("agents", self.agents.state())
-        return state
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        load: Callable[[ModelState], Any] = registered_class(state.config["class"]).from_state
-        return cls(
-            load(state.nested("agents")),
-            EnvironmentSpec.from_dict(state.config["environment"]),
-            state.config["size"],
-            state.config["card"],
-        )
+def train_agents(
+    train_split: pd.DataFrame,
+    dev_split: pd.DataFrame,
+    split_card: dict[str, Any],
+    training: TrainingParameters,
+    runs: RunsParameters,
+    run: RunParameters,
+    name: str = "",
+    horizon: AnnealingParameters | None = None,
+    discounting: AnnealingParameters | None = None,
+    resets: ResetParameters | None = None,
+) -> Trained:
+    """Agents side by side, each from its own seed; the last three arguments are what a variant adds to double DQN."""
+    spec, facts = environment_of(split_card)
+    curve_seeds = tuple(int(seed) for seed in dev_split.loc[dev_split["use"] == "curve", "seed"])
+    added = (training, horizon, discounting, resets, run.resume)
+    jobs = {}
+    for agent, seed in enumerate(agent_seeds(train_split, getattr(runs, name))):
+        own = tuple(int(value) for value in train_split.loc[train_split["agent"] == agent, "seed"])
+        jobs[f"agent_{agent}"] = AgentJob(spec, facts, seed, own, curve_seeds, *added)
+    results = run_side_by_side(train_agent, jobs, runs.processes)
+    sizes = {
+        "inputs": int(np.prod(facts.shape)),
+        "actions": facts.actions,
+        "hidden": list(training.hidden),
+        "layer_norm": training.layer_norm,
+    }
+    kept, last = (np.stack([result[part] for result in results]) for part in ("kept", "last"))
+    agents = [
+        {"seed": job.seed, **{fact: result[fact] for fact in TOLD}}
+        for job, result in zip(jobs.values(), results, strict=True)
+    ]
+    model = QAgents(sizes, kept, last)
+    return model, dev_history(model, dev_split, split_card, agents)

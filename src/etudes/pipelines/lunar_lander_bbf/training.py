@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from etudes.pipelines.lunar_lander_bbf.learner import Learner
 from etudes.pipelines.lunar_lander_bbf.parameters import (
@@ -22,9 +19,9 @@ from etudes.rl.environments import EnvironmentFacts, Environments, EnvironmentSp
 from etudes.rl.evaluation import evaluate_policy
 from etudes.rl.replay import ReplayBuffer
 from etudes.rl.schedules import linear
-from etudes.training.checkpoint import Checkpoint, checkpoint_key
+from etudes.training.resumable import Resumable
 from etudes.training.seeds import derive_seed
-from etudes.training.session import current_session, progress, record
+from etudes.training.session import current_session, progress
 
 
 @dataclass(frozen=True)
@@ -46,44 +43,39 @@ class AgentJob:
     resets: ResetParameters | None
     resume: bool
 
-    def key(self) -> str:
-        """Fingerprint of all that decides the result."""
+    def key(self) -> list[Any]:
+        """All that decides the result."""
         groups = [self.settings, self.horizon, self.discounting, self.resets]
-        return checkpoint_key(
-            self.environment.as_dict(),
-            asdict(self.facts),
-            [self.seed, self.environment_seeds, self.curve_seeds],
-            [group and group.model_dump() for group in groups],
-        )
+        seeds = [self.seed, self.environment_seeds, self.curve_seeds]
+        settings = [group and group.model_dump() for group in groups]
+        return [self.environment.as_dict(), asdict(self.facts), seeds, settings]
 
 
 def train_agent(job: AgentJob) -> dict[str, Any]:
     """Train one agent; a training that was killed goes on from its last checkpoint if ``job.resume``.
 
     Returns:
-        ``kept`` and ``last``, the playing network's weights (P,) float32; ``curve``, one dict a point (see
+        ``kept`` and ``last``, the playing network's weights, tensors (P,) float32; ``curve``, one dict a point (see
         `_Training.evaluate`); ``kept_step``, where the kept weights are from; ``seconds`` and ``steps_per_second`` of
         acting and learning, without evaluation.
     """
-    session = current_session()
-    checkpoint = Checkpoint(session.checkpoints if session else None, job.key(), job.resume)
-    stored = checkpoint.load()
-    if stored is not None and "result" in stored:
-        for row in stored["result"]["curve"]:  # the curve of the killed run is part of this one's
-            record(row["step"], _finite(row))
-        return _as_arrays(stored["result"])
     training = _Training(job)
     try:
-        if stored is not None:
-            training.restore(stored)
-        result = training.run(checkpoint)
+        training.resume(job.resume, *job.key())
+        return training.run()
     finally:
         training.environments.close()
-    checkpoint.save({"result": _as_tensors(result)})
-    return result
 
 
-class _Training:
+class _Training(Resumable):
+    """Everything is kept, the replay buffer and the environments included: a resumed training makes the same steps."""
+
+    keep = (
+        *("learner", "buffer", "environments", "exploration", "kept", "running", "steps", "seconds", "best"),
+        *("kept_step", "curve", "finished", "result"),
+    )
+    rows = "curve"
+
     def __init__(self, job: AgentJob) -> None:
         self.job, self.settings = job, job.settings
         settings, facts, count = job.settings, job.facts, len(job.environment_seeds)
@@ -105,9 +97,13 @@ class _Training:
         self.kept, self.kept_step = self.learner.weights(), 0
         self.curve: list[dict[str, Any]] = []
         self.running = np.zeros(count)  # returns of the episodes under way
+        self.result: dict[str, Any] = {}
         self.finished: list[float] = []  # returns of those that ended since the last point of the curve
 
-    def run(self, checkpoint: Checkpoint) -> dict[str, Any]:
+    def run(self) -> dict[str, Any]:
+        """To the end, unless a training that is resumed was there already."""
+        if self.result:
+            return self.result
         settings, session = self.settings, current_session()
         points = range(len(self.curve), -(-settings.steps // settings.evaluate_every))
         for point in progress(points, session.label if session else "training"):
@@ -116,17 +112,19 @@ class _Training:
                 self.advance()
             self.evaluate(until)
             if (point + 1) % settings.checkpoint_points == 0 and until < settings.steps:
-                checkpoint.save(self.state())
+                self.save()
         last = self.learner.weights()
         best = settings.keep == "best"
-        return {
-            "kept": (self.kept if best else last).numpy(),
-            "last": last.numpy(),
+        self.result = {
+            "kept": self.kept if best else last,
+            "last": last,
             "kept_step": self.kept_step if best else settings.steps,
             "curve": self.curve,
             "seconds": round(self.seconds, 3),
             "steps_per_second": round(self.steps / max(self.seconds, 1e-9), 1),
         }
+        self.save()
+        return self.result
 
     def advance(self) -> None:
         """One step of all environments and the updates that belong to it."""
@@ -178,51 +176,6 @@ class _Training:
         }
         self.finished = []
         self.curve.append(row)
-        record(step, _finite(row))
+        self.log(row)
         if score > self.best:
             self.best, self.kept, self.kept_step = score, self.learner.weights(), step
-
-    def state(self) -> dict[str, Any]:
-        """Everything, the replay buffer and the environments included: a resumed training makes the same steps."""
-        return _as_tensors(
-            {
-                "learner": self.learner.state(),
-                "buffer": self.buffer.state(),
-                "environments": self.environments.state(),
-                "exploration": json.dumps(self.exploration.bit_generator.state),
-                "kept": self.kept,
-                "running": self.running,
-                **{name: getattr(self, name) for name in _PLAIN},
-            }
-        )
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self.learner.restore(state["learner"])
-        self.buffer.restore(_as_arrays(state["buffer"]))
-        self.environments.restore(_as_arrays(state["environments"]))
-        self.exploration.bit_generator.state = json.loads(state["exploration"])
-        self.kept, self.running = state["kept"], state["running"].numpy().copy()
-        for name in _PLAIN:
-            setattr(self, name, state[name])
-        for row in self.curve:
-            record(row["step"], _finite(row))
-
-
-_PLAIN = ("steps", "seconds", "best", "kept_step", "curve", "finished")
-
-
-def _finite(row: Mapping[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in row.items() if name != "step" and value is not None}
-
-
-def _as_tensors(value: Any) -> Any:
-    """Arrays as tensors: what a checkpoint may hold when it is read with ``weights_only``."""
-    if isinstance(value, dict):
-        return {name: _as_tensors(item) for name, item in value.items()}
-    return torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value
-
-
-def _as_arrays(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _as_arrays(item) for name, item in value.items()}
-    return value.numpy() if isinstance(value, torch.Tensor) else value

@@ -6,14 +6,13 @@ drawings in it, so Omniglot's archives are read as they are distributed.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import PurePosixPath
 
 import numpy as np
 import pandas as pd
 
 from etudes.examples import Examples
-from etudes.forms.archives import png_files
+from etudes.forms.archives import picture_files
 from etudes.forms.raw import RawFolder
 
 LAYOUT = "<alphabet>/<character>/<drawing>.png"
@@ -22,11 +21,11 @@ LAYOUT = "<alphabet>/<character>/<drawing>.png"
 def read_characters(raw: RawFolder, side: int) -> tuple[Examples, int]:
     """All drawings, ink bright on dark, and how many were left out because they occur twice.
 
-    Omniglot's two small sets share two alphabets: without a look at the bytes the same character would be two, and an
+    Omniglot's two small sets share two alphabets: without a look at the pixels the same character would be two, and an
     episode could ask which of two equal characters it is.
 
     Args:
-        raw: PNG files, or zip archives of them.
+        raw: picture files, or zip archives of them.
         side: pixels of a side after shrinking.
 
     Returns:
@@ -35,19 +34,19 @@ def read_characters(raw: RawFolder, side: int) -> tuple[Examples, int]:
     Raises:
         ValueError: a name outside the layout, a damaged archive or picture, one drawing with two contents.
     """
-    from etudes.forms.pictures import read_picture
+    from etudes.forms.pictures import fitted, pixel_digest, read_picture
 
     rows: dict[str, tuple[str, str, str]] = {}
     pixels: dict[str, np.ndarray] = {}
     digests: dict[str, str] = {}
     repeated = 0
-    for place, file in png_files(raw):
+    for place, file in picture_files(raw):
         parts = PurePosixPath(place).parts
         if len(parts) < 3:
             raise ValueError(f"{raw.name}: {place} lies outside the layout; expected {LAYOUT}")
         alphabet, character, drawing = parts[-3:]
         name = f"{alphabet}/{character}/{drawing}"
-        digest = hashlib.sha256(file.content).hexdigest()
+        digest = pixel_digest(picture := read_picture(file))
         if name in rows:
             if digests[name] != digest:
                 raise ValueError(
@@ -55,7 +54,7 @@ def read_characters(raw: RawFolder, side: int) -> tuple[Examples, int]:
                 )
             repeated += 1
             continue
-        paper = read_picture(file, size=side, crop=side).mean(axis=2)
+        paper = fitted(picture, side, side, file.name).mean(axis=2)
         pixels[name] = (255 - np.round(paper)).astype(np.uint8)
         rows[name], digests[name] = (alphabet, character, drawing), digest
     if not rows:

@@ -315,7 +315,7 @@ def _costs(variants: list[str], inputs: Mapping[str, Any], inference: Mapping[st
             {
                 "variant": name,
                 "training (s)": cost["seconds"],
-                "peak memory (MiB)": round(cost["peak_memory_mib"]),
+                "added memory (MiB)": round(cost["added_memory_mib"]),
                 "GPU memory (MiB)": round(cost["gpu_peak_memory_mib"]),
                 "step size, sinusoids": rates["sinusoids"],
                 "step size, characters": rates["characters"],

@@ -8,9 +8,8 @@ discrete law, so that its bits compare with those of a lossless file. A density 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,14 +18,15 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from etudes.digits.files import examples_fingerprint
-from etudes.digits.judge import load_arrays, network_arrays, shuffled_batches
 from etudes.digits.variational import VAE, Bounds, bounds
 from etudes.examples import Examples
-from etudes.models import ModelState, register_model
+from etudes.models import register_model
+from etudes.networks import NetworkModel
 from etudes.pipelines.vae.parameters import PhotographParameters
 from etudes.training.checkpoint import checkpoint_key
 from etudes.training.fit import fit
 from etudes.training.parameters import RunParameters
+from etudes.training.problem import ShuffledProblem
 from etudes.training.seeds import derive_seed, seed_everything
 
 COLOURS = 3
@@ -123,7 +123,7 @@ def channels_first(pixels: NDArray[np.uint8]) -> Tensor:
 
 
 @dataclass
-class PhotographProblem:
+class PhotographProblem(ShuffledProblem):
     """Minimise KL - log-likelihood; the best epoch is the one with the largest bound on dev.
 
     Training pictures are mirrored with chance one half whenever they are met.
@@ -145,9 +145,6 @@ class PhotographProblem:
     @property
     def fingerprint(self) -> str:
         return checkpoint_key(examples_fingerprint(self.train), examples_fingerprint(self.dev), self.seed)
-
-    def batches(self, generator: np.random.Generator) -> Sequence[np.ndarray]:
-        return shuffled_batches(len(self.train), self.batch_size, generator)
 
     def collate(self, indices: np.ndarray, device: torch.device) -> Any:
         pictures = self.pixels[indices].to(torch.float32).div_(255)
@@ -174,9 +171,6 @@ class PhotographProblem:
             "loss": bits_per_dimension(float(found.elbo.double().mean()), self.dev),
         }
 
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        return [{"params": list(self.model.parameters()), "lr": learning_rate}]
-
 
 def bounds_of(network: VAE, examples: Examples, draws: int, seed: int, device: torch.device) -> Bounds:
     """Both bounds of examples with an array ``pixels`` (N, S, S, 3), nats."""
@@ -190,31 +184,10 @@ def bits_per_dimension(nats: float, examples: Examples) -> float:
 
 
 @register_model("vae.photographs")
-class PhotographVAE:
-    """`ColourVAE` as a model: trained, asked, saved. A picture is the decoder's mean."""
+class PhotographVAE(NetworkModel):
+    """`ColourVAE` as a model. A picture is the decoder's mean."""
 
-    registered_name: str
-
-    def __init__(self, network: ColourVAE, config: dict[str, Any]) -> None:
-        self.network, self.config = network.eval(), config
-
-    @classmethod
-    def fit(
-        cls, train: Examples, dev: Examples, parameters: PhotographParameters, run: RunParameters
-    ) -> tuple[Self, dict[str, Any]]:
-        """Train with early stopping on dev; returns the model and its history."""
-        seed = derive_seed(run.seed, "photographs")
-        seed_everything(seed)
-        config = {
-            "side": int(train["pixels"].shape[1]),
-            **parameters.model_dump(include={"channels", "width"}),
-        }
-        network = ColourVAE(**config)
-        problem = PhotographProblem(network, train, dev, parameters.fit.batch_size, seed)
-        epochs = fit(problem, parameters.fit, run)
-        model = cls(network, config)
-        elbo = float(model.bounds(dev, parameters.draws, seed).elbo.double().mean())
-        return model, {"dev": {"bits_per_dimension": bits_per_dimension(elbo, dev)}, "epochs": epochs}
+    network_class = ColourVAE
 
     def bounds(self, examples: Examples, draws: int, seed: int) -> Bounds:
         return bounds_of(self.network, examples, draws, seed, torch.device("cpu"))
@@ -244,14 +217,27 @@ class PhotographVAE:
         intensities = torch.cat(means).clamp(0, 1).permute(0, 2, 3, 1)
         return torch.round(intensities * 255).to(torch.uint8).numpy()
 
-    def state(self) -> ModelState:
-        return ModelState(self.config, network_arrays(self.network))
 
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        network = ColourVAE(**state.config)
-        load_arrays(network, state.arrays)
-        return cls(network, state.config)
+def train_photographs(
+    photographs_train_split: Examples,
+    photographs_dev_split: Examples,
+    parameters: PhotographParameters,
+    run: RunParameters,
+) -> tuple[PhotographVAE, dict[str, Any]]:
+    """Train with early stopping on dev; returns the model and its history."""
+    train, dev, seed = photographs_train_split, photographs_dev_split, derive_seed(run.seed, "photographs")
+    seed_everything(seed)
+    config = {
+        "side": int(train["pixels"].shape[1]),
+        "channels": parameters.channels,
+        "width": parameters.width,
+    }
+    network = ColourVAE(**config)
+    problem = PhotographProblem(network, train, dev, parameters.fit.batch_size, seed)
+    epochs = fit(problem, parameters.fit, run)
+    model = PhotographVAE(network, config)
+    elbo = float(model.bounds(dev, parameters.draws, seed).elbo.double().mean())
+    return model, {"dev": {"bits_per_dimension": bits_per_dimension(elbo, dev)}, "epochs": epochs}
 
 
 def independent_bytes(train: NDArray[np.uint8], test: NDArray[np.uint8]) -> NDArray[np.float64]:

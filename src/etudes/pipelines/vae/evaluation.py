@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,84 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from etudes.digits.files import with_bits
+from etudes.digits.judge import DigitJudge
+from etudes.digits.scoring import GeneratorScores
 from etudes.digits.variational import Bounds
 from etudes.evaluation import mean_interval
 from etudes.examples import Examples
-from etudes.pipelines.vae.mlp import BetaSweep
-from etudes.pipelines.vae.parameters import EvaluationParameters
+from etudes.forms.pictures import png_bytes
+from etudes.pipelines.vae import panels
+from etudes.pipelines.vae.colour import PhotographVAE, independent_bytes
+from etudes.pipelines.vae.model import BetaSweep
+from etudes.pipelines.vae.parameters import EvaluationParameters, PhotographParameters
+from etudes.training.parameters import RunParameters
 
 ACTIVE = 0.01  # variance of a unit's posterior mean over pictures, above which it is used (Burda et al. 2016)
+Rebuild = Callable[[NDArray[np.bool_], int], NDArray[np.float32]]  # pictures from so many components
 SHOWN_CODES = 2_000  # test pictures in the scatter of codes
+
+
+def evaluate(
+    models: dict[str, Any],
+    judge_model: DigitJudge,
+    train_split: Examples,
+    test_split: Examples,
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+) -> tuple[dict[str, float], Examples, pd.DataFrame, pd.DataFrame]:
+    """Score every trained variant on test, which no other stage sees.
+
+    Returns:
+        metrics (flat), pictures that each variant drew with what was found of them (column ``variant``), the same
+        scores of pictures that no variant drew, and the KL of each latent dimension.
+    """
+    scores = GeneratorScores(judge_model, train_split, test_split, evaluation.scores, run.seed)
+    metrics, drawn, references = scores.of_all(models)
+    units = []
+    for name, model in models.items():
+        found, of_units = bound_metrics(model, train_split, test_split, evaluation, run.seed)
+        metrics |= {f"{name}.{metric}": value for metric, value in found.items()}
+        units.append(of_units.assign(variant=name))
+    return metrics, drawn, references, pd.concat(units, ignore_index=True)
+
+
+def explore(
+    models: dict[str, Any],
+    train_split: Examples,
+    test_split: Examples,
+    sweep_model: BetaSweep,
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+) -> tuple[Examples, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """What the latent spaces are like.
+
+    Returns:
+        pictures in panels (columns ``panel``, ``row``, ``column``), the rate-distortion table of the sweep, codes of
+        test pictures in two dimensions, and the errors of reconstructions beside PCA's.
+    """
+    coders = {name: model for name, model in models.items() if hasattr(model, "encode")}
+    rebuild = partial(pca_rebuilt, train_split, parameters=evaluation, seed=run.seed)
+    return (
+        panels.of_digits(coders, test_split, rebuild),
+        beta_table(sweep_model, test_split, evaluation, run.seed),
+        latent_table(coders, test_split),
+        reconstruction_table(coders, test_split, rebuild),
+    )
+
+
+def evaluate_photographs(
+    photographs_train_split: Examples,
+    photographs_test_split: Examples,
+    photographs_model: PhotographVAE,
+    photographs: PhotographParameters,
+    run: RunParameters,
+) -> tuple[pd.DataFrame, Examples]:
+    """Bits that a byte of a test photograph costs, and pictures to look at: panels as in `explore`."""
+    model, test = photographs_model, photographs_test_split
+    return (
+        photograph_table(model, photographs_train_split, test, photographs.draws, run.seed),
+        panels.of_photographs(model, test, photographs.shown, run.seed),
+    )
 
 
 def bound_metrics(
@@ -46,14 +117,10 @@ def bound_metrics(
 
 def _flat(values: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
     """Mean over pictures of each, with its t interval."""
-    flat = {}
+    flat: dict[str, float] = {}
     for name, of_pictures in values.items():
         summary = mean_interval(of_pictures)
-        flat[name], flat[f"{name}.low"], flat[f"{name}.high"] = (
-            summary["mean"],
-            summary["low"],
-            summary["high"],
-        )
+        flat |= {name: summary["mean"], f"{name}.low": summary["low"], f"{name}.high": summary["high"]}
     return flat
 
 
@@ -140,29 +207,21 @@ def latent_table(models: Mapping[str, Any], test: Examples) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
-def reconstruction_table(
-    models: Mapping[str, Any], train: Examples, test: Examples, parameters: EvaluationParameters, seed: int
-) -> pd.DataFrame:
+def reconstruction_table(models: Mapping[str, Any], test: Examples, rebuild: Rebuild) -> pd.DataFrame:
     """Mean squared error of a bit when a picture is rebuilt from its code, beside PCA with as many numbers.
 
     PCA minimises this very error among linear maps; its answers are cut to 0..1. The conditional variant is also told
     the digit, and PCA is not.
     """
     bits, labels = np.asarray(test["binary"]), test.rows["label"].to_numpy()
+    columns = ["variant", "numbers of a code", "error", "error of PCA"]
     rows = []
     for name, model in models.items():
         means = model.encode(bits, labels)
-        rebuilt = model.decode(means, labels)
-        linear = pca_rebuilt(train, bits, means.shape[1], parameters, seed)
-        rows.append(
-            {
-                "variant": name,
-                "numbers of a code": means.shape[1],
-                "error": float(((rebuilt - bits) ** 2).mean()),
-                "error of PCA": float(((linear - bits) ** 2).mean()),
-            }
-        )
-    return pd.DataFrame(rows, columns=["variant", "numbers of a code", "error", "error of PCA"])
+        rebuilt, linear = model.decode(means, labels), rebuild(bits, means.shape[1])
+        errors = (float(((found - bits) ** 2).mean()) for found in (rebuilt, linear))
+        rows.append([name, means.shape[1], *errors])
+    return pd.DataFrame(rows, columns=columns)
 
 
 def pca_rebuilt(
@@ -184,9 +243,6 @@ def photograph_table(model: Any, train: Examples, test: Examples, draws: int, se
 
     A lossless file is a code as well, so its size stands in the same unit; that of a PNG holds its header.
     """
-    from etudes.forms.pictures import png_bytes
-    from etudes.pipelines.vae.colour import independent_bytes
-
     pixels = np.asarray(test["pixels"])
     found = model.bounds(test, draws, seed)
     files = np.array([len(png_bytes(picture)) for picture in pixels])

@@ -1,35 +1,126 @@
-"""The methods of the study and the model that answers users.
+"""The variants of digits: dense and convolutional networks, and a sweep over the weight of the KL term.
 
 Importing this module registers every class that a model file may name.
 """
 
 from __future__ import annotations
 
-from etudes.digits.judge import DigitJudge
-from etudes.digits.predictor import DigitPredictor
-from etudes.digits.vae import BernoulliPixels, ConvolutionalDigitVAE
-from etudes.models import register_model
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from etudes.digits.parameters import ConvolutionalVAEParameters
+from etudes.digits.vae import BernoulliPixels, ConvolutionalDigitVAE, DigitVAE
+from etudes.digits.variational import VAE
+from etudes.examples import Examples
+from etudes.models import ModelState, register_model
 from etudes.pipelines.vae.colour import PhotographVAE
-from etudes.pipelines.vae.mlp import BetaSweep, MLPDigitVAE
+from etudes.pipelines.vae.parameters import ManifoldParameters, MLPParameters, SweepParameters
+from etudes.training.parameters import RunParameters
+from etudes.training.session import part
 
-__all__ = ["BetaSweep", "Convolutional", "Judge", "MLPDigitVAE", "PhotographVAE", "Pixels", "VAEPredictor"]
-
-
-@register_model("vae.judge")
-class Judge(DigitJudge):
-    """The digit classifier that judges what the variants draw."""
+__all__ = ["BetaSweep", "MLPDigitVAE", "PhotographVAE"]
+Trained = tuple[Any, dict[str, Any]]
 
 
-@register_model("vae.pixels")
-class Pixels(BernoulliPixels):
-    """Independent pixels, the trivial baseline."""
+class MLPVAE(VAE):
+    """Dense layers with ReLU to the posterior, and the same in reverse from z to log-odds."""
+
+    def __init__(self, side: int, latent: int, hidden: Sequence[int], classes: int = 0) -> None:
+        super().__init__(side, latent, classes)
+        pixels = side * side
+        self.encoder = dense([pixels + classes, *hidden, 2 * latent])
+        self.decoder = dense([latent + classes, *reversed(hidden), pixels])
+
+    def hidden_of(self, bits: Tensor, labels: Tensor) -> Tensor:
+        return self.encoder(torch.cat([bits.flatten(1), labels], -1))
+
+    def logits_of(self, code: Tensor) -> Tensor:
+        return self.decoder(code).view(-1, self.side, self.side)
 
 
-@register_model("vae.convolutional")
-class Convolutional(ConvolutionalDigitVAE):
-    """The convolutional network, with or without labels."""
+def dense(sizes: Sequence[int]) -> nn.Sequential:
+    """Linear layers of these sizes with ReLU between them, none after the last."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(sizes):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
 
 
-@register_model("vae.predictor")
-class VAEPredictor(DigitPredictor):
-    """The chosen variant behind a user's wish for a digit."""
+@register_model("vae.mlp")
+class MLPDigitVAE(DigitVAE):
+    """`MLPVAE` of digits."""
+
+    network_class = MLPVAE
+
+
+@register_model("vae.sweep")
+class BetaSweep:
+    """Networks that differ in beta alone (Higgins et al. 2017); they start from the same weights."""
+
+    registered_name: str
+
+    def __init__(self, models: dict[float, MLPDigitVAE]) -> None:
+        self.models = models
+
+    def state(self) -> ModelState:
+        state = ModelState({"betas": list(self.models)})
+        for number, model in enumerate(self.models.values()):
+            state.nest(f"model_{number}", model.state())
+        return state
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        betas = state.config["betas"]
+        return cls({b: MLPDigitVAE.from_state(state.nested(f"model_{n}")) for n, b in enumerate(betas)})
+
+
+def train_pixels(train_split: Examples, dev_split: Examples) -> Trained:
+    """The trivial baseline: independent pixels."""
+    model = BernoulliPixels.fit(train_split, conditional=False)
+    elbo = float(model.log_likelihood(np.asarray(dev_split["binary"])).mean())
+    return model, {"dev": {"elbo": elbo, "reconstruction": elbo, "kl": 0.0}, "epochs": []}
+
+
+def train_dense(
+    train_split: Examples,
+    dev_split: Examples,
+    parameters: MLPParameters | ManifoldParameters,
+    run: RunParameters,
+    name: str = "",
+) -> Trained:
+    """Dense layers around a code; around two dimensions where the parameters name no other number."""
+    config = {"latent": getattr(parameters, "latent", 2), "hidden": list(parameters.hidden)}
+    return MLPDigitVAE.train(name, config, train_split, dev_split, parameters.beta, parameters.fit, run)
+
+
+def train_convolutional(
+    train_split: Examples,
+    dev_split: Examples,
+    parameters: ConvolutionalVAEParameters,
+    run: RunParameters,
+    name: str = "",
+) -> Trained:
+    """Strided convolutions; encoder and decoder of ``conditional`` are told the digit."""
+    told = name == "conditional"
+    return ConvolutionalDigitVAE.fit(name, train_split, dev_split, parameters, run, conditional=told)
+
+
+def train_sweep(
+    train_split: Examples, dev_split: Examples, parameters: SweepParameters, run: RunParameters
+) -> Trained:
+    """One small network for each weight of the KL term, one after the other."""
+    models, dev_scores, epochs = {}, {}, []
+    config = {"latent": parameters.latent, "hidden": list(parameters.hidden)}
+    for beta in parameters.betas:
+        with part(f"beta_{beta:g}"):
+            models[beta], history = MLPDigitVAE.train(
+                "sweep", config, train_split, dev_split, beta, parameters.fit, run
+            )
+        dev_scores[f"{beta:g}"] = history["dev"]
+        epochs += [{"beta": beta, **row} for row in history["epochs"]]
+    return BetaSweep(models), {"dev": dev_scores, "epochs": epochs}

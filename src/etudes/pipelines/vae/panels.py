@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from etudes.digits.files import DIGITS
-from etudes.digits.panels import first_of_each, spherical, through_training
+from etudes.digits.panels import first_of_each, panel_examples, spherical, through_training
 from etudes.digits.vae import as_pixels
 from etudes.examples import Examples
-from etudes.pipelines.vae.evaluation import pca_rebuilt
-from etudes.pipelines.vae.parameters import EvaluationParameters
 
 STEPS = 11  # pictures of a path, both ends included
 PATHS = 6
@@ -23,34 +20,21 @@ QUANTILES = (0.03, 0.97)  # of the standard normal, the edges of the manifold
 STYLES = 8
 
 Pixels = NDArray[np.uint8]
+Rebuild = Callable[[NDArray[np.bool_], int], NDArray[np.float32]]
 
 
-def all_panels(
-    models: Mapping[str, Any], train: Examples, test: Examples, parameters: EvaluationParameters, seed: int
-) -> Examples:
+def of_digits(models: Mapping[str, Any], test: Examples, rebuild: Rebuild) -> Examples:
     """Every panel that the trained variants allow: ``reconstructions``, ``interpolation``, ``manifold``, ``styles``, ``training``."""
-    shape = test["pixels"].shape[1:]
-    panels = {"reconstructions": reconstructions(models, train, test, parameters, seed)}
-    mover = next(
-        (name for name in ("convolutional", "mlp", "manifold", "conditional") if name in models), None
-    )
-    if mover:
-        panels["interpolation"] = paths(models[mover], test)
+    found = {"reconstructions": reconstructions(models, test, rebuild)}
+    movers = ("convolutional", "mlp", "manifold", "conditional")
+    if mover := next((name for name in movers if name in models), ""):
+        found["interpolation"] = paths(models[mover], test)
     if "manifold" in models:
-        panels["manifold"] = manifold(models["manifold"])
+        found["manifold"] = manifold(models["manifold"])
     if "conditional" in models:
-        panels["styles"] = styles(models["conditional"], test)
-        panels["training"], _ = through_training(models["conditional"].snapshots)
-    rows, pictures = [], [np.empty((0, *shape), np.uint8)]
-    for name, panel in panels.items():
-        height, width = panel.shape[:2]
-        rows += [
-            {"id": f"{name}-{row:02d}-{column:02d}", "panel": name, "row": row, "column": column}
-            for row in range(height)
-            for column in range(width)
-        ]
-        pictures.append(panel.reshape(-1, *shape))
-    return Examples(pd.DataFrame(rows), {"pixels": np.concatenate(pictures)})
+        found["styles"] = styles(models["conditional"], test)
+        found["training"], _ = through_training(models["conditional"].snapshots)
+    return panel_examples(found)
 
 
 def _one_of_each(test: Examples) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
@@ -58,20 +42,14 @@ def _one_of_each(test: Examples) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     return np.asarray(test["binary"][rows]), test.rows["label"].to_numpy()[rows]
 
 
-def reconstructions(
-    models: Mapping[str, Any], train: Examples, test: Examples, parameters: EvaluationParameters, seed: int
-) -> Pixels:
+def reconstructions(models: Mapping[str, Any], test: Examples, rebuild: Rebuild) -> Pixels:
     """One test picture of each digit (its bits), then a row for each variant, then PCA with the numbers of the
     widest code: (rows, 10, S, S)."""
     bits, labels = _one_of_each(test)
-    rows = [as_pixels(bits)]
-    widest = 0
-    for model in models.values():
-        means = model.encode(bits, labels)
-        widest = max(widest, means.shape[1])
-        rows.append(as_pixels(model.decode(means, labels)))
-    if widest:
-        rows.append(as_pixels(pca_rebuilt(train, bits, widest, parameters, seed)))
+    codes = {name: model.encode(bits, labels) for name, model in models.items()}
+    rows = [as_pixels(bits), *(as_pixels(models[name].decode(z, labels)) for name, z in codes.items())]
+    if codes:
+        rows.append(as_pixels(rebuild(bits, max(z.shape[1] for z in codes.values()))))
     return np.stack(rows)
 
 
@@ -112,14 +90,9 @@ def styles(model: Any, test: Examples) -> Pixels:
     return np.stack(found)
 
 
-def photograph_panels(model: Any, test: Examples, count: int, seed: int) -> Examples:
+def of_photographs(model: Any, test: Examples, count: int, seed: int) -> Examples:
     """Three rows of ``count`` pictures: test photographs drawn by chance, their reconstructions, and draws from the prior."""
     chosen = np.sort(np.random.default_rng(seed).permutation(len(test))[:count])
     real = np.asarray(test["pixels"][chosen])
-    rows = (real, model.rebuilt(real), model.sample(len(chosen), seed))
-    names = [
-        {"id": f"photographs-{row}-{column:02d}", "panel": "photographs", "row": row, "column": column}
-        for row in range(len(rows))
-        for column in range(len(chosen))
-    ]
-    return Examples(pd.DataFrame(names), {"pixels": np.concatenate(rows)})
+    rows = np.stack([real, model.rebuilt(real), model.sample(len(chosen), seed)])
+    return panel_examples({"photographs": rows})

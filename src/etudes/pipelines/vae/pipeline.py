@@ -2,10 +2,23 @@
 
 from kedro.pipeline import Pipeline
 
-from etudes.pipelines.vae import nodes, report
-from etudes.study import load_study, stage_node, study_pipeline, support_node, train_node
-
-STUDY = "vae"
+from etudes.assembly import (
+    SPLITS,
+    assemble,
+    dataset,
+    draw,
+    evaluate,
+    ingest,
+    page,
+    predictor,
+    preprocess,
+    set_to,
+    show,
+    train,
+)
+from etudes.digits import files, pictures
+from etudes.pipelines.vae.parameters import Parameters
+from etudes.vision import photographs
 
 
 def create_pipeline() -> Pipeline:
@@ -17,145 +30,56 @@ def create_pipeline() -> Pipeline:
                                              │
                                            split ─ train_split, dev_split, test_split, split_card
                                              │
-        judge   pixels   mlp   convolutional   conditional   manifold   sweep      train_<name>
-          │        └───────┴─────────┴──────┬───────┴────────────┘        │
-          └──────────────────────────── evaluate                      explore ─ panels, tables
-                                            │ metrics, samples, tables    │
-                                            └─────────── report ──────────┘
-                                                           └ figures, pictures, report, predictor
+         judge ─┬─ pixels   mlp   convolutional   conditional   manifold   train_<name>      sweep
+                │     └───────┴──────────┼─────────────┴───────────┘                           │
+                └───────────────────── evaluate                    explore ────────────────────┘
+                       metrics, drawn_samples, tables       panel_samples, tables
+                                         └───────────────┬───────────┘
+                                                      report ─ figures, pictures, report, predictor
 
-        raw_photographs ─ ingest ─ split ─ train_photographs ─ evaluate ─ table, pictures ─ report
+        raw_photographs ─ ingest_photographs ─ split_photographs ─ train_photographs ─ evaluate_photographs ─ table, pictures
     """
-    variants = load_study(STUDY).variants
-    splits = ["train_split", "dev_split"]
-    photographs = ["photographs_train_split", "photographs_dev_split"]
-    models = {variant: f"{variant}_model" for variant in variants}
-    histories = {variant: f"{variant}_history" for variant in variants}
-    raw = ["raw_train_images", "raw_train_labels", "raw_test_images", "raw_test_labels"]
-    scored = {
-        "train_split": "train_split",
-        "test_split": "test_split",
-        "parameters": "params:evaluation",
-        "run": "params:run",
-        **models,
-    }
-    return study_pipeline(
-        STUDY,
+    of_photographs = ("train_split", "dev_split", "test_split", "split_card")
+    return assemble(
+        "vae",
+        Parameters,
         [
-            stage_node("ingest", nodes.ingest, raw, ["train_images", "test_images", "data_card"]),
-            stage_node(
-                "preprocess",
-                nodes.split,
-                ["train_images", "test_images", "params:split"],
-                ["train_split", "dev_split", "test_split", "split_card"],
+            ingest(files.ingest, "train_images", "test_images", "data_card"),
+            ingest(photographs.ingest_photographs, "photographs_images", "photographs_data_card"),
+            preprocess(files.split, *SPLITS),
+            preprocess(photographs.split_photographs, *(f"photographs_{name}" for name in of_photographs)),
+            train("judge", "etudes.digits.judge.DigitJudge.fit", gpu=True),
+            train("pixels", "model.train_pixels"),
+            train("mlp", "model.train_dense", gpu=True, name="mlp"),
+            train("convolutional", "model.train_convolutional", gpu=True, name="convolutional"),
+            train("conditional", "model.train_convolutional", gpu=True, name="conditional"),
+            train("manifold", "model.train_dense", gpu=True, name="manifold"),
+            train("sweep", "model.train_sweep", gpu=True),
+            train("photographs", "colour.train_photographs", gpu=True),
+            evaluate("evaluation.evaluate", "metrics", "drawn_samples", "references_table", "units_table"),
+            evaluate(
+                "evaluation.explore", "panel_samples", "beta_table", "latent_table", "reconstruction_table"
             ),
-            stage_node(
-                "ingest",
-                nodes.ingest_photographs,
-                ["raw_photographs"],
-                ["photographs_images", "photographs_data_card"],
+            evaluate("evaluation.evaluate_photographs", "photographs_table", "photographs_samples"),
+            draw(
+                *("report.scores", "report.curves", "report.rate_distortion", "report.units", "report.codes"),
+                latent=set_to("report.codes", of=("manifold",)),
             ),
-            stage_node(
-                "preprocess",
-                nodes.split_photographs,
-                ["photographs_images", "photographs_data_card", "params:photographs"],
-                [*photographs, "photographs_test_split", "photographs_split_card"],
+            show(
+                pictures.samples,
+                pictures.nearest,
+                pictures.interpolation,
+                conditional=set_to(pictures.by_class, of="conditional"),
+                failures=set_to(pictures.failures, of="conditional"),
+                reconstructions=set_to(pictures.panel, name="reconstructions"),
+                manifold=set_to(pictures.panel, name="manifold"),
+                styles=set_to(pictures.panel, name="styles"),
+                training=set_to(pictures.panel, name="training"),
+                photographs=set_to(
+                    pictures.panel, name="photographs", panel_samples=dataset("photographs_samples")
+                ),
             ),
-            support_node("judge", nodes.train_judge, [*splits, "params:judge", "params:run"], tags=["gpu"]),
-            train_node("pixels", nodes.train_pixels, splits),
-            *(
-                train_node(
-                    name,
-                    getattr(nodes, f"train_{name}"),
-                    [*splits, f"params:{name}", "params:run"],
-                    tags=["gpu"],
-                )
-                for name in ("mlp", "convolutional", "conditional", "manifold")
-            ),
-            support_node("sweep", nodes.train_sweep, [*splits, "params:sweep", "params:run"], tags=["gpu"]),
-            support_node(
-                "photographs",
-                nodes.train_photographs,
-                [*photographs, "params:photographs", "params:run"],
-                tags=["gpu"],
-            ),
-            stage_node(
-                "evaluate",
-                nodes.evaluate_photographs,
-                [
-                    "photographs_train_split",
-                    "photographs_test_split",
-                    "photographs_model",
-                    "params:photographs",
-                    "params:run",
-                ],
-                ["photographs_table", "photographs_samples"],
-            ),
-            stage_node(
-                "evaluate",
-                nodes.evaluate,
-                {**scored, "judge_model": "judge_model"},
-                ["metrics", "drawn_samples", "references_table", "units_table"],
-            ),
-            stage_node(
-                "evaluate",
-                nodes.explore,
-                {**scored, "sweep_model": "sweep_model"},
-                ["panel_samples", "beta_table", "latent_table", "reconstruction_table"],
-            ),
-            stage_node(
-                "report",
-                report.draw,
-                {
-                    "metrics": "metrics",
-                    "units_table": "units_table",
-                    "beta_table": "beta_table",
-                    "latent_table": "latent_table",
-                    **histories,
-                },
-                [f"{name}_figure" for name in report.FIGURES],
-                name="draw",
-            ),
-            stage_node(
-                "report",
-                report.show,
-                ["drawn_samples", "panel_samples", "photographs_samples", "test_split"],
-                [f"{name}_image" for name in report.IMAGES],
-                name="show",
-            ),
-            stage_node(
-                "report",
-                report.write_report,
-                {
-                    "data_card": "data_card",
-                    "split_card": "split_card",
-                    "metrics": "metrics",
-                    "references_table": "references_table",
-                    "beta_table": "beta_table",
-                    "reconstruction_table": "reconstruction_table",
-                    "photographs_table": "photographs_table",
-                    "photographs_split_card": "photographs_split_card",
-                    "drawn_samples": "drawn_samples",
-                    "parameters": "params:evaluation",
-                    **{f"{name}_figure": f"{name}_figure" for name in report.FIGURES},
-                    **{f"{name}_image": f"{name}_image" for name in report.IMAGES},
-                    **{name: f"{name}_resources" for name in (*variants, "judge", "sweep", "photographs")},
-                },
-                "report",
-                name="write_report",
-            ),
-            stage_node(
-                "report",
-                report.choose_predictor,
-                {
-                    "data_card": "data_card",
-                    "split_card": "split_card",
-                    "judge_model": "judge_model",
-                    **models,
-                    **{f"{variant}_history": history for variant, history in histories.items()},
-                },
-                "predictor",
-                name="choose_predictor",
-            ),
+            page("report.parts", "report.votes", "report.misread"),
+            predictor("etudes.digits.predictor.DigitPredictor", judge=dataset("judge_model")),
         ],
     )

@@ -1,0 +1,111 @@
+"""What the pages of studies of agents show: figures, filmstrips, words. Nothing here changes a number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from etudes.benches.agents import Scoring, returns_of
+from etudes.examples import Examples
+from etudes.reporting import metric_bars
+from etudes.rl.figures import improvement_map, profile_curves, return_curves
+from etudes.rl.pictures import filmstrip
+from etudes.study import Study
+
+COLUMNS = 6  # frames in a row of a filmstrip
+
+
+def scores(study: Study, metrics: Mapping[str, float]) -> go.Figure:
+    """The primary metric of every variant beside the references."""
+    references = [reference for reference in study.references if reference.metric == study.metric]
+    return metric_bars(metrics, study.metric, study.variants, study.baseline, references)
+
+
+def curves(
+    study: Study,
+    histories: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    split_card: Mapping[str, Any],
+    evaluation: Scoring,
+) -> go.Figure:
+    """Dev returns by step; what solves the environment and what the players that learn nothing get, as levels."""
+    found, solved = {}, split_card["environment"]["solved"]
+    levels = {f"solved ({solved:g})": float(solved)}
+    for name, history in histories.items():
+        agents = [agent["curve"] for agent in history["agents"] if agent.get("curve")]
+        if agents:
+            steps = [row["step"] for row in agents[0]]
+            found[name] = (steps, [[row["dev_mean_return"] for row in curve] for curve in agents])
+        elif (score := metrics.get(f"{name}.mean_return")) is not None:
+            levels[f"{name}, mean on test ({score:.0f})"] = score
+    return return_curves(found, variants=study.variants, levels=levels, resamples=evaluation.resamples)
+
+
+def profile(study: Study, predictions: pd.DataFrame, evaluation: Scoring) -> go.Figure:
+    """Share of test episodes above each return."""
+    returns = {str(name): returns_of(predictions, name) for name in predictions["variant"].unique()}
+    return profile_curves(returns, variants=study.variants, resamples=evaluation.resamples)
+
+
+def improvement(study: Study, improvement_table: pd.DataFrame) -> go.Figure:
+    """How likely an agent of one variant beats one of another."""
+    return improvement_map(improvement_table, variants=study.variants)
+
+
+def strip(episode_samples: Examples, episode: str = "best") -> bytes:
+    """The filmstrip of the ``best`` or of the ``worst`` stored episode."""
+    chosen = episode_samples.take((episode_samples.rows["episode"] == episode).to_numpy())
+    pairs = zip(chosen.rows["step"], chosen.rows["action"], strict=True)
+    return filmstrip(list(chosen["frames"]), [f"step {step}: {action}" for step, action in pairs], COLUMNS)
+
+
+def best_episode(episode_samples: Examples) -> str:
+    """What the filmstrip of the best stored episode shows, for its caption."""
+    return _told(episode_samples, "best")
+
+
+def worst_episode(episode_samples: Examples) -> str:
+    """The same of the worst."""
+    return _told(episode_samples, "worst")
+
+
+def _told(samples: Examples, episode: str) -> str:
+    rows = samples.rows[samples.rows["episode"] == episode]
+    return (
+        f"{episode} test episode of {rows['variant'].iloc[0]}, return {rows['return'].iloc[0]:.0f}: {len(rows)} moments, "
+        f"evenly over {rows['step'].max():,} steps, with the action taken at each"
+    )
+
+
+def crossings(thresholds_table: pd.DataFrame) -> pd.DataFrame:
+    """Steps until a return is reached first: a row for each variant, a column for each threshold."""
+    rows: dict[str, dict[str, Any]] = {}
+    for row in thresholds_table.to_dict("records"):
+        steps = "–" if pd.isna(row["median_steps"]) else f"{row['median_steps']:,.0f}"
+        found = rows.setdefault(row["variant"], {"variant": row["variant"]})
+        found[f"return {row['threshold']:g}"] = f"{steps} ({row['reached']:.0%})"
+    return pd.DataFrame(list(rows.values()))
+
+
+def against(improvement_table: pd.DataFrame, other: str, but: tuple[str, ...] = ()) -> str:
+    """The chance that an agent of each variant is better than one of ``other``, in words."""
+    parts = []
+    for row in improvement_table[improvement_table["other"] == other].to_dict("records"):
+        if row["variant"] not in but:
+            band = "" if pd.isna(row["low"]) else f" [{row['low']:.2f}, {row['high']:.2f}]"
+            parts.append(f"`{row['variant']}` {row['probability']:.2f}{band}")
+    return ", ".join(parts) or "nobody to compare with"
+
+
+def speeds(histories: Mapping[str, Any]) -> pd.DataFrame:
+    """Agents of each variant, and the median of their environment steps a second."""
+    rows = []
+    for name, history in histories.items():
+        found = [agent["steps_per_second"] for agent in history["agents"] if "steps_per_second" in agent]
+        speed = float(np.median(found)) if found else np.nan
+        rows.append({"variant": name, "agents": len(history["agents"]), "steps a second": speed})
+    return pd.DataFrame(rows)

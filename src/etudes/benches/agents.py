@@ -1,0 +1,446 @@
+"""One evaluation for every study of agents: fresh seeded episodes, greedy play, scores and intervals over agents.
+
+An agent is one training from a seed of its own; its score is its mean return over the test episodes, which are the same
+for all. Intervals resample agents: episodes of one agent are not independent, and are never counted as if they were.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Protocol, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from etudes.benches.agent_predictor import AgentPredictor
+from etudes.cards import data_card, fingerprint
+from etudes.examples import Examples
+from etudes.forms.raw import RawFile
+from etudes.models import ModelState, register_model
+from etudes.rl.environments import EnvironmentFacts, EnvironmentSpec, inspect_environment
+from etudes.rl.evaluation import Policy, evaluate_policy
+from etudes.rl.statistics import (
+    interquartile_mean,
+    mean_score,
+    probability_of_improvement,
+    stratified_interval,
+)
+from etudes.study import Study
+from etudes.training.seeds import derive_seed
+
+logger = logging.getLogger(__name__)
+TOLD = ("curve", "kept_step", "seconds", "steps_per_second")  # of a training, in its variant's history
+WIDTH = 300  # pixels of a stored frame, at most
+Frame = pd.DataFrame
+
+
+class Agents(Protocol):
+    """The agents of one variant, one for each seed. ``learned`` tells networks from yardsticks."""
+
+    registered_name: str
+    learned: bool
+
+    def __len__(self) -> int: ...
+    def policy(self, agent: int) -> Policy: ...
+    def last_policy(self, agent: int) -> Policy: ...
+    def values(self, agent: int, observations: NDArray) -> NDArray | None: ...
+
+
+class Yardstick:
+    """Agents that learn nothing."""
+
+    registered_name: str
+    learned = False
+
+    def policy(self, agent: int) -> Policy:
+        raise AssertionError("a yardstick says how it plays")
+
+    def last_policy(self, agent: int) -> Policy:
+        return self.policy(agent)
+
+    def values(self, agent: int, observations: NDArray) -> NDArray | None:
+        return None
+
+
+class RandomPolicy:
+    """Every action alike; the answers depend on the seed and on how often it was asked."""
+
+    def __init__(self, actions: int, seed: int) -> None:
+        self.actions = actions
+        self._generator = np.random.default_rng(seed)
+
+    def __call__(self, observations: NDArray) -> NDArray[np.int64]:
+        return self._generator.integers(0, self.actions, len(observations))
+
+
+@register_model("agents.random")
+class RandomAgents(Yardstick):
+    """One random player for each seed: the trivial baseline."""
+
+    def __init__(self, actions: int, seeds: Sequence[int]) -> None:
+        self.actions, self.seeds = actions, list(seeds)
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def policy(self, agent: int) -> Policy:
+        return RandomPolicy(self.actions, self.seeds[agent])
+
+    def state(self) -> ModelState:
+        return ModelState({"actions": self.actions, "seeds": self.seeds})
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        return cls(**state.config)
+
+
+def ingest(raw_environment: RawFile) -> dict[str, Any]:
+    """Read the specification, make the environment once and say what it is.
+
+    Raises:
+        ValueError: no JSON, an unknown key, an environment that cannot be made or that no agent here can play.
+    """
+    from importlib.metadata import version
+
+    try:
+        content = json.loads(raw_environment.content)
+        if not isinstance(content, dict):
+            raise ValueError(f"found a {type(content).__name__}, expected an object")
+        spec = EnvironmentSpec.from_dict(content)
+        facts = inspect_environment(spec)
+    except (UnicodeDecodeError, ValueError) as error:  # JSONDecodeError is a ValueError
+        raise ValueError(f"{raw_environment.name}: {error}") from error
+    described = {"environment": spec.as_dict(), "gymnasium": version("gymnasium")}
+    told = {**asdict(facts), "shape": list(facts.shape)}
+    return data_card([raw_environment], json.dumps(described, sort_keys=True), **described, facts=told)
+
+
+class EpisodeSplit(Protocol):
+    """Parameters of a split: how many episodes are for what."""
+
+    environments: int
+    curve_episodes: int
+    choice_episodes: int
+    test_episodes: int
+    seed: int
+
+
+def split_episodes(
+    card: Mapping[str, Any], parameters: EpisodeSplit, agents: int, seed: int
+) -> tuple[Frame, Frame, Frame, dict[str, Any]]:
+    """Choose the episodes: a split is a list of seeds, and no seed is in two of them.
+
+    Training: for each agent a seed of its own (from the run's) and one for each of its environments. Dev: ``curve`` draws
+    the learning curves and chooses weights, ``choice`` compares variants. Test: the final score, the same for all.
+
+    Args:
+        card: of the environment, as `ingest` gives it.
+        parameters: numbers of episodes; the seed of dev and test.
+        agents: most agents that a variant trains.
+        seed: of the run.
+    """
+    generator = np.random.default_rng(parameters.seed)
+    dev_rows = parameters.curve_episodes + parameters.choice_episodes
+    seeds = generator.choice(2**31, dev_rows + parameters.test_episodes, replace=False)
+    uses = ["curve"] * parameters.curve_episodes + ["choice"] * parameters.choice_episodes
+    dev = pd.DataFrame({"id": np.arange(dev_rows), "use": uses, "seed": seeds[:dev_rows]})
+    test = pd.DataFrame({"id": np.arange(parameters.test_episodes), "seed": seeds[dev_rows:]})
+    taken: set[int] = {int(value) for value in seeds}
+    rows: list[dict[str, int]] = []
+    for agent in range(agents):
+        for environment in range(parameters.environments):
+            own = derive_seed(seed, "environment", agent, environment)
+            while own in taken:
+                own = (own + 1) % 2**32
+            taken.add(own)
+            place = {
+                "agent": agent,
+                "agent_seed": derive_seed(seed, "agent", agent),
+                "environment": environment,
+            }
+            rows.append({"id": len(rows), **place, "seed": own})
+    train = pd.DataFrame(rows)
+    told = {
+        "unit": "episode seeds",
+        "train_rows": len(train),
+        "dev_rows": len(dev),
+        "test_rows": len(test),
+        "environment": card["environment"],
+        "facts": card["facts"],
+        "dev_fingerprint": f"{card['fingerprint'][:16]}{fingerprint(dev)[:16]}",
+    }
+    return train, dev, test, told
+
+
+def agent_seeds(train: Frame, count: int) -> list[int]:
+    """Seeds of the first ``count`` agents."""
+    return [int(seed) for seed in train.groupby("agent")["agent_seed"].first()[:count]]
+
+
+def environment_of(card: Mapping[str, Any]) -> tuple[EnvironmentSpec, EnvironmentFacts]:
+    """The environment that a split card describes."""
+    facts = {**card["facts"], "shape": tuple(card["facts"]["shape"])}
+    return EnvironmentSpec.from_dict(card["environment"]), EnvironmentFacts(**facts)
+
+
+def dev_history(
+    model: Any, dev: pd.DataFrame, card: dict[str, Any], agents: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
+    """Dev score over fresh dev episodes of every agent, and the mean of their curves."""
+    spec, _ = environment_of(card)
+    seeds = dev.loc[dev["use"] == "choice", "seed"].to_numpy()
+    played = [evaluate_policy(model.policy(a), spec, seeds, len(seeds)).returns for a in range(len(model))]
+    returns = np.stack(played)
+    scores = returns.mean(1)
+    curves = [agent["curve"] for agent in agents]
+    epochs = [
+        {"step": rows[0]["step"], "dev_mean_return": float(np.mean([row["dev_mean_return"] for row in rows]))}
+        for rows in zip(*curves, strict=True)
+    ]
+    described = agents or [{} for _ in scores]
+    return {
+        "dev": {
+            "mean_return": float(scores.mean()),
+            "solved_share": float((returns >= card["environment"]["solved"]).mean()),
+        },
+        "epochs": epochs,
+        "agents": [
+            {**agent, "dev_mean_return": float(score)} for agent, score in zip(described, scores, strict=True)
+        ],
+    }
+
+
+class Scoring(Protocol):
+    """Parameters of an evaluation."""
+
+    parallel: int
+    resamples: int
+    thresholds: tuple[float, ...]
+    frames: int
+
+
+def evaluate(
+    models: dict[str, Any],
+    histories: dict[str, Any],
+    test_split: Frame,
+    split_card: dict[str, Any],
+    evaluation: Scoring,
+) -> tuple[dict[str, float], Frame, Frame, Frame, Frame, Examples]:
+    """Play the test episodes with every agent of every trained variant.
+
+    Returns:
+        metrics (flat, intervals over agents), predictions (one row a variant, agent and episode), the tables of agents,
+        of first crossings and of improvement, and the frames of the best and the worst episode.
+    """
+    predictions = episode_returns(models, test_split, split_card, evaluation.parallel)
+    return (
+        metrics_of(predictions, split_card, evaluation.resamples),
+        predictions,
+        seeds_table(predictions, histories),
+        thresholds_table(histories, evaluation.thresholds),
+        improvement_table(predictions, evaluation.resamples),
+        episode_samples(models, predictions, split_card, evaluation.frames),
+    )
+
+
+def episode_returns(
+    models: Mapping[str, Any], test: pd.DataFrame, card: Mapping[str, Any], parallel: int
+) -> pd.DataFrame:
+    """One row for each variant, agent and test episode: ``return``, ``length``, ``terminated``, and ``last_return``, what
+    the weights of the agent's last update get in that episode."""
+    spec, _ = environment_of(card)
+    seeds, frames = test["seed"].to_numpy(), []
+    for variant, model in models.items():
+        for agent in range(len(model)):
+            episodes = evaluate_policy(model.policy(agent), spec, seeds, parallel)
+            last = episodes
+            if model.learned and not np.array_equal(model.kept[agent], model.last[agent]):
+                last = evaluate_policy(model.last_policy(agent), spec, seeds, parallel)
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "variant": variant,
+                        "agent": agent,
+                        "id": test["id"],
+                        "seed": seeds,
+                        "return": episodes.returns,
+                        "length": episodes.lengths,
+                        "terminated": episodes.terminated,
+                        "last_return": last.returns,
+                    }
+                )
+            )
+    return pd.concat(frames, ignore_index=True)
+
+
+def returns_of(predictions: pd.DataFrame, variant: str, column: str = "return") -> NDArray[np.float64]:
+    """Returns (agents, episodes) of one variant."""
+    rows = predictions[predictions["variant"] == variant]
+    return rows.pivot(index="agent", columns="id", values=column).to_numpy(np.float64)
+
+
+def metrics_of(predictions: pd.DataFrame, card: Mapping[str, Any], resamples: int) -> dict[str, float]:
+    """Flat metrics. An agent's score is its mean return over the test episodes; ``iqm`` and ``mean_return`` are of the
+    agents' scores, ``solved_share`` of all episodes; intervals resample agents, so a single one has none."""
+    metrics: dict[str, float] = {}
+    for variant in predictions["variant"].unique():
+        returns, last = returns_of(predictions, variant), returns_of(predictions, variant, "last_return")
+        solved = (returns >= card["environment"]["solved"]).mean(1)
+        for name, scores, statistic in (
+            ("iqm", returns.mean(1), interquartile_mean),
+            ("mean_return", returns.mean(1), mean_score),
+            ("solved_share", solved, mean_score),
+            ("last_mean_return", last.mean(1), mean_score),
+        ):
+            key = f"{variant}.{name}"
+            metrics[key] = float(statistic(scores[:, None]))
+            if len(scores) > 1:
+                interval = stratified_interval(scores, statistic, resamples)
+                metrics[f"{key}.low"], metrics[f"{key}.high"] = interval
+    return metrics
+
+
+def seeds_table(predictions: pd.DataFrame, histories: Mapping[str, Any]) -> pd.DataFrame:
+    """One row for each agent."""
+    rows = []
+    for variant, history in histories.items():
+        returns, last = returns_of(predictions, variant), returns_of(predictions, variant, "last_return")
+        for agent, told in enumerate(history["agents"]):
+            rows.append(
+                {
+                    "variant": variant,
+                    "agent": agent,
+                    "mean_return": returns[agent].mean(),
+                    "iqm": float(interquartile_mean(returns[agent][:, None])),
+                    "worst_return": returns[agent].min(),
+                    "last_mean_return": last[agent].mean(),
+                    "dev_mean_return": told["dev_mean_return"],
+                    "kept_step": told.get("kept_step"),
+                    "steps_per_second": told.get("steps_per_second"),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def thresholds_table(histories: Mapping[str, Any], thresholds: tuple[float, ...]) -> pd.DataFrame:
+    """First point of the dev curve at or above each threshold: share of the agents that got there, and the median step
+    (none where fewer than half did)."""
+    rows = []
+    for variant, history in histories.items():
+        curves = [agent["curve"] for agent in history["agents"] if "curve" in agent]
+        if not curves:
+            continue
+        for threshold in thresholds:
+            first = [
+                next((row["step"] for row in curve if row["dev_mean_return"] >= threshold), np.inf)
+                for curve in curves
+            ]
+            median = float(np.median(first))
+            rows.append(
+                {
+                    "variant": variant,
+                    "threshold": threshold,
+                    "reached": float(np.isfinite(first).mean()),
+                    "median_steps": median if np.isfinite(median) else np.nan,
+                }
+            )
+    return pd.DataFrame(rows, columns=["variant", "threshold", "reached", "median_steps"])
+
+
+def improvement_table(predictions: pd.DataFrame, resamples: int) -> pd.DataFrame:
+    """How likely an agent of one variant beats one of another, for all pairs, by their mean returns."""
+    scores = {
+        variant: returns_of(predictions, variant).mean(1) for variant in predictions["variant"].unique()
+    }
+    rows = [
+        {
+            "variant": first,
+            "other": second,
+            **probability_of_improvement(scores[first], scores[second], resamples),
+        }
+        for first in scores
+        for second in scores
+        if first != second
+    ]
+    return pd.DataFrame(rows, columns=["variant", "other", "probability", "low", "high"])
+
+
+def shown_variant(predictions: pd.DataFrame, learned: list[str]) -> str:
+    """The variant whose episodes are shown: of those that learned, if any, the one with the best interquartile mean."""
+    names = [name for name in predictions["variant"].unique() if name in learned or not learned]
+    return max(
+        names, key=lambda name: float(interquartile_mean(returns_of(predictions, name).mean(1)[:, None]))
+    )
+
+
+def episode_samples(
+    models: Mapping[str, Any],
+    predictions: pd.DataFrame,
+    card: Mapping[str, Any],
+    count: int,
+) -> Examples:
+    """Frames of the best and of the worst test episode of the best variant, evenly over the episode.
+
+    Rows: ``episode`` (best, worst), ``variant``, ``agent``, ``seed``, ``return``, ``step`` and the ``action`` taken
+    there; array ``frames`` (N, H, W, 3) uint8. An environment that cannot be drawn gives grey frames.
+    """
+    from etudes.rl.pictures import play, spread_evenly
+
+    spec, _ = environment_of(card)
+    variant = shown_variant(predictions, [name for name, model in models.items() if model.learned])
+    rows_of = predictions[predictions["variant"] == variant]
+    rows: list[dict[str, Any]] = []
+    frames: list[NDArray[np.uint8]] = []
+    order = np.argsort(rows_of["return"].to_numpy(), kind="stable")
+    for episode, place in (("best", order[-1]), ("worst", order[0])):
+        found = rows_of.iloc[int(place)]
+        told = {
+            "episode": episode,
+            "variant": variant,
+            "agent": int(found["agent"]),
+            "seed": int(found["seed"]),
+        }
+        try:
+            rollout = play(models[variant].policy(int(found["agent"])), spec, int(found["seed"]))
+        except ValueError as error:
+            logger.warning("No pictures of an episode: %s", error)
+            rows.append({"id": len(rows), **told, "return": found["return"], "step": 0, "action": "none"})
+            frames.append(np.full((100, 150, 3), 128, np.uint8))
+            continue
+        for step in spread_evenly(len(rollout.frames), count):
+            over = step >= len(rollout.actions)
+            action = "end" if over else _action_name(spec, int(rollout.actions[step]))
+            rows.append(
+                {"id": len(rows), **told, "return": rollout.total, "step": int(step), "action": action}
+            )
+            stride = -(-rollout.frames[step].shape[1] // WIDTH)
+            frames.append(rollout.frames[step][::stride, ::stride])
+    return Examples(pd.DataFrame(rows), {"frames": np.stack(frames)})
+
+
+def _action_name(spec: EnvironmentSpec, action: int) -> str:
+    return spec.actions[action] if spec.actions else f"action {action}"
+
+
+def choose_predictor(
+    study: Study,
+    data_card: Mapping[str, Any],
+    split_card: Mapping[str, Any],
+    models: Mapping[str, Any],
+    histories: Mapping[str, Any],
+) -> AgentPredictor:
+    """The learning variant with the best dev score, and of its agents the best on dev; yardsticks are registered only
+    where nothing else was trained."""
+    scores = {name: history["dev"][study.dev_metric] for name, history in histories.items()}
+    candidates = [name for name, model in models.items() if model.learned] or list(models)
+    best = study.best_on_dev({name: scores[name] for name in candidates})
+    agents = models[best]
+    if agents.learned:
+        agents = agents.only(int(np.argmax([told["dev_mean_return"] for told in histories[best]["agents"]])))
+    card = study.predictor_card(best, scores[best], split_card["dev_fingerprint"], data_card)
+    spec, facts = environment_of(split_card)
+    return AgentPredictor(agents, card, environment=spec.as_dict(), size=int(np.prod(facts.shape)))
