@@ -130,6 +130,14 @@ def test_what_cannot_be_seen_from_here_is_never_taken_over(tmp_path: Path, where
     assert str(path) in str(caught.value) and path.exists()
 
 
+def test_outputs_that_were_never_held_can_be_released(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    lock = lock_of(tmp_path / "file", DATASETS)
+    with pytest.raises(OSError, match="file"):
+        lock.acquire()
+    lock.release()
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     path = hold(tmp_path, Holder.here([], DATASETS))
     path.write_text("{")

@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -120,7 +121,10 @@ class OutputsLock:
 
     def release(self) -> None:
         """Let others have the outputs; does nothing where they are not held."""
-        self.path.unlink(missing_ok=True)
+        with suppress(
+            OSError
+        ):  # the folder may be gone, or never have been; a file that stays names a dead process
+            self.path.unlink()
 
     def _others(self) -> list[tuple[Path, Holder]]:
         """Who else is running; files of processes that are gone are removed."""

@@ -101,12 +101,15 @@ class TrackingHook:
                 interrupts.conclude()
 
     def _end_runs(self, status: str, error: BaseException | None = None) -> None:
-        """End what is open. A store that fails here must not hide what failed before."""
+        """End what is open. A store that fails here must not hide what failed before, nor let it wait."""
         while self._runs:
+            from etudes.tracking.failures import impatient
+
             name, run = self._runs.popitem()
             try:
-                live.close_writer(name)
-                run.end(status, error)
+                with impatient():
+                    live.close_writer(name)
+                    run.end(status, error)
             except Exception as failure:
                 logger.warning("MLflow run %s of %s stays open: %s", run.run_id, name, failure)
 
