@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +90,14 @@ class TrackingHook:
         """Register what a study gave, and end its run."""
         run, settings = self._runs[name], self._context.config_loader["parameters"]["run"]
         live.close_writer(name)
-        if "predictor" in self._produced[name] and settings["register_model"]:
-            from etudes.tracking.registry import register_predictor
-
-            register_predictor(run, _path_of(catalog, f"{name}.predictor"), settings["promote_new_data"])
         interrupts.check()
-        with interrupts.held():
+        end: AbstractContextManager[None] = interrupts.held()
+        if "predictor" in self._produced[name] and settings["register_model"]:
+            from etudes.tracking.registry import registered_predictor
+
+            folder = _path_of(catalog, f"{name}.predictor")
+            end = registered_predictor(run, folder, settings["promote_new_data"])
+        with end:
             run.end("FINISHED")
             del self._runs[name]
             if not self._runs:
