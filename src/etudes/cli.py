@@ -19,6 +19,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError, env_option
 from kedro.framework.project import pipelines
 from kedro.utils import find_kedro_project
+from kedro_viz.launchers.cli.main import viz
 
 from etudes import interrupts
 from etudes.config import tracking_uri
@@ -32,6 +33,7 @@ from etudes.threads import wait_briefly
 wait_briefly()  # before any library is loaded
 if sys.argv[1:2] in (["run"], ["record"]):  # plugins' commands end on Ctrl-C in ways of their own
     interrupts.exit_until_listening()
+viz.lazy_subcommands["run"] = "etudes.viz.run"  # a global command: the one below would not come before it
 # Forked tokenizer threads only warn.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
