@@ -56,12 +56,12 @@ def load(
     from kedro.framework.project import pipelines
 
     from etudes.config import EtudesConfigLoader
-    from etudes.settings import CONFIG_LOADER_ARGS
+    from etudes.settings import CONF_SOURCE, CONFIG_LOADER_ARGS
 
     pipelines.set_requested([study])
     pipeline = pipelines[study]
     loader = EtudesConfigLoader(
-        str(project / "conf"), env=env, runtime_params=dict(params), **CONFIG_LOADER_ARGS
+        str(project / CONF_SOURCE), env=env, runtime_params=dict(params), **CONFIG_LOADER_ARGS
     )
     loader.leave_out(set(study_names()) - {study})
     parameters = loader["parameters"]
