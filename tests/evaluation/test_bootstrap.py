@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from etudes.evaluation import bootstrap_intervals, classification_metrics, with_intervals
 from etudes.evaluation.bootstrap import resample_weights
@@ -24,6 +25,12 @@ def test_intervals_equal_an_explicit_loop_over_the_same_draws(n: int, k: int) ->
     for _ in range(80):
         drawn = generator.integers(0, n, size=n)
         loop.append(classification_metrics(labels[drawn], probabilities[drawn]))
+        # The classes are those of the whole split; one that a resample neither has nor predicts is undefined there.
+        predicted = probabilities[drawn].argmax(1)
+        classes = np.intersect1d(labels, [*labels[drawn], *predicted])
+        loop[-1]["macro_f1"] = f1_score(
+            labels[drawn], predicted, labels=classes, average="macro", zero_division=0
+        )
     found = bootstrap_intervals(labels, probabilities, n_resamples=80, level=0.9, seed=7)
     assert tuple(found) == METRICS
     for name in METRICS:

@@ -10,7 +10,14 @@ import pytest
 from numpy.typing import ArrayLike
 from sklearn import metrics as sk
 
-from etudes.evaluation import classification_metrics, confusion_counts, per_class_table, reliability_bins
+from etudes.evaluation import (
+    classification_metrics,
+    confusion_counts,
+    per_class_table,
+    reliability_bins,
+    without_examples,
+)
+from etudes.evaluation.classification import Examples, weighted_metrics
 
 CASES = [(n, k, seed) for n, k in [(1, 2), (7, 3), (40, 5), (300, 27), (25, 60)] for seed in range(4)]
 
@@ -32,7 +39,9 @@ def test_metrics_equal_scikit_learn(n: int, k: int, seed: int) -> None:
     found = classification_metrics(labels, probabilities)
     expected = {
         "accuracy": sk.accuracy_score(labels, predictions),
-        "macro_f1": sk.f1_score(labels, predictions, average="macro", zero_division=0),
+        "macro_f1": sk.f1_score(
+            labels, predictions, labels=np.unique(labels), average="macro", zero_division=0
+        ),
         "log_loss": sk.log_loss(labels, probabilities, labels=np.arange(k)),
     }
     if k > 3:
@@ -70,12 +79,20 @@ def test_confusion_counts_have_the_truth_in_rows() -> None:
     assert confusion_counts([0, 0, 1], [1, 1, 1], 3).tolist() == [[0, 2, 0], [0, 1, 0], [0, 0, 0]]
 
 
-def test_class_predicted_but_absent_from_the_labels_counts_as_zero_f1() -> None:
-    probabilities = np.eye(4)[[0, 0, 2]]
-    # Class 0: one hit, once missed, once predicted wrongly, F1 1/2. Class 1 is missed, class 2 predicted in
-    # vain.
-    found = classification_metrics([0, 1, 0], probabilities)["macro_f1"]
-    assert found == pytest.approx((0.5 + 0.0 + 0.0) / 3, abs=1e-15)
+def test_every_classifier_is_divided_by_the_same_classes_those_with_labels() -> None:
+    labels = [0, 1, 0]
+    # Class 0: one hit, once missed, once predicted wrongly, F1 1/2. Class 1 is missed; class 2 is predicted in vain, by one
+    # of the two classifiers alone; class 3 is in neither.
+    for predictions in ([0, 0, 2], [0, 0, 1]):
+        found = classification_metrics(labels, np.eye(4)[predictions])["macro_f1"]
+        assert found == pytest.approx((0.5 + 0.0) / 2, abs=1e-15)
+    assert without_examples(labels, ["a", "b", "c", "d"]) == ["c", "d"]
+
+
+def test_a_resample_without_a_rare_class_averages_over_the_others() -> None:
+    examples = Examples.check([0, 0, 1], np.eye(3)[[0, 2, 1]])
+    found = weighted_metrics(examples, np.array([[1.0, 1.0, 1.0], [2.0, 1.0, 0.0]]))["macro_f1"]
+    assert found == pytest.approx([(2 / 3 + 1) / 2, 4 / 5])
 
 
 def test_large_inputs_worked_in_slices_equal_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ def bootstrap_intervals(
     The intervals speak of the choice of test examples alone, not of the choice of training seed
     (`mean_interval`). ``ece`` is biased upwards, and more so in a resample: its interval may lie above the
     point estimate where the classifier is well calibrated or the examples are few. ``macro_f1`` averages over
-    the classes present in each resample; a rare class may be missing from some.
+    the classes of the labels; a resample that lacks a rare one averages over the others.
 
     Args:
         labels: (N,) integers in 0..K-1.

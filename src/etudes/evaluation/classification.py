@@ -96,9 +96,9 @@ def classification_metrics(
     Returns:
         ``accuracy``: share of examples whose most probable class is the label; of equals the lowest class is
         taken.
-        ``macro_f1``: unweighted mean of the classes' F1, over the classes present in the labels or the
-        predictions, as scikit-learn's default does. A class predicted but absent from the labels therefore
-        counts as 0, and a class in neither is left out.
+        ``macro_f1``: unweighted mean of the classes' F1, over the classes present in the labels: every classifier of a
+        test split is divided by the same number. (scikit-learn's default adds the classes that are predicted.) What
+        `without_examples` names is left out.
         ``top3_accuracy``: share of labels among the three most probable classes (1 if K <= 3).
         ``log_loss``: mean of -ln p(label) in nats, probabilities clipped at 1e-12 from below.
         ``ece``: sum over bins of (n_bin / N) |accuracy - mean confidence|, on the top probability; bins are
@@ -145,6 +145,17 @@ def per_class_table(labels: ArrayLike, probabilities: ArrayLike, names: Sequence
             "support": support,
         }
     )
+
+
+def without_examples(labels: ArrayLike, names: Sequence[str]) -> list[str]:
+    """The classes that no label is of, which ``macro_f1`` leaves out.
+
+    Args:
+        labels: (N,) integers in 0..K-1.
+        names: K names of the classes.
+    """
+    there = set(checked_classes(labels, len(names), "labels").tolist())
+    return [name for number, name in enumerate(names) if number not in there]
 
 
 def confusion_counts(labels: ArrayLike, predictions: ArrayLike, n_classes: int) -> IntArray:
@@ -216,7 +227,7 @@ def weighted_metrics(examples: Examples, weights: FloatArray) -> dict[str, Float
     correct, top3, loss = scalars.T / weights.sum(axis=1)
     return {
         "accuracy": correct,
-        "macro_f1": _macro_f1(hits, true_and_predicted),
+        "macro_f1": _macro_f1(hits, true_and_predicted, np.unique(examples.labels)),
         "top3_accuracy": top3,
         "log_loss": loss,
         "ece": np.abs(bin_gaps).sum(axis=1) / weights.sum(axis=1),
@@ -318,8 +329,12 @@ def _columns(examples: Examples, part: slice) -> FloatArray:
     return columns
 
 
-def _macro_f1(hits: FloatArray, true_and_predicted: FloatArray) -> FloatArray:
-    """(B, K) hits and numbers of true plus predicted examples -> (B,) mean of 2 tp / (2 tp + fp + fn)."""
+def _macro_f1(hits: FloatArray, true_and_predicted: FloatArray, classes: IntArray) -> FloatArray:
+    """(B, K) hits and numbers of true plus predicted examples -> (B,) mean over ``classes`` of 2 tp / (2 tp + fp + fn).
+
+    A resample in which one of them neither occurs nor is predicted says nothing of it and leaves it out.
+    """
+    hits, true_and_predicted = hits[:, classes], true_and_predicted[:, classes]
     present = np.count_nonzero(true_and_predicted, axis=1)
     macro: FloatArray = _ratio(2.0 * hits, true_and_predicted).sum(axis=1) / present
     return macro

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etudes.evaluation import confusion_counts, reliability_bins
+from etudes.evaluation import confusion_counts, reliability_bins, without_examples
 from etudes.pipelines.genre_classification.parameters import EvaluationParameters
 from etudes.study import Skipped, load_study, selected
 
@@ -149,7 +149,9 @@ def write_report(
         inputs["confusion_figure"], "Confusions; genres that are mistaken for each other stand side by side."
     )
     page.figure(
-        inputs["classes_figure"], "Precision, recall and F1 of each genre, with the number of test films."
+        inputs["classes_figure"],
+        "Precision, recall and F1 of each genre, with the number of test films."
+        + _left_out(split_card, test_split),
     )
     of_best = predictions[predictions["variant"] == best]
     page.examples(confident_mistakes(of_best, test_split, MISTAKES), "Confident mistakes")
@@ -161,6 +163,15 @@ def write_report(
         "The words with the largest weights of each genre; choose a genre from the list.",
     )
     return page.render()
+
+
+def _left_out(split_card: dict[str, Any], test_split: pd.DataFrame) -> str:
+    """What macro-F1 is averaged over, if that is not every genre."""
+    genres = split_card["classes"]
+    absent = without_examples(test_split["label"].to_numpy(), genres)
+    if not absent:
+        return ""
+    return f" Macro-F1 is the mean over the {len(genres) - len(absent)} genres with test films; without any: {', '.join(absent)}."
 
 
 COST_NOTE = (
