@@ -16,7 +16,7 @@ from etudes.training.parameters import FitParameters
 from etudes.vision import victims
 from etudes.vision.parameters import NetworksParameters
 from etudes.vision.pretrained import Pretrained, WeightsError
-from etudes.vision.victims import PictureProblem, View, parse_view, small_network
+from etudes.vision.victims import PictureProblem, View, parse_view, small_network, to_uint8
 from study_settings import run_parameters
 
 
@@ -146,3 +146,15 @@ def test_a_damaged_model_file_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ModelFileError, match="networks: the model cannot be read"):
         load_model(tmp_path / "networks")
+
+
+def test_rounding_keeps_pixels_in_range_and_within_half_a_step() -> None:
+    values = np.random.default_rng(0).random((4, 16, 3)).astype(np.float32)
+    assert np.abs(to_uint8(values) / 255 - values).max() <= 0.5 / 255 + 1e-6
+    assert to_uint8(np.array([[[0.0, 0.5, 1.0]]])).tolist() == [[[0, 128, 255]]]
+
+
+@pytest.mark.parametrize("wrong", [-0.01, 1.01, np.nan])
+def test_values_that_are_no_picture_is_refused(wrong: float) -> None:
+    with pytest.raises(ValueError, match=r"outside 0\.\.1"):
+        to_uint8(np.array([[[wrong, 0.5, 0.5]]]))

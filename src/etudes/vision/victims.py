@@ -301,3 +301,14 @@ def intensities(pixels: NDArray[np.uint8], device: torch.device | str) -> Tensor
     """Pixels (N, H, W, 3), uint8, as intensities (N, 3, H, W) in 0..1, float32, channels last in memory."""
     batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(device).permute(0, 3, 1, 2)
     return batch.to(torch.float32).div_(255)
+
+
+def to_uint8(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Intensities in 0..1 rounded to the 256 values that a picture file can hold.
+
+    Raises:
+        ValueError: a value outside 0..1, or none.
+    """
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
+        raise ValueError("a picture holds values outside 0..1; expected intensities")
+    return np.round(values * 255).astype(np.uint8)
