@@ -36,7 +36,7 @@ docs: .venv/ready
 	@echo "Written: site_docs/index.html (its search needs a server: python -m http.server --directory site_docs)"
 
 ui: .venv/ready
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kedro mlflow ui
+	$(BIN)/kedro mlflow ui
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 12) else f"Etudes needs Python 3.11 or 3.12, found {v[0]}.{v[1]}; try: make PYTHON=python3.12")'

@@ -9,10 +9,10 @@ import torch
 
 from benchmarks.table import Row, at_least
 from benchmarks.timing import interleaved
+from etudes.pipelines.decoder_transformer.cache import CachedSteps
 from etudes.pipelines.decoder_transformer.decoder import DecoderTransformer
 from etudes.pipelines.decoder_transformer.parameters import NetworkParameters
-from etudes.pipelines.decoder_transformer.sampling import CachedSteps, draw_uniforms, generate
-from etudes.pipelines.decoder_transformer.step import TokenStep
+from etudes.text.sampling import draw_uniforms, generate
 
 # The network of the original notebook.
 VOCABULARY, LAYERS, HIDDEN, HEADS, FEED_FORWARD = 7, 4, 64, 4, 128
@@ -59,16 +59,13 @@ def steps_behind_a_context(
 ) -> dict[str, Callable[[], None]]:
     """One more token behind ``context`` - 1 others: from the cache (``STEPS`` times), and everything anew (once)."""
     tokens = torch.randint(0, VOCABULARY, (batch, context), generator=torch.Generator().manual_seed(1))
-    cache = model.new_cache(batch)
-    with torch.inference_mode():
-        model(tokens[:, :-1], cache)
-        step = TokenStep(model, cache)
+    steps = CachedSteps(model, batch, POSITIONS)
+    steps(tokens[:, :-1])
 
-    @torch.inference_mode()
     def cached() -> None:
         for _ in range(STEPS):
-            step(tokens[:, -1])
-            cache.filled -= 1
+            steps(tokens[:, -1:])
+            steps.filled -= 1
 
     @torch.inference_mode()
     def anew() -> None:

@@ -15,7 +15,14 @@ MANY = 50
 REPEATS = 3
 LIST = ("kedro", "registry", "list")
 INGEST = ("kedro", "run", "--env=test", f"--pipelines={STUDY}", "--tags=ingest")
-CONTRACT = ("pytest", "-qp", "no:cacheprovider", "-o", "pythonpath=src tests", "tests/test_contract.py")
+CONTRACT = (
+    "pytest",
+    "-qp",
+    "no:cacheprovider",
+    "-o",
+    "pythonpath=src tests",
+    "tests/conformance/test_contract.py",
+)
 
 
 def scale() -> list[Row]:

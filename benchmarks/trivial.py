@@ -34,8 +34,9 @@ def make_project(folder: Path) -> Path:
     shutil.copytree(ROOT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local", "mine"))
     (folder / "conf" / "local").mkdir()
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("*.pyc.*"))
-    (folder / "tests").mkdir()
-    for name in ("pyproject.toml", ".telemetry", "tests/test_contract.py"):
+    shutil.copytree(ROOT / "tests" / "conformance", folder / "tests" / "conformance")
+    names = ("conftest.py", "projects.py", "study_settings.py")
+    for name in ("pyproject.toml", ".telemetry", *(f"tests/{name}" for name in names)):
         shutil.copy(ROOT / name, folder / name)
     return folder
 

@@ -371,7 +371,13 @@ class _Assembler:
 def best_on_dev(study: Study, inputs: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The model of the variant with the best dev score, and the card of a predictor made of it."""
     models = trained({name: inputs[f"{name}_model"] for name in study.variants})
-    scores = {name: inputs[f"{name}_history"]["dev"][study.dev_metric] for name in models}
+    dev = {name: inputs[f"{name}_history"]["dev"] for name in models}
+    scores = {name: found[study.dev_metric] for name, found in dev.items() if study.dev_metric in found}
+    if not scores:
+        raise ValueError(
+            f"{study.name}.variants = {list(models)}: none of them has the dev score {study.dev_metric} that chooses the "
+            "model to register; add one that has"
+        )
     best = study.best_on_dev(scores)
     fingerprint = inputs["split_card"]["dev_fingerprint"]
     return models[best], study.predictor_card(best, scores[best], fingerprint, inputs["data_card"])

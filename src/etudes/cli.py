@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterable
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,6 +23,7 @@ from kedro.utils import find_kedro_project
 from etudes import interrupts
 from etudes.config import tracking_uri
 from etudes.errors import is_disk_full
+from etudes.plugins import MLFLOW_COMMANDS
 from etudes.sources.commands import data
 from etudes.study import FIELDS, PIPELINES_FOLDER, STAGES, study_names
 from etudes.suggestions import hint, near_names, paths_of
@@ -223,6 +225,55 @@ cli.add_command(
     )
 )
 cli.add_command(data)
+
+
+class _Mlflow(click.Group):
+    """kedro-mlflow's commands with an ``ui`` of our own; the plugin is loaded for the others only."""
+
+    def _plugin(self) -> click.Group:
+        return import_module(MLFLOW_COMMANDS).mlflow_commands
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self._plugin().list_commands(ctx)})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        return super().get_command(ctx, name) or self._plugin().get_command(ctx, name)
+
+
+@cli.group(cls=_Mlflow)
+def mlflow() -> None:
+    """MLflow in this project."""
+
+
+@mlflow.command()
+@env_option
+@click.option("--host", "-h", default=None, help="Address to listen on; default: that of mlflow.yml.")
+@click.option("--port", "-p", type=int, default=None, help="Port to listen on; default: that of mlflow.yml.")
+@click.option(
+    "--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes that answer."
+)
+@click.option(
+    "--open/--no-open", "browse", default=None, help="Open a browser; by default where there is a desktop."
+)
+@one_message
+def ui(env: str | None, host: str | None, port: int | None, workers: int, browse: bool | None) -> None:
+    """Show the runs in a browser, until Ctrl-C."""
+    check_environment(env)
+    from etudes.config import EtudesConfigLoader
+    from etudes.settings import CONFIG_LOADER_ARGS
+    from etudes.tracking.ui import serve
+
+    folder = project_path()
+    settings = EtudesConfigLoader(str(folder / "conf"), env=env, **CONFIG_LOADER_ARGS)["mlflow"]
+    uri = settings.get("server", {}).get("mlflow_tracking_uri") or tracking_uri(folder)
+    place = settings.get("ui", {})
+    if browse is None:
+        desktop = (
+            sys.platform in ("win32", "darwin") or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+        )
+        browse = desktop and sys.stdout.isatty()
+    host, port = host or place.get("host", "127.0.0.1"), port or int(place.get("port", 5000))
+    serve(uri, folder / "mlartifacts", host, port, workers, browse)
 
 
 @cli.group()

@@ -23,13 +23,10 @@ RESERVED = ("run", "overview")
 STEPS = (
     ("README.md", "what the study asks, how its data look, the details that matter"),
     ("study.toml", "title, field, metric, variants, the numbers it is measured against"),
-    ("table.py", "the form of the raw data, and what is wrong with a file"),
-    ("methods.py", "the methods, written out"),
-    ("model.py", "the model that answers users"),
+    ("model.py", "the methods, written out, and what trains them"),
     ("parameters.py", "what can be turned; the values are in conf/*/parameters/{name}.yml"),
-    ("nodes.py", "one function for each stage"),
-    ("pipeline.py", "how data flow; one train_node for each variant"),
-    ("report.py", "figures and the page"),
+    ("pipeline.py", "how data flow: a line for each node"),
+    ("report.md", "the page"),
 )
 
 Move = tuple[Path, Path]
@@ -156,7 +153,7 @@ def next_steps(project: Path, name: str, written: Sequence[Path]) -> str:
         f"The study '{name}' is there:\n{shown}\n\n"
         f"Make it yours, in this order (docs/add_a_study.md shows how):\n{steps}\n\n"
         f"Run it:              kedro run --pipelines={name}\n"
-        f"Test it:             pytest tests/test_contract.py tests/pipelines/{name} -k {name}\n"
+        f"Test it:             pytest tests/conformance tests/pipelines/{name} -k {name}\n"
         "Put it on the table: kedro tables"
     )
 

@@ -2,7 +2,7 @@
 
 A study is a folder ``etudes/pipelines/<name>`` with a ``study.toml`` (what the study is, readable without
 importing it), typed parameters, pure nodes and a pipeline. This module is the one place that knows the stages;
-``tests/test_contract.py`` holds every registered study to it.
+``tests/conformance`` holds every registered study to it.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Study:
     """What a study says of itself, read from its ``study.toml``.
 
     ``metric`` is the primary one on test, ``metrics`` the columns of its result tables (names of
-    `etudes.reporting.metric.KNOWN`), ``dev_metric`` the one in the histories that chooses the registered model.
+    `etudes.metrics.KNOWN`), ``dev_metric`` the one in the histories that chooses the registered model.
     ``tables`` are recorded beside the metrics. ``support`` names networks that variants need and that are trained but not compared: a backbone, a judge, a victim.
     ``headlines`` are what the overview shows, the primary metric first. ``agents`` is a recorded table with a row for each of the
     agents that one run trains of a variant; the tables count these instead of the runs.
@@ -127,7 +127,7 @@ class Study:
     @property
     def dev_maximise(self) -> bool:
         """Whether the dev metric is better when it is larger; it need not go the way of the primary metric."""
-        from etudes.reporting.metric import as_metric
+        from etudes.metrics import as_metric
 
         return as_metric(self.dev_metric).maximise
 

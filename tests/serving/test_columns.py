@@ -85,7 +85,7 @@ def test_anything_else_is_refused_with_column_and_row(column: str, cell: Any) ->
         read(**{column: cell})
 
 
-@pytest.mark.parametrize("cell", ["", None, float("nan"), pd.NA])
+@pytest.mark.parametrize("cell", ["", "\ufeff", None, float("nan"), pd.NA])
 def test_an_empty_cell_of_a_required_column_is_refused(cell: Any) -> None:
     with pytest.raises(ValueError, match="prompt in row 0 is empty; expected a text"):
         read(prompt=cell)

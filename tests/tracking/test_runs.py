@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,11 @@ def test_run_holds_parameters_curves_artifacts_and_data(finished_project: Path) 
     assert run.data.params["run.seed"] == "0"
     assert run.data.params[f"{STUDY}.bilstm.fit.epochs"] == "2"
     assert len(client.get_metric_history(run.info.run_id, "bilstm.train_loss")) == 2
-    assert {"majority.accuracy", "tfidf.accuracy.low", "resources.encoder.seconds"} <= set(run.data.metrics)
+    assert {"majority.accuracy", "tfidf.accuracy", "resources.encoder.seconds"} <= set(run.data.metrics)
+    assert [name for name in run.data.metrics if name.endswith((".low", ".high"))] == []
+    told = json.loads(Path(client.download_artifacts(run.info.run_id, "intervals.json")).read_text())
+    accuracy = told["tfidf.accuracy"]
+    assert accuracy["low"] <= accuracy["value"] == run.data.metrics["tfidf.accuracy"] <= accuracy["high"]
     artifacts = {item.path for item in client.list_artifacts(run.info.run_id)}
     assert {"report.html", "figures", "model", "data", "tables"} <= artifacts
     (data,) = run.inputs.dataset_inputs

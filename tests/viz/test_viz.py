@@ -48,8 +48,8 @@ def save_outputs(project: Path) -> None:
 
     from etudes.forms.pictures import png_bytes
     from etudes.pipelines.decoder_transformer.decoder import DecoderTransformer
+    from etudes.pipelines.decoder_transformer.model import TransformerModels
     from etudes.pipelines.decoder_transformer.parameters import NetworkParameters
-    from etudes.pipelines.decoder_transformer.transformer import TransformerModels
 
     loader = EtudesConfigLoader(str(project / "conf"), **CONFIG_LOADER_ARGS)
     catalog = DataCatalog.from_config(loader["catalog"])

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etudes.benches.parameters import ScoringParameters
 from etudes.evaluation import (
     classification_metrics,
     paired_comparison,
+    per_class_table,
     ranking_intervals,
     roc_auc,
     with_intervals,
@@ -81,6 +83,36 @@ def answers(
             f"{rows}_per_second": round(len(test) / seconds, 1),
         }
     return probabilities, costs
+
+
+def evaluate(
+    test_split: pd.DataFrame,
+    split_card: dict[str, Any],
+    models: dict[str, Any],
+    evaluation: ScoringParameters,
+    truth: str = "class",
+    rows: str = "rows",
+) -> tuple[dict[str, float], pd.DataFrame, pd.DataFrame, dict[str, Any], dict[str, Any]]:
+    """Score every trained variant on test, which no other stage sees; rows have ``label`` (a number) and ``truth`` (its name).
+
+    Returns:
+        metrics (flat, with bootstrap intervals), predictions (one row per variant and test row, with the probability of
+        every class), the per-class table, the paired comparison of the two best variants, and inference costs.
+    """
+    labels, classes = test_split["label"].to_numpy(), split_card["classes"]
+    probabilities, costs = answers(models, test_split, rows)
+    count, bins = evaluation.resamples, evaluation.bins
+    metrics: dict[str, float] = {}
+    for name, found in probabilities.items():
+        metrics |= with_intervals(name, labels, found, n_resamples=count, bins=bins)
+    tables = [per_class_table(labels, p, classes).assign(variant=name) for name, p in probabilities.items()]
+
+    def columns(found: FloatArray) -> dict[str, NDArray]:
+        return {f"p_{name}": found[:, k].astype(np.float32) for k, name in enumerate(classes)}
+
+    predictions = prediction_rows(test_split, truth, classes, probabilities, columns)
+    per_class = pd.concat(tables, ignore_index=True)
+    return metrics, predictions, per_class, best_two(metrics, labels, probabilities), costs
 
 
 def binary_scores(

@@ -21,7 +21,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from etudes.reporting.metric import as_metric
+from etudes.metrics import as_metric
 from etudes.reporting.page import Report
 from etudes.reporting.tables import format_value, lead_table
 from etudes.study import Study

@@ -68,8 +68,9 @@ class Column:
         Raises:
             ValueError: it is none of what the column may hold; ``place`` says where it stands.
         """
-        if isinstance(cell, str) and (self.stripped or self.choices):
-            cell = cell.strip()
+        if isinstance(cell, str) and self.kind == "text":
+            cell = unix_lines(cell)
+            cell = cell.strip() if self.stripped or self.choices else cell
         if _is_empty(cell, self.kind):
             if self.required and self.default is None:
                 raise ValueError(f"{place} is empty; expected {self.expected}")
@@ -212,7 +213,7 @@ def _text(cell: Any) -> str | None:
         cell.encode()
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can write and no file can hold
         return None
-    return unix_lines(str(cell))
+    return str(cell)
 
 
 def _number(cell: Any) -> float | None:

@@ -1,10 +1,11 @@
 """The MLflow model of every study, as code: MLflow stores this file, and no pickle.
 
 `mlflow.pyfunc.load_model` runs it in a fresh process; the model's folder is the artifact ``predictor``. The model brings
-the package along, as it was when the model was made: the library and its own study.
+the package along, as it was when the model was made (the library and its own study), for where it is not installed.
 """
 
 import importlib
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -12,21 +13,22 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from etudes.serving.columns import as_frame
-from etudes.serving.predictor import load_predictor
-from etudes.serving.server import read_requests_strictly
-
 
 class StudyModel(PythonModel):
     """Loads the predictor's folder and answers data frames."""
 
     def load_context(self, context: PythonModelContext) -> None:
         folder = Path(context.artifacts["predictor"])
-        _add_study(folder.parents[1] / "code" / "etudes" / "pipelines")
+        _fall_back_on(folder.parents[1] / "code")
+        from etudes.serving.predictor import load_predictor
+        from etudes.serving.server import read_requests_strictly
+
         self.predictor = load_predictor(folder)
         read_requests_strictly()
 
     def predict(self, context, model_input, params=None) -> pd.DataFrame:  # type: ignore[no-untyped-def]
+        from etudes.serving.columns import as_frame
+
         try:
             return self.predictor.predict(as_frame(model_input))
         except ValueError as error:
@@ -34,12 +36,17 @@ class StudyModel(PythonModel):
             raise MlflowException.invalid_parameter_value(str(error)) from error
 
 
-def _add_study(folder: Path) -> None:
-    """Make the model's own study known where the package is another model's, which brought another study."""
+def _fall_back_on(code: Path) -> None:
+    """Let the package that is installed answer, and the model's own copy where there is none, or none of its study.
+
+    MLflow puts the copy before everything: a notebook would go on with the package of one study.
+    """
+    copies = [path for path in sys.path if Path(path).resolve() == code.resolve()]
+    sys.path[:] = [path for path in sys.path if path not in copies] + copies[:1]
     package = importlib.import_module("etudes.pipelines")
-    for study in (path.parent.name for path in folder.glob("*/study.toml")):
+    for study in (path.parent.name for path in code.glob("etudes/pipelines/*/study.toml")):
         if not any((Path(known) / study).is_dir() for known in package.__path__):
-            package.__path__.append(str(folder))
+            package.__path__.append(str(code / "etudes" / "pipelines"))
         importlib.import_module(f"etudes.pipelines.{study}.model")
 
 

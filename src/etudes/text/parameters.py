@@ -50,3 +50,11 @@ class EncoderParameters(Strict):
     dropout: float = Field(ge=0, lt=1)
     balance: float = Field(ge=0, le=1)
     fit: FitParameters
+
+
+class ContinuationParameters(Strict):
+    """What a model that continues texts does if it is not told otherwise."""
+
+    temperature: float = Field(ge=0)
+    top_p: float = Field(ge=0, le=1)
+    characters: int = Field(ge=1, description="length of a continuation")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import math
 import os
@@ -147,7 +148,10 @@ class StudyRun:
         """Log what a node gave: numbers as metrics, files of the report stage as artifacts, the data as an input."""
         now = time.time()
         if name == "metrics":
-            self.log_values([(key, float(number), now, 0) for key, number in value.items()])
+            scores, intervals = without_bounds(value)
+            self.log_values([(key, float(number), now, 0) for key, number in scores.items()])
+            if intervals:
+                self.client.log_text(self.run_id, json.dumps(intervals, indent=1), "intervals.json")
         elif name.endswith("_resources"):
             # With the live metrics: a database write of its own costs each node up to 25 ms.
             live.log(self.study, "resources", 0, dict(_numbers(name.removesuffix("_resources"), value)))
@@ -188,6 +192,23 @@ class StudyRun:
             self.set_tag("etudes.error", f"{type(error).__name__}: {error}"[:5000])
         self.client.set_terminated(self.run_id, status)
         logger.info("MLflow run %s of %s: %s", self.run_id, self.study, status)
+
+
+def without_bounds(
+    metrics: dict[str, float],
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """The metrics without the bounds of their intervals, and those intervals: MLflow draws a chart for every metric.
+
+    Returns:
+        ``metric -> value``, and ``metric -> {value, low, high}``.
+    """
+    intervals = {
+        name: {"value": value, "low": metrics[f"{name}.low"], "high": metrics[f"{name}.high"]}
+        for name, value in metrics.items()
+        if f"{name}.low" in metrics and f"{name}.high" in metrics
+    }
+    bounds = {f"{name}.{end}" for name in intervals for end in ("low", "high")}
+    return {name: value for name, value in metrics.items() if name not in bounds}, intervals
 
 
 def artifact_folder(name: str) -> str | None:

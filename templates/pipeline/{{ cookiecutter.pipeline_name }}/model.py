@@ -1,7 +1,4 @@
-"""The model that answers users.
-
-Importing this module registers every class that a model file may name.
-"""
+"""The methods of the study, written out. Importing this module registers every class that a model file may name."""
 
 from __future__ import annotations
 
@@ -9,105 +6,75 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from etudes.models import ModelState, register_model, registered_class
-from etudes.pipelines.{{ cookiecutter.pipeline_name }}.methods import (
-    MostFrequent,
-    NearestCentroid,
-)
-from etudes.pipelines.{{ cookiecutter.pipeline_name }}.table import parse_questions
-from etudes.serving.questions import read_file
+from etudes.benches.classifiers import Majority, on_dev
+from etudes.benches.tables import matrix_of
+from etudes.models import ModelState, register_model
+from etudes.pipelines.{{ cookiecutter.pipeline_name }}.parameters import CentroidParameters
 
-__all__ = ["MostFrequent", "NearestCentroid", "TablePredictor"]
+Trained = tuple[Any, dict[str, Any]]
 
 
-@register_model("{{ cookiecutter.pipeline_name }}.predictor")
-class TablePredictor:
-    """The chosen variant behind a user's raw input: a row of measurements.
+@register_model("{{ cookiecutter.pipeline_name }}.nearest_centroid")
+class NearestCentroid:
+    """The class whose mean is nearest, with probabilities.
 
-    Args:
-        model: the variant.
-        measurements: names of the columns, in the order of the model.
-        classes: names of the classes, in the order of the model.
-        middle: a value of each measurement that is usual (the training median), for the example.
-        card: where the model comes from, see `etudes.serving.predictor`.
+    With z = (x - m) / s, m and s the mean and standard deviation of the training rows, and c_k the mean of z in class k,
+
+        P(k | x) = exp(-|z - c_k|^2 / 2v) / sum_j exp(-|z - c_j|^2 / 2v),
+
+    which is Bayes' rule for classes that are equally frequent and spherical Gaussians of one variance v (Hastie,
+    Tibshirani and Friedman, The Elements of Statistical Learning, 2009, section 4.3). v is the mean square of z - c_y
+    over training rows and measurements; it changes how certain an answer is and never which class is nearest.
     """
 
     registered_name: str
 
-    def __init__(
-        self,
-        model: Any,
-        measurements: list[str],
-        classes: list[str],
-        middle: list[float],
-        card: dict[str, Any],
-    ) -> None:
-        self.model, self.measurements, self.classes = model, measurements, classes
-        self.middle, self.card = middle, card
+    def __init__(self, mean: NDArray, scale: NDArray, centroids: NDArray, variance: float) -> None:
+        self.mean, self.scale, self.centroids, self.variance = mean, scale, centroids, variance
 
-    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """One row for each row of measurements: ``label`` (the most probable class) and its ``probability``.
+    @classmethod
+    def fit(cls, matrix: NDArray, labels: NDArray, n_classes: int, standardise: bool) -> Self:
+        """From measurements (N, D) and classes (N,), integers in 0..n_classes-1; without ``standardise`` s is 1."""
+        deviation = matrix.std(axis=0) if standardise else np.ones(matrix.shape[1])
+        # A measurement that is always the same says nothing; any scale serves it.
+        mean, scale = matrix.mean(axis=0), np.where(deviation > 0, deviation, 1.0)
+        z = (matrix - mean) / scale
+        centroids = np.stack([z[labels == k].mean(axis=0) for k in range(n_classes)])
+        return cls(mean, scale, centroids, max(float(np.square(z - centroids[labels]).mean()), 1e-12))
 
-        Raises:
-            ValueError: a measurement that is missing, unknown, or no finite number.
-        """
-        missing = [name for name in self.measurements if name not in frame.columns]
-        unknown = [str(name) for name in frame.columns if name not in self.measurements]
-        if missing or unknown:
-            said = [f"missing: {', '.join(missing)}"] if missing else []
-            said += [f"unknown: {', '.join(unknown)}"] if unknown else []
-            raise ValueError(f"Columns {'; '.join(said)}. Expected {', '.join(self.measurements)}")
-        numbers = frame[self.measurements].apply(pd.to_numeric, errors="coerce")
-        matrix = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
-        bad = np.argwhere(~np.isfinite(matrix))
-        if len(bad):
-            row, column = bad[0]
-            name = self.measurements[column]
-            raise ValueError(f"row {row}: {name} is {frame[name].iloc[row]!r}, expected a finite number")
-        probabilities = self.model.predict_proba(matrix)
-        best = probabilities.argmax(axis=1)
-        return pd.DataFrame(
-            {
-                "label": [self.classes[k] for k in best],
-                "probability": probabilities[np.arange(len(best)), best],
-            }
-        )
-
-    def example(self) -> pd.DataFrame:
-        return pd.DataFrame([self.middle], columns=self.measurements)
-
-    def parse(self, text: str) -> pd.DataFrame:
-        """A line of measurements in the order of the table, or the path of a ``.csv`` with a header."""
-        if text.endswith(".csv"):
-            return parse_questions(read_file(text, "a CSV file with a header"), self.measurements)
-        fields = text.split(",")
-        if len(fields) != len(self.measurements):
-            raise ValueError(
-                f"found {len(fields)} numbers, expected {len(self.measurements)}: {', '.join(self.measurements)}"
-            )
-        return pd.DataFrame([[field.strip() for field in fields]], columns=self.measurements)
-
-    def describe(self, answer: pd.DataFrame) -> str:
-        """One line a row."""
-        return "\n".join(
-            f"{row['label']} (probability {row['probability']:.1%})" for row in answer.to_dict("records")
-        )
+    def predict_proba(self, frame: pd.DataFrame) -> NDArray:
+        """Probabilities (N, K) of the rows of a frame."""
+        z = (matrix_of(frame) - self.mean) / self.scale
+        logits = -np.square(z[:, None, :] - self.centroids).sum(axis=2) / (2 * self.variance)
+        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return weights / weights.sum(axis=1, keepdims=True)
 
     def state(self) -> ModelState:
-        state = ModelState(
-            {
-                "class": self.model.registered_name,
-                "measurements": self.measurements,
-                "classes": self.classes,
-                "middle": self.middle,
-                "card": self.card,
-            }
-        )
-        state.nest("model", self.model.state())
-        return state
+        arrays = {"mean": self.mean, "scale": self.scale, "centroids": self.centroids}
+        return ModelState({"variance": self.variance}, arrays)
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
-        config = {key: state.config[key] for key in ("measurements", "classes", "middle", "card")}
-        return cls(registered_class(state.config["class"]).from_state(state.nested("model")), **config)
+        return cls(**state.arrays, variance=state.config["variance"])
+
+
+def train_most_frequent(
+    train_split: pd.DataFrame, dev_split: pd.DataFrame, split_card: dict[str, Any]
+) -> Trained:
+    """The trivial baseline."""
+    model = Majority.fit(train_split["label"].to_numpy(), len(split_card["classes"]))
+    return model, on_dev(model, dev_split)
+
+
+def train_nearest_centroid(
+    train_split: pd.DataFrame,
+    dev_split: pd.DataFrame,
+    split_card: dict[str, Any],
+    parameters: CentroidParameters,
+) -> Trained:
+    """The nearest centroid."""
+    labels, classes = train_split["label"].to_numpy(), len(split_card["classes"])
+    model = NearestCentroid.fit(matrix_of(train_split), labels, classes, parameters.standardise)
+    return model, on_dev(model, dev_split)

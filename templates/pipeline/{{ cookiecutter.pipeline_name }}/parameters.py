@@ -6,17 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from etudes.benches.parameters import ScoringParameters, TableSplitParameters
 from etudes.training.parameters import Strict
-
-Variant = Literal["most_frequent", "nearest_centroid"]
-
-
-class SplitParameters(Strict):
-    """How dev and test are cut from the table."""
-
-    dev_fraction: float = Field(gt=0, lt=0.5, description="share of each class for dev, at least one row")
-    test_fraction: float = Field(gt=0, lt=0.5, description="share of each class for test, at least one row")
-    seed: int = Field(ge=0, description="seed of the split, apart from run.seed so that seeds share a split")
 
 
 class CentroidParameters(Strict):
@@ -25,17 +16,10 @@ class CentroidParameters(Strict):
     standardise: bool = Field(description="measure distances in standard deviations of the training rows")
 
 
-class EvaluationParameters(Strict):
-    """How the test split is scored."""
-
-    resamples: int = Field(ge=100, description="bootstrap resamples behind every interval")
-    bins: int = Field(ge=2, description="bins of the calibration error")
-
-
 class Parameters(Strict):
     """The study's root group."""
 
-    variants: list[Variant] = Field(min_length=1)
-    split: SplitParameters
+    variants: list[Literal["most_frequent", "nearest_centroid"]] = Field(min_length=1)
+    split: TableSplitParameters
     centroid: CentroidParameters
-    evaluation: EvaluationParameters
+    evaluation: ScoringParameters

@@ -2,10 +2,21 @@
 
 from kedro.pipeline import Pipeline
 
-from etudes.pipelines.{{ cookiecutter.pipeline_name }} import nodes, report
-from etudes.study import load_study, stage_node, study_pipeline, train_node
+from etudes.assembly import (
+    SPLITS,
+    assemble,
+    dataset,
+    draw,
+    evaluate,
+    ingest,
+    page,
+    predictor,
+    preprocess,
+    train,
+)
+from etudes.pipelines.{{ cookiecutter.pipeline_name }}.parameters import Parameters
 
-STUDY = "{{ cookiecutter.pipeline_name }}"
+PAGES = "etudes.benches.classifier_pages"
 
 
 def create_pipeline() -> Pipeline:
@@ -13,66 +24,30 @@ def create_pipeline() -> Pipeline:
 
     ::
 
-        raw_file ─ ingest ─ checked_frame, data_card
-                              │
-                            split ─ train_split, dev_split, test_split, split_card
-                              │
-               most_frequent     nearest_centroid       train_<variant>
-                     └────────┬────────┘
-                          evaluate ─ metrics, predictions
-                              │
-                           report ─ figures, report, predictor
+        raw_table ─ ingest ─ table_frame, data_card
+                       │
+                     split ─ train_split, dev_split, test_split, split_card
+                       │
+        most_frequent   nearest_centroid       train_<variant>
+              └───────┬────────┘
+                   evaluate ─ metrics, predictions, per_class_table
+                      │
+                    report ─ figures, report, predictor
     """
-    variants = load_study(STUDY).variants
-    splits = ["train_split", "dev_split", "split_card"]
-    models = {f"{variant}_model": f"{variant}_model" for variant in variants}
-    histories = {f"{variant}_history": f"{variant}_history" for variant in variants}
-    return study_pipeline(
-        STUDY,
+    return assemble(
+        "{{ cookiecutter.pipeline_name }}",
+        Parameters,
         [
-            stage_node("ingest", nodes.ingest, ["raw_file"], ["checked_frame", "data_card"]),
-            stage_node(
-                "preprocess",
-                nodes.split,
-                ["checked_frame", "params:split"],
-                ["train_split", "dev_split", "test_split", "split_card"],
+            ingest("etudes.benches.tables.ingest", "table_frame", "data_card"),
+            preprocess("etudes.benches.tables.split", *SPLITS),
+            train("most_frequent", "model.train_most_frequent"),
+            train("nearest_centroid", "model.train_nearest_centroid", group="centroid"),
+            evaluate(
+                "etudes.benches.classifiers.evaluate",
+                *("metrics", "predictions", "per_class_table", "comparison_card", "inference_resources"),
             ),
-            train_node("most_frequent", nodes.train_most_frequent, splits),
-            train_node("nearest_centroid", nodes.train_nearest_centroid, [*splits, "params:centroid"]),
-            stage_node(
-                "evaluate",
-                nodes.evaluate,
-                {
-                    "test_split": "test_split",
-                    "split_card": "split_card",
-                    "parameters": "params:evaluation",
-                    **{variant: f"{variant}_model" for variant in variants},
-                },
-                ["metrics", "predictions"],
-            ),
-            stage_node(
-                "report",
-                report.draw,
-                ["metrics", "predictions", "split_card"],
-                [f"{name}_figure" for name in report.FIGURES],
-            ),
-            stage_node(
-                "report",
-                report.write_report,
-                {
-                    "data_card": "data_card",
-                    "split_card": "split_card",
-                    "metrics": "metrics",
-                    "predictions": "predictions",
-                    **{f"{name}_figure": f"{name}_figure" for name in report.FIGURES},
-                },
-                "report",
-            ),
-            stage_node(
-                "report",
-                report.choose_predictor,
-                {"data_card": "data_card", "split_card": "split_card", **models, **histories},
-                "predictor",
-            ),
+            draw(f"{PAGES}.scores", f"{PAGES}.confusion", f"{PAGES}.calibration"),
+            page(f"{PAGES}.best_two"),
+            predictor("etudes.benches.tables.TablePredictor", split_card=dataset("split_card")),
         ],
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from etudes.models import load_model, save_model
 from etudes.pipelines.decoder_transformer.ngrams import ContextLookup, NGrams, witten_bell
 
 TOKENS = np.array([[0, 1, 0, 1, 2], [2, 2, 0, 1, 0]])
@@ -60,13 +59,7 @@ def test_lookup_ignores_the_future() -> None:
 
 
 @pytest.mark.parametrize("model", [NGrams.fit(3, {"x": (TOKENS, 4)}), ContextLookup({"x": 4})])
-def test_laws_sum_to_one_and_survive_saving(tmp_path: object, model: NGrams | ContextLookup) -> None:
-    from pathlib import Path
-
-    tokens = np.random.default_rng(1).integers(0, 4, size=(70, 10))
-    law = np.exp(model.log_probs("x", tokens))
+def test_laws_sum_to_one(model: NGrams | ContextLookup) -> None:
+    law = np.exp(model.log_probs("x", np.random.default_rng(1).integers(0, 4, size=(70, 10))))
     np.testing.assert_allclose(law.sum(-1), 1, rtol=1e-5)
     assert (law > 0).all()
-    folder = Path(str(tmp_path)) / "model"
-    save_model(model, folder)
-    np.testing.assert_array_equal(load_model(folder).log_probs("x", tokens), model.log_probs("x", tokens))

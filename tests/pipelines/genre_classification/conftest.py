@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from etudes.models import load_model, save_model
-from etudes.pipelines.genre_classification.linear import TfidfClassifier
+from etudes.pipelines.genre_classification.linear import TfidfClassifier, train_tfidf
 from etudes.pipelines.genre_classification.parameters import Parameters
-from etudes.training.parameters import RunParameters
-from study_settings import run_parameters, settings_of
+from study_settings import settings_of
 
 WORDS = (
     ("murder", "inspector", "alibi", "suspect", "corpse"),
@@ -31,12 +28,6 @@ Films = Callable[..., pd.DataFrame]
 def settings() -> Settings:
     """``settings("bilstm", hidden=4, fit={"epochs": 2})``: a group of the study's `test` parameters, changed."""
     return settings_of("genre_classification", Parameters)
-
-
-@pytest.fixture(scope="session")
-def run_settings() -> Callable[..., RunParameters]:
-    """``run_settings(seed=1)``: the shared parameters, on the CPU, changed."""
-    return run_parameters
 
 
 @pytest.fixture(scope="session")
@@ -70,20 +61,10 @@ def toy_films() -> Films:
 
 @pytest.fixture(scope="session")
 def fit_tfidf(settings: Settings) -> Callable[..., TfidfClassifier]:
-    """``fit_tfidf(train, 3, balance=0.5)``: the linear classifier, before its temperature is set."""
+    """``fit_tfidf(train, dev, balance=0.5)``: the linear classifier of three classes."""
 
-    def build(train: pd.DataFrame, classes: int, **changes: Any) -> TfidfClassifier:
-        return TfidfClassifier.fit(train, classes, settings("tfidf", **changes))
+    def build(train: pd.DataFrame, dev: pd.DataFrame, classes: int = 3, **changes: Any) -> TfidfClassifier:
+        card = {"classes": ["crime", "sport", "food"][:classes]}
+        return train_tfidf(train, dev, card, settings("tfidf", **changes))[0]
 
     return build
-
-
-@pytest.fixture
-def reloaded(tmp_path: Path) -> Callable[[Any], Any]:
-    """``reloaded(model)``: the model written to a folder and read again."""
-
-    def save_and_load(model: Any) -> Any:
-        save_model(model, tmp_path / "model")
-        return load_model(tmp_path / "model")
-
-    return save_and_load

@@ -10,16 +10,26 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from etudes.pipelines.genre_classification.bilstm import VECTOR_SCALE, BiLSTM, BiLSTMClassifier
 
-from etudes.pipelines.genre_classification import nodes
 from etudes.pipelines.genre_classification.films import film_words
+from etudes.pipelines.genre_classification.model import FilmBiLSTM
+from etudes.text.bilstm import VECTOR_SCALE, BiLSTM, BiLSTMClassifier
 from etudes.text.encoders import EMBEDDED, word_vectors
 from etudes.text.vectors import WordVectors
+from study_settings import run_parameters
 
 Films = Callable[..., pd.DataFrame]
 Settings = Callable[..., Any]
 NO_FILE = WordVectors(Path("no such file"))
+CARD = {"classes": ["crime", "sport", "food"]}
+
+
+def train(
+    films: pd.DataFrame, dev: pd.DataFrame, parameters: Any, vectors: WordVectors = NO_FILE
+) -> tuple[BiLSTMClassifier, list[dict]]:
+    """The classifier and its epochs."""
+    model, history = FilmBiLSTM.train(films, dev, CARD, vectors, parameters, run_parameters())
+    return model, history["epochs"]
 
 
 @pytest.fixture
@@ -34,9 +44,7 @@ def network(settings: Settings) -> BiLSTM:
 
 
 @pytest.fixture(scope="module")
-def trained(
-    toy_films: Films, settings: Settings, run_settings: Settings
-) -> tuple[BiLSTMClassifier, list[dict]]:
+def trained(toy_films: Films, settings: Settings) -> tuple[BiLSTMClassifier, list[dict]]:
     parameters = settings(
         "bilstm",
         vectors="random",
@@ -46,9 +54,7 @@ def trained(
         min_count=1,
         fit={"epochs": 6, "batch_size": 8, "learning_rate": 0.02},
     )
-    return BiLSTMClassifier.fit(
-        toy_films(90, seed=0), toy_films(30, seed=1), 3, parameters, run_settings(), NO_FILE
-    )
+    return train(toy_films(90, seed=0), toy_films(30, seed=1), parameters)
 
 
 def test_a_text_alone_gets_the_logits_it_gets_beside_longer_ones(network: BiLSTM) -> None:
@@ -58,13 +64,6 @@ def test_a_text_alone_gets_the_logits_it_gets_beside_longer_ones(network: BiLSTM
     together = network(both, torch.tensor([3, 19]))
     torch.testing.assert_close(together[:1], network(short, torch.tensor([3])), atol=1e-6, rtol=0)
     torch.testing.assert_close(together[1:], network(long, torch.tensor([19])), atol=1e-6, rtol=0)
-
-
-def test_more_padding_than_the_longest_text_needs_changes_nothing(network: BiLSTM) -> None:
-    ids = torch.tensor([[4, 7, 9, 0, 0, 0, 0]])
-    torch.testing.assert_close(
-        network(ids, torch.tensor([3])), network(ids[:, :3], torch.tensor([3])), atol=1e-6, rtol=0
-    )
 
 
 def test_pooling_is_the_maximum_of_states_and_the_mean_vector_of_real_words(network: BiLSTM) -> None:
@@ -111,13 +110,6 @@ def test_probabilities_do_not_depend_on_the_other_films(
     np.testing.assert_allclose(together.sum(1), 1, atol=1e-9)
 
 
-def test_bilstm_is_the_same_after_saving(
-    trained: tuple[BiLSTMClassifier, list[dict]], toy_films: Films, reloaded: Callable[[Any], Any]
-) -> None:
-    films = toy_films(12, seed=3)
-    np.testing.assert_array_equal(reloaded(trained[0]).predict_proba(films), trained[0].predict_proba(films))
-
-
 def glove(folder: Path, size: int) -> WordVectors:
     generator = np.random.default_rng(0)
     lines = [
@@ -140,11 +132,11 @@ def still(settings: Settings, **changes: Any) -> Any:
 
 
 def test_training_starts_from_pretrained_vectors(
-    tmp_path: Path, toy_films: Films, settings: Settings, run_settings: Settings
+    tmp_path: Path, toy_films: Films, settings: Settings
 ) -> None:
     vectors, films = glove(tmp_path, 6), (toy_films(60, seed=0), toy_films(9, seed=1))
-    model, _ = BiLSTMClassifier.fit(*films, 3, still(settings, vectors="glove"), run_settings(), vectors)
-    plain, _ = BiLSTMClassifier.fit(*films, 3, still(settings, vectors="random"), run_settings(), vectors)
+    model, _ = train(*films, still(settings, vectors="glove"), vectors)
+    plain, _ = train(*films, still(settings, vectors="random"))
     weights, ids = model.network.embedding.weight.detach().numpy(), model.vocabulary.ids
     for word, vector in vectors.lookup(["murder", "goal"]).items():
         np.testing.assert_allclose(weights[ids[word]], vector, atol=1e-6)
@@ -155,43 +147,34 @@ def test_training_starts_from_pretrained_vectors(
     assert "elsewhere" not in ids
 
 
-def test_training_starts_from_the_encoders_word_vectors(
-    toy_films: Films, settings: Settings, run_settings: Settings
-) -> None:
+def test_training_starts_from_the_encoders_word_vectors(toy_films: Films, settings: Settings) -> None:
     films = (toy_films(60, seed=0), toy_films(9, seed=1))
-    model, _ = BiLSTMClassifier.fit(*films, 3, still(settings, vectors="encoder"), run_settings(), NO_FILE)
+    model, _ = train(*films, still(settings, vectors="encoder"))
     words = model.vocabulary.words[2:]
     weights = model.network.embedding.weight.detach().numpy()
     np.testing.assert_allclose(weights[2:], VECTOR_SCALE * word_vectors(EMBEDDED, words, 6), atol=1e-5)
     assert (weights[0] == 0).all()
 
 
-def test_vectors_of_another_size_are_refused(
-    tmp_path: Path, toy_films: Films, settings: Settings, run_settings: Settings
-) -> None:
+def test_vectors_of_another_size_are_refused(tmp_path: Path, toy_films: Films, settings: Settings) -> None:
     with pytest.raises(ValueError, match=r"have 5 dimensions, bilstm\.embedding is 6; set it"):
-        BiLSTMClassifier.fit(
-            toy_films(60, seed=0),
-            toy_films(9, seed=1),
-            3,
-            still(settings, vectors="glove"),
-            run_settings(),
-            glove(tmp_path, 5),
+        train(
+            toy_films(60, seed=0), toy_films(9, seed=1), still(settings, vectors="glove"), glove(tmp_path, 5)
         )
 
 
-def test_the_vectors_file_is_needed_only_where_it_is_asked_for(
-    tmp_path: Path, toy_films: Films, settings: Settings, run_settings: Settings
-) -> None:
-    arguments = (
-        toy_films(60, seed=0),
-        toy_films(9, seed=1),
-        {"classes": ["a", "b", "c"]},
-        WordVectors(tmp_path / "no"),
-    )
-    nodes.train_bilstm(*arguments, still(settings, vectors="random"), run_settings())
+def test_the_vectors_file_is_needed_where_it_is_asked_for(toy_films: Films, settings: Settings) -> None:
     with pytest.raises(FileNotFoundError, match="no such file of word vectors"):
-        nodes.train_bilstm(*arguments, still(settings, vectors="glove"), run_settings())
+        train(toy_films(60, seed=0), toy_films(9, seed=1), still(settings, vectors="glove"))
+
+
+def test_the_same_seed_gives_the_same_model_and_another_another(toy_films: Films, settings: Settings) -> None:
+    def answers(seed: int) -> np.ndarray:
+        run, parts = run_parameters(seed=seed), (toy_films(45, seed=0), toy_films(15, seed=1))
+        return FilmBiLSTM.train(*parts, CARD, NO_FILE, settings("bilstm"), run)[0].predict_proba(parts[1])
+
+    np.testing.assert_array_equal(answers(0), answers(0))
+    assert not np.allclose(answers(0), answers(1))
 
 
 def test_encoded_words_are_those_of_title_decade_and_plot(

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etudes.models import save_model
-from etudes.pipelines.genre_classification.linear import Majority
 from etudes.pipelines.genre_classification.model import GenrePredictor
 
 GENRES = ["crime", "food", "sport"]
@@ -23,17 +17,10 @@ CARD = {"variant": "tfidf", "embedded_sample": True, "dev_score": 0.5}
 
 
 @pytest.fixture(scope="module")
-def models(toy_films: Callable[..., pd.DataFrame], fit_tfidf: Callable[..., Any]) -> dict[str, Any]:
+def predictor(toy_films: Callable[..., pd.DataFrame], fit_tfidf: Callable[..., Any]) -> GenrePredictor:
     train = toy_films(90, seed=0)
     train["label"] = train["genre"].map(GENRES.index)
-    tfidf = fit_tfidf(train, 3)
-    tfidf.calibrate(train)
-    return {"majority": Majority.fit(np.array([0, 0, 1, 2]), 3), "tfidf": tfidf}
-
-
-@pytest.fixture(scope="module")
-def predictor(models: dict[str, Any]) -> GenrePredictor:
-    return GenrePredictor(models["tfidf"], CARD, genres=GENRES)
+    return GenrePredictor(fit_tfidf(train, train), CARD, genres=GENRES)
 
 
 class Recorder:
@@ -91,10 +78,6 @@ def test_a_plot_that_is_empty_is_refused_with_its_row(predictor: GenrePredictor,
         predictor.predict(pd.DataFrame({"plot": pd.Series(["A wolf.", plot], dtype=object)}))
 
 
-def test_the_example_is_answered(predictor: GenrePredictor) -> None:
-    assert len(predictor.predict(predictor.example())) == len(predictor.example())
-
-
 def test_text_json_and_a_file_are_the_same_question(predictor: GenrePredictor, tmp_path: Path) -> None:
     (tmp_path / "plot.txt").write_text("A wolf returns.", encoding="utf-8")
     texts = ["A wolf returns.", ' {"plot": "A wolf returns."}', str(tmp_path / "plot.txt")]
@@ -119,33 +102,3 @@ def test_an_answer_is_described_by_its_three_best_genres() -> None:
     predictor = GenrePredictor(Four(), CARD, genres=["crime", "food", "war", "sport"])
     lines = predictor.describe(predictor.predict(pd.DataFrame({"plot": ["A wolf."]}))).splitlines()
     assert [line.split() for line in lines] == [["food", "50.0%"], ["sport", "32.5%"], ["crime", "12.5%"]]
-
-
-@pytest.mark.slow
-def test_probabilities_are_equal_in_a_fresh_process(models: dict[str, Any], tmp_path: Path) -> None:
-    predictors = {name: GenrePredictor(model, CARD, genres=GENRES) for name, model in models.items()}
-    for name, predictor in predictors.items():
-        save_model(predictor, tmp_path / name)
-    code = (
-        "import json, sys; from pathlib import Path; from etudes.models import load_model\n"
-        "answers = {}\n"
-        "for name in sys.argv[1:]:\n"
-        "    predictor = load_model(Path(name))\n"
-        "    answers[name] = predictor.predict(predictor.example())['probabilities'].tolist() + [predictor.card]\n"
-        "print(json.dumps(answers))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *models],
-        cwd=tmp_path,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    there = json.loads(done.stdout.splitlines()[-1])
-    for name, predictor in predictors.items():
-        *rows, card = there[name]
-        assert card == CARD
-        for row, here in zip(rows, predictor.predict(predictor.example())["probabilities"], strict=True):
-            assert row == pytest.approx(here, abs=1e-12)

@@ -1,56 +1,27 @@
-"""The trees as arrays: the answers of scikit-learn, whatever the rows hold, and safe files."""
+"""The trees: their codes, how many are kept, and files that run nothing."""
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
+from skops.io.exceptions import UntrustedTypesFoundException
 
-from etudes.models import ModelFileError, load_model, save_model
-from etudes.pipelines.income_classification.boosting import Boosting, Codes, grow, trees_of
+from etudes.pipelines.income_classification.boosting import BOOSTER, Boosting, Codes, train_boosting
+from study_settings import run_parameters
 
 Settings = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def fitted(splits: Any, settings: Settings) -> tuple[Boosting, Any, dict[str, Any]]:
-    """Our model, scikit-learn's with as many trees, and the history."""
-    train, dev = splits[:2]
-    features, parameters = settings("features", min_count=60), settings("boosting", trees=40)
-    model, history = Boosting.fit(train, dev, features, parameters, 0)
-    kept = settings("boosting", trees=history["trees"])
-    matrix = model.codes.transform(train)
-    return model, grow(matrix, train["label"].to_numpy(), len(model.codes.levels), kept, 0), history
-
-
-def test_probabilities_equal_scikit_learn(fitted: Any, splits: Any) -> None:
-    model, theirs, _ = fitted
-    for frame in splits[:3]:
-        expected = theirs.predict_proba(model.codes.transform(frame))
-        np.testing.assert_allclose(model.predict_proba(frame), expected, atol=1e-12)
-
-
-def test_unknown_answers_go_where_scikit_learn_sends_them(fitted: Any, splits: Any) -> None:
-    model, theirs, _ = fitted
-    strange = splits[2].assign(**{"sex": "unknown", "native-country": "Atlantis", "workclass": "Pirate"})
-    codes = model.codes.transform(strange)
-    assert np.isnan(codes).any(), "sex has no rare answers on train, so that a new one is missing"
-    np.testing.assert_allclose(model.predict_proba(strange), theirs.predict_proba(codes), atol=1e-12)
-
-
-def test_numbers_alone_and_categories_alone_are_learned(splits: Any, settings: Settings) -> None:
-    train, _, test, _ = splits
-    for columns in (["age", "hours-per-week"], ["occupation", "race"]):
-        left_out = [name for name in train.columns if name not in [*columns, "id", "income", "label"]]
-        codes = Codes.fit(train, settings("features", leave_out=left_out))
-        matrix, labels = codes.transform(train), train["label"].to_numpy()
-        theirs = grow(matrix, labels, len(codes.levels), settings("boosting"), 0)
-        ours = theirs._baseline_prediction.item() + trees_of(theirs).scores(codes.transform(test))
-        np.testing.assert_allclose(ours, theirs.decision_function(codes.transform(test)), atol=1e-12)
+def fitted(splits: Any, settings: Settings) -> tuple[Boosting, dict[str, Any]]:
+    return train_boosting(
+        *splits[:2], settings("features", min_count=60), settings("boosting", trees=40), run_parameters()
+    )
 
 
 def test_rare_answers_share_a_code(settings: Settings, splits: Any) -> None:
@@ -64,61 +35,39 @@ def test_rare_answers_share_a_code(settings: Settings, splits: Any) -> None:
     assert sorted(set(column)) == list(range(len(codes.levels["native-country"]) + 1))
 
 
-def test_dev_chooses_how_many_trees_are_kept(fitted: Any) -> None:
-    model, _, history = fitted
+def test_an_answer_that_train_never_gave_is_missing_where_there_are_no_rare_ones(
+    fitted: Any, splits: Any
+) -> None:
+    codes = fitted[0].codes
+    strange = codes.transform(splits[2].assign(sex="unknown", **{"native-country": "Atlantis"}))
+    assert np.isnan(strange[:, list(codes.levels).index("sex")]).all()
+    assert (
+        strange[:, list(codes.levels).index("native-country")] == len(codes.levels["native-country"])
+    ).all()
+
+
+def test_dev_chooses_how_many_trees_are_kept(fitted: Any, splits: Any) -> None:
+    model, history = fitted
     losses = [row["dev_loss"] for row in history["epochs"]]
-    assert len(losses) == 40 and len(model.trees) == history["trees"] == int(np.argmin(losses)) + 1
+    assert len(losses) == 40 and history["trees"] == int(np.argmin(losses)) + 1 == model.booster.n_iter_
+    kept = model.predict_proba(splits[1])[np.arange(len(splits[1])), splits[1]["label"]]
+    assert -np.log(kept).mean() == pytest.approx(min(losses)), (
+        "the trees grown again are those that were scored"
+    )
 
 
-def test_the_first_trees_are_those_of_a_shorter_training(fitted: Any, splits: Any) -> None:
-    model, theirs, _ = fitted
-    matrix = model.codes.transform(splits[2])
-    for count, staged in enumerate(theirs.staged_decision_function(matrix), start=1):
-        if count in (1, 3, len(model.trees)):
-            ours = model.start + model.trees.first(count).scores(matrix)
-            np.testing.assert_allclose(ours, staged, atol=1e-12)
-
-
-def test_trees_are_the_same_after_saving_and_hold_no_pickle(fitted: Any, splits: Any, tmp_path: Path) -> None:
-    model = fitted[0]
-    save_model(model, tmp_path / "model")
-    assert {path.name for path in (tmp_path / "model").iterdir()} == {"model.json", "weights.safetensors"}
-    again = load_model(tmp_path / "model")
-    np.testing.assert_array_equal(again.predict_proba(splits[2]), model.predict_proba(splits[2]))
-
-
-def test_a_file_that_names_a_strange_class_is_refused(fitted: Any, tmp_path: Path) -> None:
-    save_model(fitted[0], tmp_path / "model")
-    description = tmp_path / "model" / "model.json"
-    for name in (
-        "os.system",
-        "income_classification.nonsense",
-        "sklearn.ensemble.HistGradientBoostingClassifier",
-    ):
-        text = description.read_text()
-        description.write_text(text.replace("income_classification.boosting", name))
-        with pytest.raises(ModelFileError, match="is unknown"):
-            load_model(tmp_path / "model")
-        description.write_text(text)
-
-
-def test_damaged_trees_are_refused(fitted: Any, tmp_path: Path) -> None:
-    save_model(fitted[0], tmp_path / "model")
-    weights = tmp_path / "model" / "weights.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-100])
-    with pytest.raises(ModelFileError, match="train it again"):
-        load_model(tmp_path / "model")
-
-
-def test_another_form_of_trees_is_named() -> None:
-    class Changed:
-        _predictors = ([object()],)
-
-    with pytest.raises(ValueError, match=r"trees of scikit-learn .* cannot be read"):
-        trees_of(Changed())
-
-
-def test_one_person_is_answered_as_among_many(fitted: Any, splits: Any) -> None:
+def test_stored_trees_answer_the_same_and_one_person_as_among_many(fitted: Any, splits: Any) -> None:
     model, test = fitted[0], splits[2]
-    alone = pd.concat([pd.DataFrame(model.predict_proba(test.iloc[[i]])) for i in range(5)])
-    np.testing.assert_array_equal(alone.to_numpy(), model.predict_proba(test)[:5])
+    again = Boosting.from_state(model.state())
+    np.testing.assert_array_equal(again.predict_proba(test), model.predict_proba(test))
+    np.testing.assert_array_equal(again.predict_proba(test.iloc[[7]])[0], model.predict_proba(test)[7])
+
+
+@pytest.mark.parametrize("strange", [os.system, functools.partial(os.system, "true"), np.load])
+def test_a_file_that_would_run_something_else_is_refused(fitted: Any, strange: Any) -> None:
+    import skops.io
+
+    state = fitted[0].state()
+    state.blobs[BOOSTER] = skops.io.dumps(strange)
+    with pytest.raises(UntrustedTypesFoundException):
+        Boosting.from_state(state)

@@ -12,6 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from etudes.models import register_model
+from etudes.stored import Stored
+
 Precision = Literal["float64", "float32"]
 BLOCK_BYTES = 2**22  # of one temporary block of positions
 PANELS = 8
@@ -27,9 +30,8 @@ class StreamingGaussian:
 
     so the update is one matrix product per position: the centred batch with the row sqrt(n_a n_b / n) d below it.
     The scatter is symmetric: `PANELS` panels hold its lower triangle, each some columns from the diagonal down, in 9/16
-    of the memory and the operations. Two accumulators merge by the same formula. In float64 the result equals the
-    two-pass covariance to 1e-10 (tested); float32, for devices that are slow or unable in float64, to about 1e-5 of
-    the largest variance.
+    of the memory and the operations. In float64 the result equals the two-pass covariance to 1e-10 (tested); float32, for
+    devices that are slow or unable in float64, to about 1e-5 of the largest variance.
 
     Args:
         positions: P.
@@ -48,17 +50,13 @@ class StreamingGaussian:
         self.device = torch.device(device)
         if self.device.type == "mps" and precision == "float64":
             self.device = torch.device("cpu")
-        dtype = torch.float64 if precision == "float64" else torch.float32
+        dtype = getattr(torch, precision)
         self.count = 0
         self.mean = torch.zeros(positions, channels, dtype=dtype, device=self.device)
         width = -(-channels // PANELS)
         self.columns = [slice(first, min(first + width, channels)) for first in range(0, channels, width)]
-        self.scatter = [
-            torch.zeros(
-                positions, channels - part.start, part.stop - part.start, dtype=dtype, device=self.device
-            )
-            for part in self.columns
-        ]
+        sizes = [(positions, channels - part.start, part.stop - part.start) for part in self.columns]
+        self.scatter = [torch.zeros(size, dtype=dtype, device=self.device) for size in sizes]
 
     @property
     def nbytes(self) -> int:
@@ -87,34 +85,9 @@ class StreamingGaussian:
         rows[:, :n] -= mean[:, None]
         delta = mean - self.mean
         rows[:, n] = delta * (self.count * n / total) ** 0.5
-        self._add_products(rows)
-        self.mean.add_(delta, alpha=n / total)
-        self.count = total
-        return self
-
-    def _add_products(self, rows: Tensor) -> None:
-        """Add sum_i r_i r_i^T of rows (P, n, C) to the scatter of each position."""
         for part, panel in zip(self.columns, self.scatter, strict=True):
             panel.baddbmm_(rows[:, :, part.start :].transpose(1, 2), rows[:, :, part])
-
-    def merge(self, other: StreamingGaussian) -> Self:
-        """Take in what another accumulator has seen, exactly as if its batches had come here.
-
-        Raises:
-            ValueError: the other has other shapes.
-        """
-        if other.mean.shape != self.mean.shape:
-            raise ValueError(
-                f"cannot merge {tuple(other.mean.shape)} into {tuple(self.mean.shape)} (positions, channels)"
-            )
-        total = self.count + other.count
-        if other.count:
-            delta = other.mean.to(self.mean) - self.mean
-            row = (delta * (self.count * other.count / total) ** 0.5)[:, None]
-            for panel, more in zip(self.scatter, other.scatter, strict=True):
-                panel.add_(more.to(panel))
-            self._add_products(row)
-            self.mean.add_(delta, alpha=other.count / total)
+        self.mean.add_(delta, alpha=n / total)
         self.count = total
         return self
 
@@ -124,53 +97,38 @@ class StreamingGaussian:
         Raises:
             ValueError: fewer than two images were seen.
         """
-        self._check_count()
-        lower = self._lower(positions)
-        return lower + lower.tril(-1).transpose(1, 2)
+        return symmetric(self._lower(positions))
 
     def _lower(self, positions: slice) -> Tensor:
-        """The lower triangle of the covariance of some positions, (P', C, C)."""
-        channels = self.mean.shape[1]
-        count = len(self.mean[positions])
-        lower = torch.zeros(count, channels, channels, dtype=self.mean.dtype, device=self.device)
+        if self.count < 2:
+            raise ValueError(f"a covariance needs at least 2 images, found {self.count}")
+        mean = self.mean[positions]
+        lower = mean.new_zeros(*mean.shape, mean.shape[1])
         for part, panel in zip(self.columns, self.scatter, strict=True):
             lower[:, part.start :, part] = panel[positions]
         return lower.tril_().div_(self.count - 1)
 
     def packed(self) -> PatchStatistics:
-        """Mean and covariance as they are kept: float32, the covariance's lower triangle alone.
-
-        Raises:
-            ValueError: fewer than two images were seen.
-        """
-        self._check_count()
+        """Mean and covariance as they are kept: float32, the covariance's lower triangle alone. Errors as `covariance`."""
         positions, channels = self.mean.shape
         triangle = np.empty((positions, channels * (channels + 1) // 2), dtype=np.float32)
         for part in blocks_of(positions, channels):
             triangle[part] = pack(self._lower(part))
         return PatchStatistics(self.mean.to("cpu", torch.float32).numpy(), triangle, self.count)
 
-    def _check_count(self) -> None:
-        if self.count < 2:
-            raise ValueError(f"a covariance needs at least 2 images, found {self.count}")
 
-
+@register_model("anomaly_padim.patch_statistics")
 @dataclass(frozen=True)
-class PatchStatistics:
+class PatchStatistics(Stored):
     """Mean (P, C) and the lower triangle of the covariance (P, C (C + 1) / 2) of each position, float32, and N."""
 
     mean: np.ndarray
     triangle: np.ndarray
     count: int
 
-    @property
-    def channels(self) -> int:
-        return int(self.mean.shape[1])
-
     def covariance(self, positions: slice = slice(None)) -> Tensor:
         """Covariance of some positions (P', C, C), float64."""
-        lower = unpack(torch.from_numpy(self.triangle[positions]).to(torch.float64), self.channels)
-        return lower + lower.tril(-1).transpose(1, 2)
+        return symmetric(unpack(torch.from_numpy(self.triangle[positions]).double(), self.mean.shape[1]))
 
     def principal_axes(self, count: int) -> np.ndarray:
         """The first principal axes of the vectors of all images and positions together, rows (count, C), float64.
@@ -181,9 +139,10 @@ class PatchStatistics:
         Raises:
             ValueError: more axes than channels.
         """
-        if not 1 <= count <= self.channels:
-            raise ValueError(f"{count} principal axes of {self.channels} channels")
-        total = torch.zeros(self.channels, self.channels, dtype=torch.float64)
+        channels = self.mean.shape[1]
+        if not 1 <= count <= channels:
+            raise ValueError(f"{count} principal axes of {channels} channels")
+        total = torch.zeros(channels, channels, dtype=torch.float64)
         for part in blocks_of(*self.mean.shape):
             total += self.covariance(part).sum(0) * (self.count - 1)
         means = torch.from_numpy(self.mean).to(torch.float64)
@@ -205,26 +164,26 @@ class PatchStatistics:
             ValueError: a covariance that is not positive definite even so.
         """
         assert columns is None or axes is None
-        turn = None if axes is None else torch.from_numpy(np.asarray(axes, dtype=np.float64))
         mean = self.mean.astype(np.float64)
         if columns is not None:
             mean = mean[:, columns]
-        elif turn is not None:
-            mean = mean @ turn.T.numpy()
+        elif axes is not None:
+            mean, turn = mean @ axes.T, torch.from_numpy(axes)
         size = mean.shape[1]
         factors = np.empty((len(mean), size * (size + 1) // 2), dtype=np.float32)
         for part in blocks_of(*self.mean.shape):
             found = self.covariance(part)
             if columns is not None:
                 found = found[:, columns][:, :, columns]
-            elif turn is not None:
+            elif axes is not None:
                 found = turn @ found @ turn.T
             factors[part] = pack(factor(found, epsilon, part.start))
         return PatchGaussian(mean.astype(np.float32), factors, columns, axes)
 
 
+@register_model("anomaly_padim.patch_gaussian")
 @dataclass(frozen=True)
-class PatchGaussian:
+class PatchGaussian(Stored):
     """N(m_p, S_p + epsilon I) at every position, as mean (P, d) and packed Cholesky factor (P, d (d + 1) / 2), float32.
 
     ``columns`` (d,) or ``axes`` (d, C) say what of a vector of C channels it looks at; all of it if both are None.
@@ -240,7 +199,7 @@ class PatchGaussian:
 
         M(x) = sqrt((x - m)^T S^-1 (x - m)) = |L^-1 (x - m)| with S = L L^T: a triangular solve, no inverse.
         """
-        centred = self._looked_at(vectors) - torch.from_numpy(self.mean).to(vectors.device).T
+        centred = self._centred(vectors)
         squares = torch.empty(centred.shape[0], centred.shape[2], device=vectors.device)
         for part in blocks_of(*self.mean.shape):
             solved = torch.linalg.solve_triangular(
@@ -255,11 +214,9 @@ class PatchGaussian:
         diag(S^-1)_j = sum_i (L^-1)_ij^2. What the distance becomes when one channel changes follows from the two
         (`changed_squares`).
         """
-        size = self.mean.shape[1]
-        centred = self._looked_at(vectors) - torch.from_numpy(self.mean).to(vectors.device).T
-        turned = torch.empty_like(centred)
-        diagonal = torch.empty(size, self.mean.shape[0], device=vectors.device)
-        identity = torch.eye(size, device=vectors.device)
+        centred = self._centred(vectors)
+        turned, diagonal = torch.empty_like(centred), torch.empty_like(centred[0])
+        identity = torch.eye(len(diagonal), device=vectors.device)
         for part in blocks_of(*self.mean.shape):
             lower = self.factor(part, vectors.device)
             solved = torch.cholesky_solve(centred[:, :, part].permute(2, 1, 0), lower)
@@ -272,13 +229,13 @@ class PatchGaussian:
         """Cholesky factors of some positions, dense (P', d, d)."""
         return unpack(torch.from_numpy(self.triangle[positions]).to(device), self.mean.shape[1])
 
-    def _looked_at(self, vectors: Tensor) -> Tensor:
+    def _centred(self, vectors: Tensor) -> Tensor:
+        """What it looks at (n, d, P), less the mean."""
         if self.columns is not None:
-            return vectors[:, torch.from_numpy(self.columns).to(vectors.device)]
-        if self.axes is not None:
-            axes = torch.from_numpy(self.axes).to(vectors.device, vectors.dtype)
-            return torch.einsum("dc,ncp->ndp", axes, vectors)
-        return vectors
+            vectors = vectors[:, torch.from_numpy(self.columns).to(vectors.device)]
+        elif self.axes is not None:
+            vectors = torch.einsum("dc,ncp->ndp", torch.from_numpy(self.axes).to(vectors), vectors)
+        return vectors - torch.from_numpy(self.mean).to(vectors.device).T
 
 
 def changed_squares(squares: Tensor, turned: Tensor, diagonal: Tensor, delta: Tensor) -> Tensor:
@@ -311,6 +268,11 @@ def factor(covariance: Tensor, epsilon: float, first: int = 0) -> Tensor:
             "its diagonal; raise gaussian.epsilon (the paper has 0.01) or give more training images than channels"
         )
     return lower
+
+
+def symmetric(lower: Tensor) -> Tensor:
+    """The symmetric matrices (P, C, C) of which these are the lower triangles."""
+    return lower + lower.tril(-1).transpose(1, 2)
 
 
 def pack(lower: Tensor) -> np.ndarray:

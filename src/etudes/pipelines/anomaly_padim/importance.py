@@ -7,9 +7,8 @@ one coordinate of every vector changes, and the distance with it by a formula (`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -19,16 +18,18 @@ from torch import Tensor, nn
 from etudes.evaluation import mean_interval
 from etudes.evaluation.localisation import level_counts, level_edges, stratified_weights
 from etudes.evaluation.ranking import auc_of_counts
-from etudes.models import ModelState, register_model
-from etudes.pipelines.anomaly_padim.detector import blurred
+from etudes.models import register_model
 from etudes.pipelines.anomaly_padim.gaussian import PatchGaussian, changed_squares
 from etudes.pipelines.anomaly_padim.parameters import ImportanceParameters
+from etudes.stored import Stored
+from etudes.vision.heat_maps import blurred
 
 Shuffle = Literal["images", "positions"]
 
 
+@register_model("anomaly_padim.channel_importance")
 @dataclass(frozen=True)
-class ChannelImportance:
+class ChannelImportance(Stored):
     """Importance of C channels of one category.
 
     ``values`` (C, R) of each shuffle, ``low`` and ``high`` (C,) the 95 % bootstrap interval over images of their mean,
@@ -56,7 +57,7 @@ def permutation_importance(
     gaussian: PatchGaussian,
     vectors: Tensor,
     masks: np.ndarray,
-    folds: np.ndarray | None,
+    folds: np.ndarray,
     parameters: ImportanceParameters,
     sigma: float,
     seed: int,
@@ -67,35 +68,34 @@ def permutation_importance(
         gaussian: fitted on all C channels of ``vectors``.
         vectors: (n, C, h, w) of dev pictures.
         masks: (n, H, W) bool; a patch counts as inside a region that it touches.
-        folds: (n,) 0 or 1, both with good and defective pictures; None where no halves are needed.
+        folds: (n,) 0 or 1, both with good and defective pictures.
         parameters: repeats, what is shuffled, resamples.
         sigma: blur of the maps, in patches.
         seed: of the shuffles and the resamples.
     """
     grid = (int(vectors.shape[2]), int(vectors.shape[3]))
-    inside = patch_masks(masks, grid)
-    flat = vectors.flatten(2)
+    inside, flat = patch_masks(masks, grid), vectors.flatten(2)
     squares = gaussian.distances(flat).square()
     turned, diagonal = gaussian.precision_vectors(flat)
-    defective = np.asarray(masks.any((1, 2)))
-    weights = np.concatenate(
-        [
-            np.ones((1, len(flat))),
-            np.ones((2, len(flat))) if folds is None else np.stack([folds == 0, folds == 1]),
-            stratified_weights(defective, parameters.resamples, seed),
-        ]
-    )
-    reference = _maps(squares, grid, sigma)
-    edges = level_edges(reference, inside)
-    before = _auroc(reference, inside, edges, weights)
-    generator = np.random.default_rng(seed)
-    channels = flat.shape[1]
-    lost = np.empty((channels, parameters.repeats, len(weights)))
-    for channel in range(channels):
-        for repeat in range(parameters.repeats):
-            delta = shuffled(flat[:, channel], parameters.shuffle, generator) - flat[:, channel]
-            changed = changed_squares(squares, turned[:, channel], diagonal[channel], delta)
-            lost[channel, repeat] = before - _auroc(_maps(changed, grid, sigma), inside, edges, weights)
+    resampled = stratified_weights(np.asarray(masks.any((1, 2))), parameters.resamples, seed)
+    weights = np.concatenate([np.ones((1, len(flat))), [folds == 0, folds == 1], resampled])
+
+    def maps(of_squares: Tensor) -> np.ndarray:
+        return blurred(of_squares.sqrt().unflatten(1, grid), sigma).cpu().numpy()
+
+    edges = level_edges(maps(squares), inside)
+
+    def auroc(of_squares: Tensor) -> np.ndarray:
+        positive, negative, _ = level_counts(maps(of_squares), inside, edges, inside)
+        return auc_of_counts(weights @ positive, weights @ negative)
+
+    before, generator = auroc(squares), np.random.default_rng(seed)
+    lost = np.empty((flat.shape[1], parameters.repeats, len(weights)))
+    for channel, repeat in np.ndindex(lost.shape[:2]):
+        delta = shuffled(flat[:, channel], parameters.shuffle, generator) - flat[:, channel]
+        lost[channel, repeat] = before - auroc(
+            changed_squares(squares, turned[:, channel], diagonal[channel], delta)
+        )
     low, high = np.quantile(lost[:, :, 3:].mean(1), [0.025, 0.975], axis=1)
     return ChannelImportance(lost[:, :, 0], low, high, lost[:, :, 1:3].mean(1).T, float(before[0]))
 
@@ -113,31 +113,17 @@ def patch_masks(masks: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
     return pooled[:, 0].numpy() > 0
 
 
-def _maps(squares: Tensor, grid: tuple[int, int], sigma: float) -> np.ndarray:
-    return blurred(squares.sqrt().unflatten(1, grid), sigma).cpu().numpy()
-
-
-def _auroc(maps: np.ndarray, inside: np.ndarray, edges: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    positive, negative, _ = level_counts(maps, inside, edges, inside)
-    return auc_of_counts(weights @ positive, weights @ negative)
-
-
 @register_model("anomaly_padim.importance")
-class Importance:
+@dataclass(frozen=True)
+class Importance(Stored):
     """Importance of the pool's channels in each category.
 
-    Args:
-        channels: (C,) indices of the channels in the network.
-        stages: (C,) the stage each is from, counted from 1.
-        categories: importance in each.
+    ``channels`` (C,) are their indices in the network, ``stages`` (C,) the stage each is from, counted from 1.
     """
 
-    registered_name: str
-
-    def __init__(
-        self, channels: np.ndarray, stages: np.ndarray, categories: Mapping[str, ChannelImportance]
-    ) -> None:
-        self.channels, self.stages, self.categories = channels, stages, dict(categories)
+    channels: np.ndarray
+    stages: np.ndarray
+    categories: dict[str, ChannelImportance]
 
     def table(self) -> pd.DataFrame:
         """One row for each category and channel.
@@ -147,43 +133,16 @@ class Importance:
         """
         frames = []
         for category, found in self.categories.items():
-            spread = [mean_interval(row.tolist()) for row in found.values]
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "category": category,
-                        "channel": self.channels,
-                        "stage": self.stages,
-                        "importance": found.mean,
-                        "shuffle_low": [summary["low"] for summary in spread],
-                        "shuffle_high": [summary["high"] for summary in spread],
-                        "low": found.low,
-                        "high": found.high,
-                    }
-                )
-            )
-        return pd.concat(frames, ignore_index=True)
-
-    def state(self) -> ModelState:
-        references = {name: found.reference for name, found in self.categories.items()}
-        state = ModelState({"references": references}, {"channels": self.channels, "stages": self.stages})
-        for name, found in self.categories.items():
-            state.arrays |= {
-                f"{name}/{part}": getattr(found, part) for part in ("values", "low", "high", "folds")
+            spread = pd.DataFrame([mean_interval(row) for row in found.values])
+            columns = {
+                "category": category,
+                "channel": self.channels,
+                "stage": self.stages,
+                "importance": found.mean,
+                "shuffle_low": spread["low"],
+                "shuffle_high": spread["high"],
+                "low": found.low,
+                "high": found.high,
             }
-        return state
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        arrays = state.arrays
-        categories = {
-            name: ChannelImportance(
-                arrays[f"{name}/values"],
-                arrays[f"{name}/low"],
-                arrays[f"{name}/high"],
-                arrays[f"{name}/folds"],
-                reference,
-            )
-            for name, reference in state.config["references"].items()
-        }
-        return cls(arrays["channels"], arrays["stages"], categories)
+            frames.append(pd.DataFrame(columns))
+        return pd.concat(frames, ignore_index=True)

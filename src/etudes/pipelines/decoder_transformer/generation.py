@@ -1,177 +1,99 @@
-"""The stage evaluate, second part: the grid of sampling settings, and speed."""
+"""How the transformer writes: the grid of sampling settings, and speed."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import timeit
+from functools import partial
+from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
+from etudes.assembly import left_out
+from etudes.benches.sequences import variety
 from etudes.examples import Examples
-from etudes.pipelines.decoder_transformer.nodes import TEXT, Card, task_of
-from etudes.pipelines.decoder_transformer.parameters import (
-    GenerationParameters,
-    SpeedParameters,
-    TransformerParameters,
-)
-from etudes.pipelines.decoder_transformer.quality import distinct, repetition, true_likelihood
-from etudes.study import Skipped
+from etudes.pipelines.decoder_transformer.cache import CachedSteps
+from etudes.pipelines.decoder_transformer.data import Card, of_group
+from etudes.pipelines.decoder_transformer.decoder import DecoderTransformer
+from etudes.pipelines.decoder_transformer.parameters import GenerationParameters, NetworksParameters
+from etudes.samples.recurrences_ceiling import transition_law, true_likelihood
+from etudes.text.characters import Alphabet
+from etudes.text.sampling import generate_each
 
-if TYPE_CHECKING:
-    from etudes.pipelines.decoder_transformer.sampling import Continuations
-
-SAMPLING_COLUMNS = [
-    "task",
-    "source",
-    "temperature",
-    "top_p",
-    "entropy",
-    "distinct_1",
-    "distinct_2",
-    "distinct_3",
-    "repetition",
-    "log_likelihood",
-    "impossible",
-]
-TEXT_COLUMNS = ["temperature", "top_p", "prompt", "continuation"]
+TEXT = "text"
+VARIETY = ["distinct_1", "distinct_2", "distinct_3", "repetition"]
+SAMPLING = ["task", "source", "temperature", "top_p", "entropy", *VARIETY, "log_likelihood", "impossible"]
+TEXTS = ["temperature", "top_p", "prompt", "continuation"]
+CONTEXTS, BATCH, REPEATS = (64, 128, 256, 512), 8, 6  # tokens, sequences side by side, the fastest of so many
 
 
 def sample_grid(
+    transformer_model: Any,
     test_split: Examples,
     text_test_split: Examples,
     data_card: Card,
-    text_card: Card,
-    transformer_model: Any,
-    parameters: GenerationParameters,
+    split_card: Card,
+    generation: GenerationParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Continue prompts of the test split under every temperature and top-p; all settings in one batch.
+    """Continue prompts of the test split under every temperature and top-p.
 
     Returns:
         One row a task and setting, and a first one for what the data themselves go on with: entropy (bits) of the law
         drawn from, distinct-1 to -3, share that ends in a loop; of recurrences also the mean log-likelihood under the
         true process (nats a token) and the share of impossible tokens. Then the texts of every setting.
     """
-    if isinstance(transformer_model, Skipped):
-        return pd.DataFrame(columns=SAMPLING_COLUMNS), pd.DataFrame(columns=TEXT_COLUMNS)
-    modulus = data_card["moduli"][0]
-    seen = ((test_split.rows["modulus"] == modulus) & (test_split.rows["group"] == "seen")).to_numpy()
-    examples = test_split.take(np.flatnonzero(seen)[: parameters.sequences])
-    tokens, coefficients = np.asarray(examples["tokens"]), examples.rows[["a", "b"]].to_numpy()
-    prompt = min(parameters.prompt, tokens.shape[1] - 3)
-    network = transformer_model.networks[task_of(modulus)]
-    q, floor = data_card["next_probability"], parameters.floor
+    if left_out(transformer_model):
+        return pd.DataFrame(columns=SAMPLING), pd.DataFrame(columns=TEXTS)
+    modulus, settings = data_card["moduli"][0], list(product(generation.temperatures, generation.top_p))
+    seen, alphabet = of_group(test_split, modulus, "seen"), Alphabet(split_card["alphabet"])
+    laws = transition_law(modulus, data_card["next_probability"])[seen.rows["a"] * modulus + seen.rows["b"]]
+    rows: list[dict[str, Any]] = []
+    texts: list[dict[str, Any]] = []
+    for task, examples, wanted in (
+        (f"modulus_{modulus}", seen, generation.prompt),
+        (TEXT, text_test_split, generation.text_prompt),
+    ):
+        tokens = examples["tokens"][: generation.sequences]
+        prompt, end = min(wanted, tokens.shape[1] - 3), tokens.shape[1]
+        if task == TEXT:
+            end = min(prompt + generation.text_length, end)
+        prompts, steps = tokens[:, :prompt], partial(CachedSteps, transformer_model.networks[task])
 
-    def judged(sequences: np.ndarray) -> dict[str, float]:
-        likelihood, impossible = true_likelihood(sequences, prompt, coefficients, modulus, q, floor)
-        return {"log_likelihood": likelihood, "impossible": impossible}
+        def described(
+            written: np.ndarray, task: str = task, prompts: np.ndarray = prompts
+        ) -> dict[str, float]:
+            return variety(written) | ({} if task == TEXT else true_likelihood(prompts, written, laws))
 
-    rows = [{**_setting(task_of(modulus), "data"), **_variety(tokens[:, prompt:]), **judged(tokens)}]
-    length = tokens.shape[1] - prompt
-    for setting, made in _each_setting(network, tokens[:, :prompt], length, parameters, None):
-        whole = np.concatenate([tokens[:, :prompt], made.tokens], axis=1)
-        entropy = {"entropy": float(made.entropy.mean())}
-        rows.append(
-            {
-                **_setting(task_of(modulus), "model", *setting),
-                **entropy,
-                **_variety(made.tokens),
-                **judged(whole),
-            }
-        )
-
-    text = np.asarray(text_test_split["tokens"])[: parameters.sequences]
-    network = transformer_model.networks[TEXT]
-    prompt = min(parameters.text_prompt, text.shape[1] - 3)
-    length = min(parameters.text_length, network.positions + 1 - prompt)
-    rows.append({**_setting(TEXT, "data"), **_variety(text[:, prompt : prompt + length])})
-    characters, texts = text_card["alphabet"], []
-    for setting, made in _each_setting(network, text[:, :prompt], length, parameters, 0):
-        entropy = {"entropy": float(made.entropy.mean())}
-        rows.append({**_setting(TEXT, "model", *setting), **entropy, **_variety(made.tokens)})
-        written = ["".join(characters[i] for i in ids) for ids in (text[0, :prompt], made.tokens[0])]
-        texts.append(dict(zip(TEXT_COLUMNS, (*setting, *written), strict=True)))
-    return pd.DataFrame(rows).reindex(columns=SAMPLING_COLUMNS), pd.DataFrame(texts, columns=TEXT_COLUMNS)
+        rows.append({"task": task, "source": "data", **described(tokens[:, prompt:end])})
+        forbidden = 0 if task == TEXT else None  # the unknown character
+        made = generate_each(steps, prompts, end - prompt, settings, forbidden)
+        for (temperature, top_p), found in zip(settings, made, strict=True):
+            setting = {"temperature": temperature, "top_p": top_p}
+            facts = {"entropy": found.entropy.mean(), **described(found.tokens)}
+            rows.append({"task": task, "source": "model", **setting, **facts})
+            if task == TEXT:
+                words = [alphabet.decode(ids[0]) for ids in (prompts, found.tokens)]
+                texts.append({**setting, "prompt": words[0], "continuation": words[1]})
+    return pd.DataFrame(rows)[SAMPLING], pd.DataFrame(texts)
 
 
-def _setting(
-    task: str, source: str, temperature: float = float("nan"), top_p: float = float("nan")
-) -> dict[str, Any]:
-    return {"task": task, "source": source, "temperature": temperature, "top_p": top_p}
-
-
-def _variety(tokens: np.ndarray) -> dict[str, float]:
-    return {**{f"distinct_{n}": distinct(tokens, n) for n in (1, 2, 3)}, "repetition": repetition(tokens)}
-
-
-def _each_setting(
-    network: Any, prompts: np.ndarray, new: int, parameters: GenerationParameters, forbidden: int | None
-) -> list[tuple[tuple[float, float], Continuations]]:
-    """Continuations of the prompts (N, P) under each (temperature, top_p), all in one batch, from the same numbers."""
-    import torch
-
-    from etudes.pipelines.decoder_transformer.sampling import (
-        CachedSteps,
-        Continuations,
-        draw_uniforms,
-        generate,
-    )
-
-    settings = [(t, p) for t in parameters.temperatures for p in parameters.top_p]
-    count, times = len(prompts), len(settings)
-    made = generate(
-        CachedSteps(network, times * count, prompts.shape[1] + new),
-        torch.from_numpy(np.tile(prompts, (times, 1))),
-        torch.full((times * count,), prompts.shape[1]),
-        draw_uniforms(count, new, seed=0).repeat(times, 1),
-        torch.tensor([t for t, _ in settings], dtype=torch.float64).repeat_interleave(count),
-        torch.tensor([p for _, p in settings], dtype=torch.float64).repeat_interleave(count),
-        forbidden,
-    )
-    parts = [slice(i * count, (i + 1) * count) for i in range(times)]
-    return [
-        (setting, Continuations(made.tokens[part], made.entropy[part]))
-        for setting, part in zip(settings, parts, strict=True)
-    ]
-
-
-def measure_speed(
-    parameters: SpeedParameters, transformer: TransformerParameters
-) -> dict[str, dict[str, float]]:
+@torch.inference_mode()
+def measure_speed(transformer: NetworksParameters) -> dict[str, dict[str, float]]:
     """Tokens a second of one more token behind a context, with the cache and without; weights do not matter for it."""
-    import torch
-
-    from etudes.pipelines.decoder_transformer.decoder import DecoderTransformer
-    from etudes.pipelines.decoder_transformer.step import TokenStep
-
-    network = DecoderTransformer(7, max(parameters.contexts), transformer.recurrences.network).eval()
+    network = DecoderTransformer(7, max(CONTEXTS), transformer.recurrences.network).eval()
     speeds: dict[str, dict[str, float]] = {"cached": {}, "recomputed": {}}
-    for context in parameters.contexts:
-        tokens = torch.zeros(parameters.batch, context, dtype=torch.long)
-        with torch.inference_mode():
-            cache = network.new_cache(parameters.batch)
-            network(tokens[:, :-1], cache)
-            step = TokenStep(network, cache)
+    for context in CONTEXTS:
+        tokens = torch.zeros(BATCH, context, dtype=torch.long)
+        steps = CachedSteps(network, BATCH, context)
+        steps(tokens[:, :-1])
 
-            def cached(cache: Any = cache, step: Any = step, tokens: Any = tokens) -> None:
-                step(tokens[:, -1])
-                cache.filled -= 1  # the next measurement writes the same position again
+        def cached(steps: CachedSteps = steps, token: torch.Tensor = tokens[:, -1:]) -> None:
+            steps(token)
+            steps.filled -= 1  # the next measurement writes the same position again
 
-            def recomputed(tokens: Any = tokens) -> None:
-                network(tokens, last_only=True)
-
-            for name, once in (("cached", cached), ("recomputed", recomputed)):
-                seconds = _fastest(once, parameters.repeats)
-                speeds[name][str(context)] = round(parameters.batch / seconds, 1)
+        for name, once in (("cached", cached), ("recomputed", partial(network, tokens, last_only=True))):
+            seconds = min(timeit.repeat(once, number=1, repeat=REPEATS))
+            speeds[name][str(context)] = round(BATCH / seconds, 1)
     return speeds
-
-
-def _fastest(step: Callable[[], None], repeats: int) -> float:
-    step()
-    best = float("inf")
-    for _ in range(repeats):
-        start = time.perf_counter()
-        step()
-        best = min(best, time.perf_counter() - start)
-    return best

@@ -1,163 +1,131 @@
-"""The methods of the study, and the model that answers users.
+"""The variants: how each is trained, and what it is once it is.
 
 Importing this module registers every class that a model file may name.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
-import torch
 
-from etudes.forms.files import unix_lines
-from etudes.models import ModelState, register_model, registered_class
+from etudes.benches.sequences import next_token_scores
+from etudes.examples import Examples
+from etudes.models import ModelState, register_model
+from etudes.networks import load_arrays, network_arrays
+from etudes.pipelines.decoder_transformer.cache import CachedSteps
+from etudes.pipelines.decoder_transformer.data import Card, of_group
+from etudes.pipelines.decoder_transformer.decoder import DecoderTransformer
 from etudes.pipelines.decoder_transformer.ngrams import ContextLookup, NGrams
-from etudes.pipelines.decoder_transformer.parameters import PredictorParameters
-from etudes.pipelines.decoder_transformer.sampling import (
-    CachedSteps,
-    RecomputedSteps,
-    draw_uniforms,
-    generate,
-)
-from etudes.pipelines.decoder_transformer.texts import Alphabet
-from etudes.pipelines.decoder_transformer.transformer import TransformerModels
-from etudes.serving.questions import json_fields, text_or_file
+from etudes.pipelines.decoder_transformer.parameters import NetworkParameters, NetworksParameters
+from etudes.text.characters import stream
+from etudes.text.next_token import NextTokens, Task
+from etudes.training.fit import fit
+from etudes.training.parameters import RunParameters
+from etudes.training.seeds import derive_seed, seed_everything
+from etudes.training.session import part
 
-__all__ = ["ContextLookup", "NGrams", "TextPredictor", "TransformerModels"]
-
-TASK = "text"
-LONGEST = 10_000  # characters of a continuation
-COLUMNS = "prompt, and (optional) temperature, top_p, characters and seed"
+__all__ = ["ContextLookup", "NGrams", "TransformerModels"]
+TEXT = "text"
+Splits = Mapping[str, Examples]
+Trained = tuple[Any, dict[str, Any]]
 
 
-@register_model("decoder_transformer.predictor")
-class TextPredictor:
-    """Continues a text. Columns ``prompt``, and where wanted ``temperature``, ``top_p``, ``characters`` and ``seed``.
-
-    The same row gives the same continuation, whatever other rows stand beside it.
-    """
+@register_model("decoder_transformer.transformer")
+class TransformerModels:
+    """Networks by task: ``modulus_7``, ``text`` ..."""
 
     registered_name: str
 
-    def __init__(
-        self,
-        model: Any,
-        alphabet: Alphabet,
-        context: int,
-        defaults: PredictorParameters,
-        card: dict[str, Any],
-    ) -> None:
-        self.model, self.alphabet, self.context = model, alphabet, context
-        self.defaults, self.card = defaults, card
+    def __init__(self, networks: Mapping[str, DecoderTransformer]) -> None:
+        self.networks = dict(networks)
 
-    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """One row a prompt: its ``continuation``.
+    @property
+    def tasks(self) -> list[str]:
+        return list(self.networks)
 
-        Raises:
-            ValueError: no column ``prompt``, an empty prompt, a character that the training text does not have, or a
-                setting out of its range.
-        """
-        prompts = self._prompts(frame)
-        temperature = self._setting(frame, "temperature", self.defaults.temperature, 0.0, float("inf"))
-        top_p = self._setting(frame, "top_p", self.defaults.top_p, 0.0, 1.0)
-        characters = self._setting(frame, "characters", self.defaults.characters, 1, LONGEST).astype(int)
-        seeds = self._setting(frame, "seed", 0, 0, 2**32 - 1).astype(int)
-        most = int(characters.max(initial=1))
-        uniforms = (
-            torch.stack([draw_uniforms(1, most, int(seed))[0] for seed in seeds]) if len(seeds) else None
-        )
-        written: list[list[int]] = [[] for _ in prompts]
-        if uniforms is not None:
-            # The context is finite: write half of it, go on from the end of what is there.
-            for start in range(0, most, self.context // 2):
-                numbers = uniforms[:, start : start + self.context // 2]
-                so_far = [[*prompt, *own] for prompt, own in zip(prompts, written, strict=True)]
-                made = self._continue(so_far, numbers, torch.tensor(temperature), torch.tensor(top_p))
-                for row, ids in enumerate(made.tolist()):
-                    written[row].extend(ids)
-        texts = [self.alphabet.decode(ids[:count]) for ids, count in zip(written, characters, strict=True)]
-        return pd.DataFrame({"continuation": pd.array(texts, dtype="str")})
+    def log_probs(self, task: str, tokens: np.ndarray) -> np.ndarray:
+        """log p(next | tokens up to here) (N, T, V), float32."""
+        return self.networks[task].log_probs(tokens)
 
-    def _continue(
-        self, prompts: list[list[int]], uniforms: torch.Tensor, temperature: torch.Tensor, top_p: torch.Tensor
-    ) -> np.ndarray:
-        room = self.context - uniforms.shape[1]
-        tails = [prompt[-room:] for prompt in prompts]
-        lengths = torch.tensor([len(tail) for tail in tails])
-        longest = int(lengths.max())
-        ids = torch.tensor([tail + [0] * (longest - len(tail)) for tail in tails])
-        if isinstance(self.model, TransformerModels):
-            steps: Any = CachedSteps(self.model.networks[TASK], len(tails), longest + uniforms.shape[1])
-        else:
-            steps = RecomputedSteps(
-                lambda tokens: torch.from_numpy(self.model.log_probs(TASK, tokens.numpy()))
-            )
-        return generate(steps, ids, lengths, uniforms, temperature, top_p, forbidden=0).tokens
-
-    def _prompts(self, frame: pd.DataFrame) -> list[list[int]]:
-        if "prompt" not in frame.columns:
-            raise ValueError(f"expected the columns {COLUMNS}; found {list(frame.columns)}")
-        prompts = [unix_lines(prompt) if isinstance(prompt, str) else "" for prompt in frame["prompt"]]
-        empty = [i for i, prompt in enumerate(prompts) if not prompt]
-        if empty:
-            raise ValueError(f"prompt is empty or no text in rows {empty[:5]}; expected a character or more")
-        for row, prompt in enumerate(prompts):
-            strange = sorted(set(prompt) - set(self.alphabet.characters[1:]))
-            if strange:
-                known = "".join(self.alphabet.characters[1:]).replace("\n", "\\n")
-                raise ValueError(
-                    f"prompt of row {row}: {' '.join(map(repr, strange[:5]))} is not among the characters of the "
-                    f"training text; expected some of: {known}"
-                )
-        return [self.alphabet.encode(prompt).tolist() for prompt in prompts]
-
-    @staticmethod
-    def _setting(frame: pd.DataFrame, name: str, default: float, low: float, high: float) -> np.ndarray:
-        """A column of numbers (N,), float64; the default where there is none."""
-        if name not in frame.columns:
-            return np.full(len(frame), float(default))
-        numbers = pd.to_numeric(frame[name], errors="coerce").mask(frame[name].isna(), default)
-        values = numbers.to_numpy(dtype=np.float64)
-        wrong = np.flatnonzero(~((values >= low) & (values <= high) & (values < np.inf)))
-        if len(wrong):
-            limit = f"from {low:g} to {high:g}" if high < np.inf else f"of {low:g} or more"
-            raise ValueError(
-                f"{name} of row {wrong[0]} is {frame[name].iloc[wrong[0]]}; expected a number {limit}"
-            )
-        return values
-
-    def example(self) -> pd.DataFrame:
-        known = set(self.alphabet.characters[1:])  # of a user's own text, it may lack any of these
-        prompts = ["".join(filter(known.__contains__, text)) or min(known) for text in ("The ", "If ")]
-        return pd.DataFrame({"prompt": prompts, "temperature": [0.8, 0.0], "top_p": [0.9, 1.0]})
-
-    def parse(self, text: str) -> pd.DataFrame:
-        """A prompt; or JSON with ``prompt`` and, where wanted, the settings; or the path of a text file with a prompt."""
-        known = ("prompt", "temperature", "top_p", "characters", "seed")
-        fields = json_fields(text, '{"prompt": ..., "temperature": ...}', known)
-        return pd.DataFrame([{"prompt": text_or_file(text)} if fields is None else fields])
-
-    def describe(self, answer: pd.DataFrame) -> str:
-        """The continuation of the first row."""
-        return str(answer["continuation"].iloc[0])
+    def steps(self, task: str, batch: int, positions: int) -> CachedSteps:
+        return CachedSteps(self.networks[task], batch, positions)
 
     def state(self) -> ModelState:
-        config = {
-            "alphabet": self.alphabet.characters,
-            "context": self.context,
-            "defaults": self.defaults.model_dump(),
-            "card": self.card,
-            "class": self.model.registered_name,
-        }
-        state = ModelState(config)
-        state.nest("model", self.model.state())
+        state = ModelState()
+        for task, network in self.networks.items():
+            settings = network.settings.model_dump()
+            config = {"vocabulary": network.vocabulary, "positions": network.positions, "settings": settings}
+            state.nest(task, ModelState(config, network_arrays(network)))
         return state
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
-        config = state.config
-        model = registered_class(config["class"]).from_state(state.nested("model"))
-        defaults = PredictorParameters.model_validate(config["defaults"])
-        return cls(model, Alphabet(config["alphabet"]), config["context"], defaults, config["card"])
+        networks = {}
+        for task, config in state.config.items():
+            settings = NetworkParameters.model_validate(config["settings"])
+            networks[task] = DecoderTransformer(config["vocabulary"], config["positions"], settings)
+            load_arrays(networks[task], state.nested(task).arrays)
+        return cls(networks)
+
+
+def train_counted(splits: Splits, split_card: Card, order: int) -> Trained:
+    """N-grams up to ``order`` of the training sequences."""
+    tasks = tasks_of(splits, split_card)
+    rows = {name: (np.atleast_2d(task.train), task.vocabulary) for name, task in tasks.items()}
+    model = NGrams.fit(order, rows)
+    return model, {"dev": dev_scores(model, tasks), "epochs": {}}
+
+
+def train_lookup(splits: Splits, split_card: Card) -> Trained:
+    """What followed the last two tokens earlier in the same sequence; nothing is learned."""
+    tasks = tasks_of(splits, split_card)
+    model = ContextLookup({name: task.vocabulary for name, task in tasks.items()})
+    return model, {"dev": dev_scores(model, tasks), "epochs": {}}
+
+
+def train_networks(
+    splits: Splits, split_card: Card, parameters: NetworksParameters, run: RunParameters
+) -> Trained:
+    """A network for each modulus and, if there are settings for it, one for the text, one after the other."""
+    tasks = tasks_of(splits, split_card)
+    networks, epochs = {}, {}
+    for name, task in tasks.items():
+        settings = parameters.text if name == TEXT else parameters.recurrences
+        if settings is None:
+            continue
+        seed_everything(derive_seed(run.seed, "decoder", name))
+        network = DecoderTransformer(task.vocabulary, task.length, settings.network)
+        share = 0.0 if name == TEXT else parameters.share
+        with part(name):
+            epochs[name] = fit(NextTokens(network, task, settings.fit.batch_size, share), settings.fit, run)
+        networks[name] = network
+    model = TransformerModels(networks)
+    return model, {"dev": dev_scores(model, tasks), "epochs": epochs}
+
+
+def tasks_of(splits: Splits, split_card: Card) -> dict[str, Task]:
+    """What every network learns from: the recurrences of each modulus, and the text."""
+    train, text_dev = splits["train"], np.asarray(splits["text_dev"]["tokens"])
+    moduli, tasks = train.rows["modulus"].to_numpy(), {}
+    for modulus in sorted(set(moduli.tolist())):
+        groups = [of_group(splits["dev"], modulus, group)["tokens"] for group in ("seen", "heldout")]
+        tasks[f"modulus_{modulus}"] = Task(modulus, train["tokens"][moduli == modulus], *groups)
+    text = stream(np.asarray(splits["text_train"]["tokens"]))
+    return {**tasks, TEXT: Task(len(split_card["alphabet"]), text, text_dev, text_dev[:0])}
+
+
+def dev_scores(model: Any, tasks: Mapping[str, Task]) -> dict[str, float]:
+    """Accuracy on dev: of the first modulus, seen and held-out vectors, and of the text; ``bits_per_character``."""
+    first = next(iter(tasks))
+    parts = {"accuracy": (first, tasks[first].dev), "heldout_accuracy": (first, tasks[first].heldout)}
+    if TEXT in model.tasks:
+        parts["text_accuracy"] = (TEXT, tasks[TEXT].dev)
+    scores = {}
+    for name, (task, rows) in parts.items():
+        right, surprise = next_token_scores(model.log_probs(task, rows[:, :-1]), rows[:, 1:])
+        scores[name] = float(right.mean())
+        if task == TEXT:
+            scores["bits_per_character"] = float(surprise.mean() / np.log(2))
+    return scores

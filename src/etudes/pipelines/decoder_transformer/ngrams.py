@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -22,77 +22,68 @@ def witten_bell(counts: np.ndarray, backoff: np.ndarray) -> np.ndarray:
         counts: c(h, w), (..., V).
         backoff: p(w | h'), broadcast against ``counts``.
     """
-    total = counts.sum(axis=-1, keepdims=True)
     different = (counts > 0).sum(axis=-1, keepdims=True)
-    weight = total + different
-    mixed = (counts + different * backoff) / np.maximum(weight, 1)
-    return np.where(weight > 0, mixed, backoff)
+    weight = counts.sum(axis=-1, keepdims=True) + different
+    return np.where(weight > 0, (counts + different * backoff) / np.maximum(weight, 1), backoff)
 
 
 @register_model("decoder_transformer.ngrams")
 class NGrams:
-    """Token frequencies of the training sequences given the last ``order`` - 1 tokens, one table for each task.
+    """Token frequencies of the training sequences given the last n - 1 tokens: counts of orders 1 .. n for each task.
 
-    Tables of order 3 hold V³ numbers: fit for alphabets, not for words.
+    A table of order 3 holds V³ numbers: fit for alphabets, not for words.
     """
 
     registered_name: str
 
-    def __init__(self, order: int, counts: Mapping[str, list[np.ndarray]]) -> None:
-        self.order = order
-        self.counts = {task: list(tables) for task, tables in counts.items()}
-        self.tables = {task: self._tables(tables) for task, tables in self.counts.items()}
+    def __init__(self, counts: Mapping[str, Sequence[np.ndarray]]) -> None:
+        self.counts = counts
+        self.laws: dict[str, list[np.ndarray]] = {}
+        for task, tables in counts.items():
+            laws = [np.full(len(tables[0]), 1 / len(tables[0]))]
+            for table in tables:
+                laws.append(witten_bell(table.astype(np.float64), laws[-1]))
+            self.laws[task] = laws[1:]
 
     @classmethod
     def fit(cls, order: int, sequences: Mapping[str, tuple[np.ndarray, int]]) -> Self:
-        """Count n-grams up to ``order`` (1 to 3) in ``sequences``: task -> (tokens (N, T), size of the vocabulary)."""
-        counts = {}
-        for task, (tokens, size) in sequences.items():
-            counts[task] = [_count(tokens, size, n) for n in range(1, order + 1)]
-        return cls(order, counts)
-
-    @staticmethod
-    def _tables(counts: list[np.ndarray]) -> list[np.ndarray]:
-        size = counts[0].shape[0]
-        tables = [witten_bell(counts[0].astype(np.float64), np.full(size, 1 / size))]
-        for table in counts[1:]:
-            tables.append(witten_bell(table.astype(np.float64), tables[-1]))
-        return tables
+        """Count n-grams up to ``order`` in ``sequences``: task -> (tokens (N, T), size of the vocabulary)."""
+        orders = range(1, order + 1)
+        return cls({task: [_count(*found, n) for n in orders] for task, found in sequences.items()})
 
     @property
     def tasks(self) -> list[str]:
-        return list(self.tables)
+        return list(self.counts)
 
     def log_probs(self, task: str, tokens: np.ndarray) -> np.ndarray:
-        """log p(next | tokens up to here) (N, T, V), float32; the first position knows one token of history only."""
-        tables = self.tables[task]
-        if self.order == 1:
-            return np.broadcast_to(np.log(tables[0]), (*tokens.shape, len(tables[0]))).astype(np.float32)
-        result = tables[1][tokens]
-        if self.order == 3:
-            result[:, 1:] = tables[2][tokens[:, :-1], tokens[:, 1:]]
+        """log p(next | tokens up to here) (N, T, V), float32; the first positions know as many tokens as there are."""
+        laws, length = self.laws[task], tokens.shape[1]
+        result = np.broadcast_to(laws[0], (*tokens.shape, len(laws[0]))).copy()
+        for back in range(1, min(len(laws), length + 1)):
+            history = tuple(tokens[:, place : length - back + 1 + place] for place in range(back))
+            result[:, back - 1 :] = laws[back][history]
         return np.log(result).astype(np.float32)
 
     def state(self) -> ModelState:
         arrays = {
             f"{task}/{n}": table for task, tables in self.counts.items() for n, table in enumerate(tables)
         }
-        return ModelState({"order": self.order, "tasks": self.tasks}, arrays)
+        return ModelState({"orders": {task: len(tables) for task, tables in self.counts.items()}}, arrays)
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
-        order = state.config["order"]
-        counts = {task: [state.arrays[f"{task}/{n}"] for n in range(order)] for task in state.config["tasks"]}
-        return cls(order, counts)
+        orders = state.config["orders"]
+        return cls(
+            {task: [state.arrays[f"{task}/{n}"] for n in range(order)] for task, order in orders.items()}
+        )
 
 
 def _count(tokens: np.ndarray, size: int, n: int) -> np.ndarray:
     """How often each n-gram occurs inside the rows of ``tokens`` (N, T): (V,) * n, int64."""
     length = tokens.shape[1] - n + 1
-    flat = np.zeros(tokens[:, :length].shape, dtype=np.int64)
-    for place in range(n):
-        flat = flat * size + tokens[:, place : place + length]
-    return np.bincount(flat.ravel(), minlength=size**n).reshape((size,) * n)
+    places = [tokens[:, place : place + length] for place in range(n)]
+    flat = np.ravel_multi_index(places, (size,) * n).ravel()
+    return np.bincount(flat, minlength=size**n).reshape((size,) * n)
 
 
 @register_model("decoder_transformer.lookup")
@@ -114,24 +105,21 @@ class ContextLookup:
 
     def log_probs(self, task: str, tokens: np.ndarray) -> np.ndarray:
         """log p(next | tokens up to here) (N, T, V), float32."""
-        size = self.sizes[task]
-        chunks = [self._chunk(tokens[i : i + CHUNK], size) for i in range(0, len(tokens), CHUNK)]
-        return np.concatenate(chunks) if chunks else np.empty((0, tokens.shape[1], size), np.float32)
+        chunks = [self._chunk(tokens[i : i + CHUNK], self.sizes[task]) for i in range(0, len(tokens), CHUNK)]
+        return np.concatenate(chunks)
 
     @staticmethod
     def _chunk(tokens: np.ndarray, size: int) -> np.ndarray:
         shown = np.eye(size, dtype=np.float32)[tokens]  # (n, T, V)
-        following = np.roll(
-            shown, -1, axis=1
-        )  # what follows each position; the last one's is masked out below
+        following = np.roll(shown, -1, axis=1)  # the last one's follower is masked out by `earlier`
         earlier = np.tri(tokens.shape[1], k=-1, dtype=bool)
         same = tokens[:, :, None] == tokens[:, None, :]
         same_two = np.zeros_like(same)
         same_two[:, 1:, 1:] = same[:, 1:, 1:] & same[:, :-1, :-1]
-        result = witten_bell(shown.cumsum(axis=1), np.full(size, 1 / size))
+        law = witten_bell(shown.cumsum(axis=1), np.full(size, 1 / size))
         for match in (same, same_two):
-            result = witten_bell((match & earlier).astype(np.float32) @ following, result)
-        return np.log(result).astype(np.float32)
+            law = witten_bell((match & earlier).astype(np.float32) @ following, law)
+        return np.log(law).astype(np.float32)
 
     def state(self) -> ModelState:
         return ModelState({"sizes": self.sizes})

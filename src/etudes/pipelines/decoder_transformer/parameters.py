@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from etudes.text.parameters import ContinuationParameters
 from etudes.training.parameters import FitParameters, Strict
 
 Variant = Literal["unigram", "bigram", "trigram", "lookup", "transformer", "relabelled"]
+Part = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Temperature = Annotated[float, Field(ge=0)]
 Tokens = Annotated[int, Field(ge=2)]
@@ -17,18 +19,14 @@ Tokens = Annotated[int, Field(ge=2)]
 class SplitParameters(Strict):
     """How recurrences are split: by coefficient vector, then by start tokens, then by sequence."""
 
-    heldout: float = Field(
-        gt=0, lt=1, description="share of the coefficient vectors that training never sees"
-    )
-    starts: float = Field(
-        gt=0, lt=1, description="share of the other vectors' start tokens that training never sees with them"
+    heldout: Part = Field(description="share of the coefficient vectors that training never sees")
+    starts: Part = Field(
+        description="share of the other vectors' start tokens that training never sees with them"
     )
     dev: float = Field(gt=0, lt=0.5, description="share of the remaining sequences that go to dev")
     test: float = Field(gt=0, lt=0.5, description="share of them that go to test")
     most: int = Field(ge=1, description="most dev and most test sequences of each modulus and group")
-    seed: int = Field(
-        ge=0, description="seed of the split, apart from run.seed so that seeds share one split"
-    )
+    seed: int = Field(ge=0, description="of the split, apart from run.seed so that seeds share one split")
 
 
 class TextParameters(Strict):
@@ -65,27 +63,18 @@ class TaskParameters(Strict):
     fit: FitParameters
 
 
-class TransformerParameters(Strict):
-    """One network for each modulus and one for the text."""
+class NetworksParameters(Strict):
+    """A network for each modulus, and one for the text where ``text`` is given."""
 
+    share: Share = Field(0.0, description="share of the sequences whose symbols are renamed in training")
     recurrences: TaskParameters
-    text: TaskParameters
-
-
-class RelabelledParameters(Strict):
-    """The networks of the recurrences, trained on sequences of which a share has its symbols permuted."""
-
-    share: float = Field(gt=0, le=1, description="share of the training sequences that are relabelled")
-    recurrences: TaskParameters
+    text: TaskParameters | None = None
 
 
 class EvaluationParameters(Strict):
     """How the test splits are scored."""
 
     resamples: int = Field(ge=100, description="bootstrap resamples behind every interval")
-    slip: float = Field(
-        gt=0, lt=1, description="chance of any token in the law of the memorising Bayes predictor"
-    )
 
 
 class GenerationParameters(Strict):
@@ -97,27 +86,6 @@ class GenerationParameters(Strict):
     prompt: Tokens = Field(description="tokens given of a recurrence")
     text_prompt: Tokens = Field(description="characters given of a text")
     text_length: Tokens = Field(description="characters to write")
-    floor: float = Field(
-        gt=0,
-        lt=1,
-        description="share of the uniform law mixed into the true process, so that no logarithm is infinite",
-    )
-
-
-class SpeedParameters(Strict):
-    """The table of tokens a second."""
-
-    contexts: tuple[Tokens, ...] = Field(min_length=1, description="tokens in front of the one to be chosen")
-    batch: int = Field(ge=1, description="sequences side by side")
-    repeats: int = Field(ge=1, description="measurements of which the fastest counts")
-
-
-class PredictorParameters(Strict):
-    """What the registered model does if it is not told otherwise."""
-
-    temperature: Temperature
-    top_p: Share
-    characters: int = Field(ge=1, description="length of a continuation")
 
 
 class Parameters(Strict):
@@ -126,9 +94,8 @@ class Parameters(Strict):
     variants: list[Variant] = Field(min_length=1)
     split: SplitParameters
     text: TextParameters
-    transformer: TransformerParameters
-    relabelled: RelabelledParameters
+    transformer: NetworksParameters
+    relabelled: NetworksParameters
     evaluation: EvaluationParameters
     generation: GenerationParameters
-    speed: SpeedParameters
-    predictor: PredictorParameters
+    predictor: ContinuationParameters

@@ -1,303 +1,90 @@
-"""The stage report: figures, the page, and the model to register. Nothing here changes a number."""
+"""What `report.md` shows: figures, and the words that must be computed. Nothing here changes a number."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 
+from etudes.assembly import left_out
 from etudes.examples import Examples
+from etudes.pipelines.decoder_transformer.data import Card, of_group
 from etudes.pipelines.decoder_transformer.evaluation import GROUPS
-from etudes.pipelines.decoder_transformer.figures import GROUP_TITLES
-from etudes.pipelines.decoder_transformer.nodes import Card, task_of
-from etudes.pipelines.decoder_transformer.parameters import PredictorParameters
-from etudes.study import Skipped, load_study, selected
+from etudes.reporting import image_grid, learning_curves, metric_bars
+from etudes.reporting.charts import heat, lines
+from etudes.study import load_study
 
-STUDY = "decoder_transformer"
-FIGURES = ("scores", "positions", "curves", "sampling", "attention", "speed")
+STUDY = load_study("decoder_transformer")
+READERS = {"bayes": "ceiling (Bayes)", "bayes_seen": "Bayes, knows what training had only"}
 ATTENDED = 24  # tokens of the sequence in the attention maps
-VARIETY = ["entropy", "distinct_1", "distinct_2", "distinct_3", "repetition", "log_likelihood", "impossible"]
+GONE = "The transformer was left out of this run."
 
 
-def scored_variants(metrics: Mapping[str, float]) -> list[str]:
-    """Variants with a score, in the study's order."""
-    return [name for name in load_study(STUDY).variants if f"{name}.accuracy" in metrics]
+def scores(metrics: dict[str, float]) -> go.Figure:
+    """Accuracy of every variant on new sequences."""
+    references = [reference for reference in STUDY.references if reference.metric == STUDY.metric]
+    return metric_bars(metrics, STUDY.metric, STUDY.variants, STUDY.baseline, references)
 
 
-def best_variant(metrics: Mapping[str, float], metric: str = "accuracy") -> str:
-    """The variant with the best value on test."""
-    return max(scored_variants(metrics), key=lambda name: metrics.get(f"{name}.{metric}", float("-inf")))
+def positions(positions_table: pd.DataFrame, data_card: Card, group: str = "") -> go.Figure:
+    """Accuracy by position on a group of the first modulus, below the ceiling."""
+    first = positions_table["modulus"] == data_card["moduli"][0]
+    table = positions_table[first & (positions_table["group"] == group)]
+    table = table.assign(x=table["position"], y=table["accuracy"], by=table["variant"].replace(READERS))
+    title, order = f"Accuracy by position, {GROUPS[group]}", [*STUDY.variants, *READERS.values()]
+    x, y = "position (tokens seen, less one)", "accuracy (fraction)"
+    return lines(table, title, x, y, by="by", order=order, marks=False)
 
 
-def draw(
-    metrics: dict[str, float],
-    positions: pd.DataFrame,
-    sampling: pd.DataFrame,
-    speed: dict[str, Any],
-    data_card: Card,
-    test_split: Examples,
-    transformer_model: Any,
-    **histories: dict[str, Any],
-) -> tuple[Any, ...]:
-    """All figures, in the order of `FIGURES`."""
-    from etudes.pipelines.decoder_transformer import figures as own
-    from etudes.reporting import figures
-
-    study = load_study(STUDY)
-    references = [r for r in study.references if r.metric == study.metric]
-    curves = {
-        f"{name.removesuffix('_history')}, {own.label_of(task)}": epochs
+def curves(histories: dict[str, Any]) -> go.Figure:
+    """Loss and accuracy on dev by epoch, a line for each network."""
+    found = {
+        f"{name}, {task.replace('_', ' ')}": epochs
         for name, history in histories.items()
-        for task, epochs in history.get("epochs", {}).items()
+        for task, epochs in history["epochs"].items()
     }
-    maps, tokens = _attention(transformer_model, test_split, data_card)
-    return (
-        figures.metric_bars(
-            metrics, study.metric, scored_variants(metrics), baseline=study.baseline, references=references
-        ),
-        own.accuracy_by_position(positions, study.variants),
-        figures.learning_curves(curves, "accuracy"),
-        own.sampling_grid(sampling),
-        own.attention_maps(maps, tokens),
-        own.speed_lines(speed),
-    )
+    return learning_curves(found, "accuracy")
 
 
-def _attention(model: Any, test_split: Examples, data_card: Card) -> tuple[np.ndarray, np.ndarray]:
-    """Attention on the start of the first test sequence of the first modulus; nothing if the model was left out."""
-    if isinstance(model, Skipped):
-        return np.empty((0, 0, 0, 0)), np.empty(0)
+def grid(sampling_table: pd.DataFrame, of_text: bool = False, measure: str = "", unit: str = "") -> go.Figure:
+    """A measure of the continuations by temperature and top-p."""
+    of_task = (sampling_table["task"] == "text") == of_text
+    table = sampling_table[of_task & (sampling_table["source"] == "model")]
+    table = table.assign(x=table["top_p"], y=table["temperature"], value=table[measure])
+    title = f"{'Text' if of_text else 'Recurrences'}: {unit}"
+    return heat(table, title, "top-p (mass)", "temperature (1)", unit, empty=GONE)
+
+
+def attention(transformer_model: Any, test_split: Examples, data_card: Card) -> bytes:
+    """Attention on the start of the first test sequence of the first modulus: a row for each layer."""
+    if left_out(transformer_model):
+        return image_grid([np.zeros((1, 1))], [GONE], 1, tile=280)
     modulus = data_card["moduli"][0]
-    member = (test_split.rows["modulus"] == modulus) & (test_split.rows["group"] == "seen")
-    row = int(np.flatnonzero(member.to_numpy())[0])
-    tokens = np.asarray(test_split["tokens"][row][:ATTENDED])[: test_split["tokens"].shape[1] - 1]
-    return model.networks[task_of(modulus)].attention_maps(tokens), tokens
+    tokens = of_group(test_split, modulus, "seen")["tokens"][0][:-1][:ATTENDED]
+    maps = transformer_model.networks[f"modulus_{modulus}"].attention_maps(tokens)
+    captions = [f"layer {layer + 1}, head {head + 1}" for layer, head in np.ndindex(maps.shape[:2])]
+    return image_grid(maps.reshape(-1, len(tokens), len(tokens)), captions, maps.shape[1], tile=168)
 
 
-def choose_predictor(data_card: Card, text_card: Card, parameters: PredictorParameters, **inputs: Any) -> Any:
-    """The variant that writes text with the best dev score, behind the user's prompt.
-
-    Raises:
-        ValueError: no selected variant writes text.
-    """
-    from etudes.pipelines.decoder_transformer.model import TextPredictor
-    from etudes.pipelines.decoder_transformer.texts import Alphabet
-
-    study = load_study(STUDY)
-    models = selected({name: inputs[name] for name in study.variants})
-    dev = {name: inputs[f"{name}_history"]["dev"] for name in models}
-    scores = {name: values[study.dev_metric] for name, values in dev.items() if study.dev_metric in values}
-    if not scores:
-        raise ValueError(
-            f"decoder_transformer.variants = {list(models)}: none of them learns text, so there is nothing to register; "
-            "add transformer, or one of unigram, bigram, trigram, lookup"
-        )
-    best = study.best_on_dev(scores)
-    card = study.predictor_card(best, scores[best], text_card["dev_fingerprint"], data_card)
-    return TextPredictor(
-        models[best], Alphabet(text_card["alphabet"]), text_card["context"], parameters, card
-    )
+def by_modulus(metrics: dict[str, float], ceiling_card: Card, data_card: Card) -> pd.DataFrame:
+    """Accuracy of the three groups, a row for each modulus and reader or variant."""
+    rows = []
+    for modulus in data_card["moduli"]:
+        end = "" if modulus == data_card["moduli"][0] else f"_mod{modulus}"
+        ceilings = [ceiling_card[f"modulus_{modulus}.{group}"] for group in GROUPS]
+        for name, said in READERS.items():
+            rows.append([f"{said}, modulus {modulus}", *(found.get(name) for found in ceilings)])
+        for name in STUDY.variants:
+            keys = [f"{name}.{'' if group == 'seen' else f'{group}_'}accuracy{end}" for group in GROUPS]
+            if keys[0] in metrics:
+                rows.append([f"{name}, modulus {modulus}", *(metrics[key] for key in keys)])
+    return pd.DataFrame(rows, columns=["reader", *GROUPS.values()])
 
 
-def write_report(
-    data_card: Card,
-    split_card: Card,
-    text_card: Card,
-    metrics: dict[str, float],
-    moduli: pd.DataFrame,
-    sampling: pd.DataFrame,
-    texts: pd.DataFrame,
-    ceilings: Card,
-    speed: dict[str, Any],
-    **inputs: Any,
-) -> str:
-    """The study's page."""
-    from etudes.pipelines.decoder_transformer.figures import label_of
-    from etudes.reporting import Report, lead_table
-
-    study, variants = load_study(STUDY), scored_variants(metrics)
-    page = Report(
-        study.title,
-        _summary(data_card, metrics, ceilings),
-        ["embedded sample"] if data_card["embedded_sample"] else [],
-        _facts(data_card, split_card, text_card),
-    )
-    page.section("What came out")
-    page.table(
-        lead_table(
-            metrics,
-            variants,
-            study.metrics,
-            study.baseline,
-            study.references,
-            study.metric,
-            caption=f"Every variant on test: recurrences of modulus {data_card['moduli'][0]}, and text",
-            interval="95 % bootstrap interval over sequences (of text: over windows)",
-        )
-    )
-    page.text(_reading(moduli, ceilings, data_card))
-    page.figure(inputs["scores_figure"], "Next-token accuracy on unseen sequences of seen coefficients.")
-    page.section("Position by position")
-    page.figure(
-        inputs["positions_figure"],
-        "The ceiling rises as the context tells the coefficients. In the middle: coefficients of training behind start "
-        "tokens that they never had there. Right: coefficients that no training sequence had.",
-    )
-    page.table(
-        by_modulus(moduli),
-        "Every modulus beside its ceilings",
-        note="Gap: what the Bayes predictor gets right of the same sequences, less the accuracy. Intervals are in the "
-        "metrics.",
-    )
-    page.section("How it was learned")
-    page.figure(
-        inputs["curves_figure"],
-        "Loss and accuracy on dev (seen coefficients) by epoch, one line for each network.",
-    )
-    page.table(
-        _costs(variants, inputs), "What each variant costs", note="Wall time on this machine.", digits=4
-    )
-    page.section("Where it looks")
-    page.figure(
-        inputs["attention_figure"],
-        "Attention on the start of a test recurrence. A head that finds earlier places with the same two tokens shows "
-        "stripes away from the diagonal.",
-    )
-    page.section("How it writes", SAMPLING_LEAD)
-    page.figure(inputs["sampling_figure"], "Continuations under every setting; numbers in the cells.")
-    if len(sampling):
-        page.table(
-            _of_data(sampling, label_of),
-            "The same measures of the data's own continuations",
-            note="Measures of a good sampler lie near these, not at an extreme. The most likely text is not the most "
-            "typical one.",
-        )
-    if len(texts):
-        page.table(texts, "The same prompt of the test text, continued under every setting", digits=2)
-    page.section("What the cache saves", SPEED_LEAD)
-    page.figure(inputs["speed_figure"], _speed_caption(speed))
-    return page.render()
-
-
-def by_modulus(moduli: pd.DataFrame) -> pd.DataFrame:
-    """One row a variant and modulus, the ceiling of the modulus on top: accuracy and gap of the three groups."""
-    rows: list[tuple[Any, ...]] = []
-    for modulus, of_modulus in moduli.groupby("modulus", sort=True):
-        groups = [of_modulus[of_modulus["group"] == group].set_index("variant") for group in GROUPS]
-        ceilings = [number for part in groups for number in (float(part["ceiling"].iloc[0]), 0.0)]
-        rows.append((f"ceiling, modulus {modulus}", *ceilings))
-        for name in groups[0].index:
-            scores = [float(part.loc[name, key]) for part in groups for key in ("accuracy", "gap")]
-            rows.append((f"{name}, modulus {modulus}", *scores))
-    columns = [label for group in GROUP_TITLES.values() for label in (group, f"gap, {group}")]
-    return pd.DataFrame(rows, columns=["variant", *columns])
-
-
-SAMPLING_LEAD = (
-    "Temperature is applied first, then the nucleus. Entropy is that of the law a token was drawn from. Distinct-n counts "
-    "different n-grams of a continuation over all of its n-grams; a loop is a phrase of two tokens or more that stands "
-    "three times in a row at the end. The true process knows the coefficients of each sequence."
-)
-SPEED_LEAD = (
-    "One more token behind a context. Without the cache the whole context goes through the network again; with it, the "
-    "new token alone, and only its attention grows with the context. Logits are the same to five decimals (tests)."
-)
-
-
-def _facts(data_card: Card, split_card: Card, text_card: Card) -> dict[str, Any]:
-    vectors = ", ".join(
-        f"{len(found['seen'])} seen and {len(found['heldout'])} held out of modulus {modulus}"
-        for modulus, found in split_card["vectors"].items()
-    )
-    characters = text_card["characters"]
-    return {
-        "text": data_card["source"],
-        "characters": ", ".join(f"{characters[part]:,} {part}" for part in ("train", "dev", "test")),
-        "recurrences": f"{split_card['train_rows']:,} train, {split_card['dev_rows']:,} dev, "
-        f"{split_card['test_rows']:,} test sequences of {split_card['length']} tokens, drawn",
-        "coefficient vectors": vectors,
-        "chance of plus one": data_card["next_probability"],
-        "fingerprint of the data": data_card["fingerprint"],
-    }
-
-
-def _summary(data_card: Card, metrics: dict[str, float], ceilings: Card) -> str:
-    modulus, best = data_card["moduli"][0], best_variant(metrics)
-    accuracy, low, high = (metrics[f"{best}.accuracy{end}"] for end in ("", ".low", ".high"))
-    ceiling = ceilings[f"{task_of(modulus)}.seen"]["bayes"]
-    general = best_variant(metrics, "heldout_accuracy")
-    text = (
-        f"On unseen sequences of seen coefficients (modulus {modulus}) the best variant is `{best}`: accuracy "
-        f"**{accuracy:.3f}** (95 % interval {low:.3f} to {high:.3f}); the exact Bayes predictor gets {ceiling:.3f}. On "
-        f"coefficients that training never saw it is `{general}` with {metrics[f'{general}.heldout_accuracy']:.3f}, where "
-        f"the ceiling is {ceilings[f'{task_of(modulus)}.heldout']['bayes']:.3f}."
-    )
-    if data_card["embedded_sample"]:
-        text += (
-            "\n\nThe text is an **embedded sample**: prose from Python's language reference, so that the study runs at "
-            "once. `--env=full` trains longer, and on Tiny Shakespeare."
-        )
-    return text
-
-
-def _reading(moduli: pd.DataFrame, ceilings: Card, data_card: Card) -> str:
-    modulus = data_card["moduli"][0]
-    seen, starts, heldout = (ceilings[f"{task_of(modulus)}.{group}"] for group in GROUPS)
-    parts = [
-        f"**Which ceiling.** On new sequences of seen coefficients it is the Bayes predictor that knows what training had: "
-        f"{seen['bayes']:.3f} of these tokens right ({seen['expected']:.3f} in expectation); a reader who is told the "
-        f"coefficients gets {seen['oracle']:.3f}. For held-out coefficients its prior is on all {modulus**2} vectors: "
-        f"{heldout['bayes']:.3f}. A reader who believes that there are only the seen vectors gets "
-        f"{heldout['bayes_seen']:.3f} there: that is what learning vectors by heart is worth.",
-        f"**New start tokens.** The ceiling there is {starts['bayes']:.3f}. One who learned the training data perfectly, and "
-        f"so believes that these start tokens do not come with these coefficients, gets {starts['bayes_seen']:.3f}: "
-        f"{starts['bayes'] - starts['bayes_seen']:.3f} of a gap there is owed to the split, not to the learner.",
-    ]
-    held = moduli[moduli["group"] == "heldout"].set_index(["modulus", "variant"])["accuracy"]
-    for number in data_card["moduli"]:
-        found = [
-            f"`{name}` {held[(number, name)]:.3f}"
-            for name in ("lookup", "transformer", "relabelled")
-            if (number, name) in held.index
-        ]
-        if found:
-            ceiling = ceilings[f"{task_of(number)}.heldout"]["bayes"]
-            parts.append(
-                f"**Held-out coefficients, modulus {number}.** {', '.join(found)}; ceiling {ceiling:.3f}."
-            )
-    parts.append(
-        "Intervals come from resampling test sequences; they do not show what another seed would change. The best epoch "
-        "was chosen on dev by the loss on seen coefficients."
-    )
-    return "\n\n".join(parts)
-
-
-def _of_data(sampling: pd.DataFrame, label_of: Any) -> pd.DataFrame:
-    rows = sampling[sampling["source"] == "data"]
-    columns = [name for name in VARIETY if name != "entropy"]
-    return rows[["task", *columns]].assign(task=rows["task"].map(label_of))
-
-
-def _speed_caption(speed: Mapping[str, Mapping[str, float]]) -> str:
-    longest = max(speed["cached"], key=int)
-    cached, anew = speed["cached"][longest], speed["recomputed"][longest]
-    return (
-        f"Behind {longest} tokens: {cached:,.0f} tokens a second with the cache, {anew:,.0f} without, "
-        f"{cached / anew:.1f} times as many."
-    )
-
-
-def _costs(variants: list[str], inputs: Mapping[str, Any]) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {
-                "variant": name,
-                "training (s)": inputs[name]["seconds"],
-                "added memory (MiB)": round(inputs[name]["added_memory_mib"]),
-                "GPU memory (MiB)": round(inputs[name]["gpu_peak_memory_mib"]),
-            }
-            for name in variants
-        ]
+def of_data(sampling_table: pd.DataFrame) -> pd.DataFrame:
+    """The measures of what the data themselves go on with."""
+    return sampling_table[sampling_table["source"] == "data"].drop(
+        columns=["source", "temperature", "top_p", "entropy"]
     )

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from etudes.benches.parameters import ScoringParameters
 from etudes.text.parameters import BiLSTMParameters, EncoderParameters, EncoderProbeParameters
 from etudes.training.parameters import FitParameters, Strict
 
@@ -92,13 +93,6 @@ class CombinationParameters(Strict):
         return value
 
 
-class EvaluationParameters(Strict):
-    """How the test split is scored."""
-
-    resamples: int = Field(ge=100, description="bootstrap resamples behind every interval")
-    bins: int = Field(ge=2, description="bins of the calibration error")
-
-
 class Parameters(Strict):
     """The study's root group."""
 
@@ -111,4 +105,4 @@ class Parameters(Strict):
     encoder_probe: EncoderProbeParameters
     encoder: EncoderParameters
     combination: CombinationParameters
-    evaluation: EvaluationParameters
+    evaluation: ScoringParameters

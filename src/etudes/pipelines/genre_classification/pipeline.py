@@ -37,6 +37,7 @@ def create_pipeline() -> Pipeline:
                                          │
                                        report ─ figures, report, predictor
     """
+    pages = "etudes.benches.classifier_pages"
     return assemble(
         "genre_classification",
         Parameters,
@@ -52,12 +53,15 @@ def create_pipeline() -> Pipeline:
             train("encoder", "model.FilmEncoder.train", gpu=True),
             train("combination", "combination.train_combination", members=each("model", *MEMBERS)),
             evaluate(
-                "evaluation.evaluate",
+                "etudes.benches.classifiers.evaluate",
                 *("metrics", "predictions", "per_class_table", "comparison_card", "inference_resources"),
+                truth="genre",
+                rows="texts",
             ),
             draw(
-                *("report.scores", "report.curves", "report.confusion", "report.calibration", "report.terms"),
-                classes="report.by_class",
+                *(f"{pages}.{name}" for name in ("scores", "curves", "confusion", "calibration")),
+                "report.terms",
+                classes=f"{pages}.by_class",
             ),
             page("report.best_two", "report.mistakes"),
             predictor("model.GenrePredictor", genres=dataset("split_card", "classes")),

@@ -18,8 +18,10 @@ from etudes.pipelines.income_classification.people import (
     RANGES,
     parse_questions,
 )
-from etudes.serving.predictor import Column, Predictor
+from etudes.serving.columns import Column, check_names
+from etudes.serving.predictor import Predictor
 from etudes.serving.questions import read_file, read_table, separator_of
+from etudes.serving.rows import rows_of
 
 __all__ = ["Boosting", "IncomePredictor", "LinearClassifier"]
 FILES = (".csv", ".tsv", ".txt", ".data", ".test")
@@ -71,7 +73,9 @@ class IncomePredictor(Predictor):
         ``adult.data``. In names ``_`` and ``.`` stand for ``-``; a column ``income`` is read over.
         """
         if text.lstrip().startswith(("{", "[")):
-            return super().parse(text)
+            frame = rows_of(text, self.columns, self.usage).rename(columns=_hyphens)
+            check_names(list(frame.columns), self.columns)
+            return frame
         if not names_file(text, FILES):
             return parse_questions(RawFile("the question", text.encode()))
         raw = read_file(text, f"people, one a line: `{FORMAT}`, the income optional")

@@ -1,0 +1,193 @@
+"""Tables of numbers with a class: from the bytes of a CSV file to splits, and back from a user's row to an answer."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from etudes.benches.parameters import TableSplitParameters
+from etudes.cards import data_card, fingerprint
+from etudes.forms.files import names_file, read_text
+from etudes.forms.raw import RawFile
+from etudes.models import register_model
+from etudes.serving.predictor import Column, Predictor
+from etudes.splits import stratified
+
+LABEL = "label"  # of the file; in a frame the class is ``class``, and ``label`` its number
+OWN = ("id", "class", "label")
+FEWEST_ROWS = 3  # of a class: one for each of train, dev and test
+SHOWN_PROBLEMS = 5
+Frame = pd.DataFrame
+
+
+def measurements_of(frame: Frame) -> list[str]:
+    """The names of the measurements in a frame, in order."""
+    return [name for name in frame.columns if name not in OWN]
+
+
+def matrix_of(frame: Frame) -> NDArray[np.float64]:
+    """The measurements (N, D)."""
+    return frame[measurements_of(frame)].to_numpy(dtype=np.float64)
+
+
+def ingest(raw_table: RawFile) -> tuple[Frame, dict[str, Any]]:
+    """Check a CSV file and say where it comes from: ``id`` (the number of the row, from 1), a column of floats a
+    measurement, ``class``.
+
+    The file has a header; one column is called ``label`` and holds words, every other one holds finite numbers.
+
+    Raises:
+        ValueError: a wrong encoding or header, no rows, a row with another number of fields, a number that is none, an
+            empty label, or a single class; the message names the file and the rows.
+    """
+    header, rows = _read(raw_table)
+    if LABEL not in header:
+        raise ValueError(
+            f"{raw_table.name}: the header has no column '{LABEL}', found {', '.join(header)}. Name the column of "
+            f"classes '{LABEL}'."
+        )
+    names = [name for name in header if name != LABEL]
+    numbers = _numbers(raw_table, header, rows, names)
+    classes = [row[header.index(LABEL)] for row in rows]
+    empty = [str(number) for number, found in enumerate(classes, start=1) if not found]
+    if empty:
+        raise ValueError(
+            f"{raw_table.name}: the label is empty in row {', '.join(empty[:SHOWN_PROBLEMS])}; expected a word in each row"
+        )
+    if len(set(classes)) < 2:
+        raise ValueError(
+            f"{raw_table.name}: all rows have the label '{classes[0]}'; expected two or more classes"
+        )
+    frame = pd.DataFrame(numbers, columns=names)
+    frame.insert(0, "id", np.arange(1, len(frame) + 1))
+    facts = {"rows": len(frame), "classes": len(set(classes)), "measurements": len(names)}
+    return frame.assign(**{"class": classes}), data_card([raw_table], **facts)
+
+
+def split(table_frame: Frame, parameters: TableSplitParameters) -> tuple[Frame, Frame, Frame, dict[str, Any]]:
+    """Cut the table into train, dev and test, each with the same share of every class.
+
+    Rows that are equal in measurements and class are kept once, so that none is trained on and tested on. ``label`` is
+    the class as a number, the place of its name among the sorted ``classes`` of the card.
+
+    Raises:
+        ValueError: a class with fewer than three different rows.
+    """
+    names = measurements_of(table_frame)
+    frame = table_frame.drop_duplicates(subset=[*names, "class"]).reset_index(drop=True)
+    counts = frame["class"].value_counts()
+    if counts.min() < FEWEST_ROWS:
+        raise ValueError(
+            f"The class '{counts.idxmin()}' has {counts.min()} different rows; expected at least {FEWEST_ROWS}, one for "
+            "each of train, dev and test. Add rows, or leave the class out."
+        )
+    classes = sorted(counts.index)
+    frame = frame.assign(
+        label=frame["class"].map({name: k for k, name in enumerate(classes)}).astype("int64")
+    )
+    is_test = stratified(frame["label"].to_numpy(), parameters.test_fraction, parameters.seed)
+    rest, test = (frame[rows].reset_index(drop=True) for rows in (~is_test, is_test))
+    share = parameters.dev_fraction / (1 - parameters.test_fraction)
+    is_dev = stratified(rest["label"].to_numpy(), share, parameters.seed)
+    train, dev = (rest[rows].reset_index(drop=True) for rows in (~is_dev, is_dev))
+    card = {
+        "classes": classes,
+        "measurements": names,
+        "unit": "rows",
+        "train_rows": len(train),
+        "dev_rows": len(dev),
+        "test_rows": len(test),
+        "equal_rows_left_out": len(table_frame) - len(frame),
+        "dev_fingerprint": fingerprint(dev),
+        "train_medians": train[names].median().tolist(),
+    }
+    return train, dev, test, card
+
+
+def _read(raw: RawFile) -> tuple[list[str], list[list[str]]]:
+    rows = [[field.strip() for field in row] for row in csv.reader(io.StringIO(read_text(raw))) if row]
+    if len(rows) < 2:
+        raise ValueError(f"{raw.name}: there are no rows in it. Expected a header and a line for each row.")
+    header, *rest = rows
+    own = ("id", "class")  # columns that the study adds
+    wrong = [name for name in header if not name or name in own or header.count(name) > 1]
+    if wrong or len(header) < 2:
+        found = f"found {', '.join(repr(name) for name in wrong or header)}"
+        raise ValueError(
+            f"{raw.name}: the first line must name two columns or more, each once, none of them "
+            f"{' or '.join(own)}; {found}"
+        )
+    return header, rest
+
+
+def _numbers(raw: RawFile, header: list[str], rows: list[list[str]], names: list[str]) -> np.ndarray:
+    """The columns ``names`` of all rows, (N, len(names)) floats."""
+    numbers = np.empty((len(rows), len(names)))
+    problems: list[str] = []
+    for index, row in enumerate(rows):
+        if len(row) != len(header):
+            problems.append(f"row {index + 1}: {len(row)} fields, expected {len(header)}")
+            continue
+        fields = dict(zip(header, row, strict=True))
+        try:
+            numbers[index] = [_number(name, fields[name]) for name in names]
+        except ValueError as error:
+            problems.append(f"row {index + 1}: {error}")
+    if problems:
+        more = f"\n  ... and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
+        shown = "\n  ".join(problems[:SHOWN_PROBLEMS])
+        raise ValueError(
+            f"{raw.name}: {len(problems)} of {len(rows)} rows cannot be read.\n  {shown}{more}\nMend them; a row with "
+            "a missing number must be left out or filled in."
+        )
+    return numbers
+
+
+def _number(name: str, field: str) -> float:
+    try:
+        value = float(field)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {field[:20]!r}, expected a finite number")
+    return value
+
+
+@register_model("tables.predictor")
+class TablePredictor(Predictor):
+    """The chosen variant behind a row of measurements; ``split_card`` says what they and the classes are called."""
+
+    split_card: dict[str, Any]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        pairs = zip(self.split_card["measurements"], self.split_card["train_medians"], strict=True)
+        return tuple(Column(name, "number", examples=(middle,)) for name, middle in pairs)
+
+    def answer(self, frame: Frame) -> Frame:
+        """``label``, the most probable class of each row, and its ``probability``."""
+        probabilities = self.model.predict_proba(frame)
+        best = probabilities.argmax(1)
+        classes = [self.split_card["classes"][k] for k in best]
+        return pd.DataFrame({"label": classes, "probability": probabilities[np.arange(len(best)), best]})
+
+    def parse(self, text: str) -> Frame:
+        """A line of measurements in the order of the table, JSON of them, or the path of a ``.csv`` with a header."""
+        fields = text.split(",")
+        if text.lstrip().startswith(("{", "[")) or names_file(text, (".csv", ".json", ".jsonl")):
+            return super().parse(text)
+        names = self.split_card["measurements"]
+        if len(fields) != len(names):
+            raise ValueError(f"found {len(fields)} numbers, expected {len(names)}: {', '.join(names)}")
+        return pd.DataFrame([[field.strip() for field in fields]], columns=names)
+
+    def describe(self, answer: Frame) -> str:
+        """One line a row."""
+        rows = answer.to_dict("records")
+        return "\n".join(f"{row['label']} (probability {row['probability']:.1%})" for row in rows)

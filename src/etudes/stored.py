@@ -1,0 +1,59 @@
+"""Models that are what their attributes are: saved and loaded without a line of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from etudes.models import ModelState, registered_class
+
+ARRAY, PART = "array of this state", "part of this state"  # keys that stand for what JSON cannot hold
+
+
+class Stored:
+    """A model, or a part of one, whose constructor takes all its attributes by name; a dataclass is one.
+
+    Attributes are arrays, JSON values, other registered models, and mappings (by text) and lists of all these. Lists and
+    tuples come back as lists.
+    """
+
+    registered_name: str
+
+    def state(self) -> ModelState:
+        state = ModelState()
+        attributes = {name: _packed(value, name, state) for name, value in vars(self).items()}
+        state.config["attributes"] = attributes
+        return state
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        return cls(**_unpacked(state.config["attributes"], state))
+
+
+def _packed(value: Any, path: str, state: ModelState) -> Any:
+    """The value as JSON; arrays and models go into the state under ``path``."""
+    if isinstance(value, np.ndarray):
+        state.arrays[path] = value
+        return {ARRAY: path}
+    if hasattr(value, "registered_name"):
+        state.nest(path, value.state())
+        return {PART: path, "class": value.registered_name}
+    if isinstance(value, Mapping):
+        return {name: _packed(inner, f"{path}/{name}", state) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_packed(inner, f"{path}/{place}", state) for place, inner in enumerate(value)]
+    return value
+
+
+def _unpacked(value: Any, state: ModelState) -> Any:
+    if isinstance(value, list):
+        return [_unpacked(inner, state) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    if ARRAY in value:
+        return state.arrays[value[ARRAY]]
+    if PART in value:
+        return registered_class(value["class"]).from_state(state.nested(value[PART]))
+    return {name: _unpacked(inner, state) for name, inner in value.items()}
