@@ -7,13 +7,14 @@ import re
 import shlex
 import types
 import typing
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import click
 import yaml
 from jinja2 import nodes as jinja
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from subjects import ENVIRONMENTS, ROOT, STUDIES, Subject, catalog_of, parameters_of, stage_of
 
 from etudes.assembly import _absolute, _arguments_in_source
@@ -116,13 +117,13 @@ def typed_parameters(subject: Subject) -> None:
     for node in subject.graph.nodes:
         hints = get_type_hints(node.func)
         arguments = list(inspect.signature(node.func).parameters)
-        for position, dataset in enumerate(node.inputs):
+        for argument, dataset in zip_longest(arguments, node.inputs):
             if not dataset.startswith("params:"):
                 continue
             used.add(dataset)
             if dataset == f"params:{subject.name}.variants":
                 continue
-            hint = hints.get(arguments[position])
+            hint = hints.get(argument)
             assert isinstance(hint, type), f"{node.name}: no type hint for {dataset}"
             assert issubclass(hint, BaseModel), f"{node.name}: {dataset} is no pydantic model"
             group = dataset.rpartition(".")[2] if "." in dataset else None
@@ -135,7 +136,10 @@ def typed_parameters(subject: Subject) -> None:
 def valid_parameters(subject: Subject) -> None:
     """The values of every environment are in their ranges."""
     for environment in ENVIRONMENTS:
-        subject.parameters.model_validate(parameters_of(environment)[subject.name])
+        try:
+            subject.parameters.model_validate(parameters_of(environment)[subject.name])
+        except ValidationError as error:
+            raise AssertionError(f"{environment}: {error}") from error
 
 
 def description(subject: Subject) -> None:
@@ -202,7 +206,7 @@ def functions(subject: Subject) -> None:
                 )
                 assert read == real, f"{target.function} takes {real}, the assembly read {read}"
             hints = get_type_hints(function.__init__ if inspect.isclass(function) else function)
-            for argument in target.arguments(package):
+            for argument in set(target.arguments(package)) - set(target.settings):
                 group = step.group if argument == "parameters" else argument
                 if group in groups and argument in hints:
                     wanted, given = hints[argument], groups[group].annotation
