@@ -47,4 +47,4 @@ ui: .venv/ready
 	touch $@
 
 clean:
-	rm -rf data/0* data/records logs mlartifacts mlflow.db site site_docs .mypy_cache .ruff_cache .pytest_cache
+	rm -rf data/0* data/.runs data/records logs mlartifacts mlflow.db site site_docs .mypy_cache .ruff_cache .pytest_cache

@@ -216,7 +216,7 @@ class Anomalib:
 
         pool = pool_of(backbone)
         self.model = PadimModel(
-            backbone=backbone.taps, layers=STAGES, pre_trained=False, n_features=len(pool)
+            backbone=backbone.network, layers=STAGES, pre_trained=False, n_features=len(pool)
         )
         self.model.idx = torch.from_numpy(pool)
         self.seconds = 0.0

@@ -60,7 +60,7 @@ def test_the_second_run_is_refused_by_a_message_that_names_the_first(tmp_path: P
 
 def test_outputs_are_free_again_after_a_release(tmp_path: Path) -> None:
     first = lock_of(tmp_path, DATASETS)
-    assert first.acquire()
+    assert first.acquire() == set()
     first.release()
     first.release()
     assert not list(tmp_path.rglob("*.json"))
@@ -81,7 +81,7 @@ def test_only_runs_that_share_outputs_exclude_each_other(
     hold(tmp_path, living)
     lock = lock_of(tmp_path, writes, reads)
     if free:
-        assert not lock.acquire(), "somebody else is running"
+        assert lock.acquire() == {STUDY}, "who else is running"
         lock.release()
     else:
         with pytest.raises(LockedError):
@@ -109,7 +109,7 @@ def test_outputs_of_a_dead_process_are_taken_over(tmp_path: Path, fate: str) -> 
     if fate.endswith("collected"):
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     lock = lock_of(tmp_path, DATASETS)
-    assert lock.acquire()
+    assert lock.acquire() == set()
     assert not dead.exists()
     lock.release()
     process.kill()
@@ -118,8 +118,7 @@ def test_outputs_of_a_dead_process_are_taken_over(tmp_path: Path, fate: str) -> 
 
 def test_a_run_of_this_process_that_a_notebook_interrupted_holds_nothing(tmp_path: Path) -> None:
     lock_of(tmp_path, DATASETS).acquire()
-    second = lock_of(tmp_path, DATASETS)
-    assert second.acquire()
+    assert lock_of(tmp_path, DATASETS).acquire() == set()
     assert len(list(tmp_path.rglob("*.json"))) == 1
 
 
@@ -129,6 +128,14 @@ def test_what_cannot_be_seen_from_here_is_never_taken_over(tmp_path: Path, where
     with pytest.raises(LockedError, match="cannot be seen from here: if it does not, remove") as caught:
         lock_of(tmp_path, DATASETS).acquire()
     assert str(path) in str(caught.value) and path.exists()
+
+
+def test_outputs_that_were_never_held_can_be_released(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    lock = lock_of(tmp_path / "file", DATASETS)
+    with pytest.raises(OSError, match="file"):
+        lock.acquire()
+    lock.release()
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

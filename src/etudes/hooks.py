@@ -80,9 +80,8 @@ class StudyHook:
         outputs = outputs_root(Path(self._context.project_path))
         atexit.register(self._release)
         self._lock = OutputsLock(outputs / ".runs" / env, pipeline.inputs(), pipeline.all_outputs())
-        if not self._lock.acquire(wait):
-            return  # another run of this environment may be writing files that look the same
-        for name in studies:
+        others = self._lock.acquire(wait)
+        for name in set(studies) - others:  # what another run is writing looks the same
             for folder in outputs.glob(f"*/{env}/{name}"):
                 for path in remove_debris(folder):
                     logger.info("Removed what a killed run left: %s", path)

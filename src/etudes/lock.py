@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -86,14 +87,14 @@ class OutputsLock:
         self.holder = Holder.here(reads, writes)
         self.path = folder / f"{secrets.token_hex(8)}.json"
 
-    def acquire(self, wait: bool = False) -> bool:
+    def acquire(self, wait: bool = False) -> set[str]:
         """Take all outputs at once, or none; a process that takes outputs a second time gives up its first ones.
 
         Args:
             wait: for other runs to end, instead of failing.
 
         Returns:
-            Whether nobody else is running in this environment.
+            The studies that others are running in this environment.
 
         Raises:
             LockedError: another run holds one of them; it is named.
@@ -110,7 +111,7 @@ class OutputsLock:
                 if path is None or holder is None:
                     with atomic_file(self.path) as temporary:
                         temporary.write_text(json.dumps(asdict(self.holder)), encoding="utf-8")
-                    return not others
+                    return {name.partition(".")[0] for _, other in others for name in other.writes}
             if not wait:
                 raise LockedError(self._refusal(path, holder))
             if waiting_for != path:
@@ -120,7 +121,10 @@ class OutputsLock:
 
     def release(self) -> None:
         """Let others have the outputs; does nothing where they are not held."""
-        self.path.unlink(missing_ok=True)
+        with suppress(
+            OSError
+        ):  # the folder may be gone, or never have been; a file that stays names a dead process
+            self.path.unlink()
 
     def _others(self) -> list[tuple[Path, Holder]]:
         """Who else is running; files of processes that are gone are removed."""

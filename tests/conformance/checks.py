@@ -206,7 +206,7 @@ def functions(subject: Subject) -> None:
                 )
                 assert read == real, f"{target.function} takes {real}, the assembly read {read}"
             hints = get_type_hints(function.__init__ if inspect.isclass(function) else function)
-            for argument in target.arguments(package):
+            for argument in set(target.arguments(package)) - set(target.settings):
                 group = step.group if argument == "parameters" else argument
                 if group in groups and argument in hints:
                     wanted, given = hints[argument], groups[group].annotation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
 import shutil
 import socket
@@ -10,10 +11,12 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import mlflow
 import pytest
 from benchmarks.trivial import STUDY as TRIVIAL
 from benchmarks.trivial import make_trivial_project
@@ -26,6 +29,15 @@ from etudes.tracking.hook import TrackingHook
 from etudes.tracking.registry import CHAMPION
 from etudes.tracking.runs import Store, open_experiment, use_store
 from projects import kedro
+
+
+@pytest.fixture(autouse=True)
+def mlflow_as_before() -> Iterator[None]:
+    """A store that is used becomes the process's."""
+    yield
+    mlflow.set_tracking_uri(None)
+    mlflow.set_registry_uri(None)
+    os.environ.pop("MLFLOW_REGISTRY_URI", None)
 
 
 def store_at(uri: str) -> Store:

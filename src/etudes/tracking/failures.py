@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,6 +13,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
+
+from etudes.errors import chain
 
 LOCKED_SECONDS = 20.0  # as long as MLflow waits
 # What a database or a server says, and what that means. The first that is found counts.
@@ -67,10 +70,11 @@ def explain(error: BaseException, uri: str) -> str:
     text = str(error).strip()
     if _is_answer(error):
         return text
-    lines = text.splitlines() or [type(error).__name__]
+    *_, cause = chain(error)
+    said = (isinstance(cause, OSError) and cause.strerror) or str(cause).strip() or type(cause).__name__
     meaning = next((meaning for words, meaning in _REASONS if words in text), "it failed")
     return (
-        f"The tracking store {uri} cannot be used: {meaning} ({lines[0][:300]}). "
+        f"The tracking store {uri} cannot be used: {meaning} ({said.splitlines()[0][:300]}). "
         "MLFLOW_TRACKING_URI names another store (unset, it is mlflow.db in the project); "
         "--params=run.track=false runs without one, and registers nothing."
     )
@@ -90,6 +94,18 @@ class GuardedClient:
                 return method(*args, **kwargs)
 
         return call
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Ask a server twice: MLflow would ask one that does not answer for minutes."""
+    tries = os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES")
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = tries or "1"
+    try:
+        yield
+    finally:
+        if tries is None:
+            del os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]
 
 
 def sqlite_file(uri: str) -> Path | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,8 @@ class TrackingHook:
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
-        # Not after_node_run: Kedro saves a node's outputs after that, and the file would be the previous run's.
         interrupts.check()
+        # Not after_node_run: Kedro saves a node's outputs after that, and the file would be the previous run's.
         name, _, short = dataset_name.partition(".")
         run = self._runs.get(name)
         if run is not None:
@@ -89,24 +90,29 @@ class TrackingHook:
         """Register what a study gave, and end its run."""
         run, settings = self._runs[name], self._context.config_loader["parameters"]["run"]
         live.close_writer(name)
-        if "predictor" in self._produced[name] and settings["register_model"]:
-            from etudes.tracking.registry import register_predictor
-
-            register_predictor(run, _path_of(catalog, f"{name}.predictor"), settings["promote_new_data"])
         interrupts.check()
-        with interrupts.held():
+        end: AbstractContextManager[None] = interrupts.held()
+        if "predictor" in self._produced[name] and settings["register_model"]:
+            from etudes.tracking.registry import registered_predictor
+
+            folder = _path_of(catalog, f"{name}.predictor")
+            end = registered_predictor(run, folder, settings["promote_new_data"])
+        with end:
             run.end("FINISHED")
             del self._runs[name]
             if not self._runs:
                 interrupts.conclude()
 
     def _end_runs(self, status: str, error: BaseException | None = None) -> None:
-        """End what is open. A store that fails here must not hide what failed before."""
+        """End what is open. A store that fails here must not hide what failed before, nor let it wait."""
         while self._runs:
+            from etudes.tracking.failures import impatient
+
             name, run = self._runs.popitem()
             try:
-                live.close_writer(name)
-                run.end(status, error)
+                with impatient():
+                    live.close_writer(name)
+                    run.end(status, error)
             except Exception as failure:
                 logger.warning("MLflow run %s of %s stays open: %s", run.run_id, name, failure)
 

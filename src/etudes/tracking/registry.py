@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,11 @@ TYPES: dict[str, Any] = {
 }
 
 
-def register_predictor(run: StudyRun, folder: Path | None, promote_new_data: bool) -> None:
+@contextmanager
+def registered_predictor(run: StudyRun, folder: Path | None, promote_new_data: bool) -> Iterator[None]:
     """Log a study's predictor to its run, make it a version of the registered model, move the alias if it is better.
+
+    The block ends the run: an interrupt comes before there is a version or after the end of the run.
 
     Args:
         run: the study's open run.
@@ -56,7 +60,7 @@ def register_predictor(run: StudyRun, folder: Path | None, promote_new_data: boo
     client = run.client
     _ensure_model(client, name, run.study)
     tags = {key: str(value) for key, value in predictor.card.items()}
-    with held():  # a version without the alias that it deserves would stay so
+    with held():
         created = client.create_model_version(name, source=uri, run_id=run.run_id, tags=tags)
         try:
             better = beats_champion(client, name, predictor.card, promote_new_data)
@@ -66,14 +70,15 @@ def register_predictor(run: StudyRun, folder: Path | None, promote_new_data: boo
             with suppress(TrackingError):
                 client.delete_model_version(name, created.version)
             raise
-    if better:
-        logger.info(
-            "models:/%s@%s is now version %s (%s).",
-            name,
-            CHAMPION,
-            created.version,
-            predictor.card["variant"],
-        )
+        if better:
+            logger.info(
+                "models:/%s@%s is now version %s (%s).",
+                name,
+                CHAMPION,
+                created.version,
+                predictor.card["variant"],
+            )
+        yield
 
 
 def beats_champion(
@@ -148,7 +153,8 @@ def save_served(study: str, folder: Path, predictor: Answering, path: Path) -> N
 
 
 def _log_model(run: StudyRun, predictor: Answering, folder: Path) -> str:
-    with tempfile.TemporaryDirectory() as temporary:
+    # Beside the predictor, where the next run of the study clears what a kill leaves.
+    with tempfile.TemporaryDirectory(prefix=".version.", suffix=".tmp", dir=folder.parent) as temporary:
         path = Path(temporary) / "model"
         save_served(run.study, folder, predictor, path)
         run.client.log_artifacts(run.run_id, str(path), "model")

@@ -22,7 +22,7 @@ from mlflow.tracking import MlflowClient
 from etudes.atomic import atomic_file
 from etudes.lock import process_identity
 from etudes.tracking import live
-from etudes.tracking.failures import GuardedClient, check_sqlite, sqlite_file, store_errors
+from etudes.tracking.failures import GuardedClient, check_sqlite, impatient, sqlite_file, store_errors
 from etudes.tracking.live import Value
 
 logger = logging.getLogger(__name__)
@@ -46,8 +46,8 @@ def use_store(config: Any) -> Store:
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(config.server.mlflow_registry_uri or uri)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    # Alembic reports every migration of a new database, pyfunc every check of an example.
-    for name in ("alembic", "mlflow.pyfunc"):
+    # Alembic reports every migration of a new database, pyfunc every check of an example, urllib3 every try.
+    for name in ("alembic", "mlflow.pyfunc", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.ERROR)
     logging.getLogger("mlflow.store.db.utils").setLevel(
         logging.CRITICAL
@@ -241,15 +241,10 @@ def open_experiment(store: Store, study: str) -> Experiment:
     """Find or make a study's experiment; close runs that a kill left open there, and remove what they registered last.
 
     Raises:
-        TrackingError: the store cannot be used. A server is asked twice, not for minutes: nothing is lost yet.
+        TrackingError: the store cannot be used.
     """
-    tries = os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES")
-    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = tries or "1"
-    try:
+    with impatient():  # nothing is lost yet
         experiment_id = _experiment(store, study)
-    finally:
-        if tries is None:
-            del os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]
     return Experiment(experiment_id, _close_stale_runs(store.client, experiment_id))
 
 

@@ -63,4 +63,4 @@ class PictureProblem(ShuffledProblem):
         labels = torch.from_numpy(self.dev_labels).to(device)
         losses = nn.functional.cross_entropy(logits, labels, reduction="none")
         hits = int((logits.argmax(1) == labels).sum())
-        return {"loss": float(losses.mean()), "accuracy": hits / len(labels)}
+        return {"loss": losses.mean().item(), "accuracy": hits / len(labels)}

@@ -1,95 +1,101 @@
-"""From a folder of drawings to checked examples.
-
-``<alphabet>/<character>/<drawing>.png`` is what counts of a name; folders above it do not. A zip archive stands for the
-drawings in it, so Omniglot's archives are read as they are distributed.
-"""
+"""Drawings of characters, ``<alphabet>/<character>/<drawing>.png``, and their split by whole alphabets."""
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+import json
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from etudes.cards import data_card, fingerprint
 from etudes.examples import Examples
-from etudes.forms.archives import picture_files
 from etudes.forms.raw import RawFolder
+from etudes.pipelines.meta_learning.parameters import CharacterParameters, SinusoidParameters, SplitParameters
+from etudes.pipelines.meta_learning.tasks import CHARACTER_SHOTS
+from etudes.training.parameters import RunParameters
 
-LAYOUT = "<alphabet>/<character>/<drawing>.png"
+LEVELS = ("alphabet", "character", "drawing")
 
 
-def read_characters(raw: RawFolder, side: int) -> tuple[Examples, int]:
-    """All drawings, ink bright on dark, and how many were left out because they occur twice.
+def ingest(raw_characters: RawFolder, characters: CharacterParameters) -> tuple[Examples, dict[str, Any]]:
+    """Read and check all drawings, ink bright on dark, and say where they come from.
 
-    Omniglot's two small sets share two alphabets: without a look at the pixels the same character would be two, and an
-    episode could ask which of two equal characters it is.
-
-    Args:
-        raw: picture files, or zip archives of them.
-        side: pixels of a side after shrinking.
-
-    Returns:
-        ``rows`` with ``id``, ``alphabet``, ``character``, ``drawing``; ``pixels`` (N, side, side), uint8. Sorted by id.
+    Omniglot's two small sets share two alphabets: what is in both counts once, or an episode could ask which of two equal
+    characters it is.
 
     Raises:
-        ValueError: a name outside the layout, a damaged archive or picture, one drawing with two contents.
+        ValueError: as `labelled_pictures`, or a character with too few drawings for a task.
     """
-    from etudes.forms.pictures import fitted, pixel_digest, read_picture
+    from etudes.forms.labelled import labelled_pictures
 
-    rows: dict[str, tuple[str, str, str]] = {}
-    pixels: dict[str, np.ndarray] = {}
-    digests: dict[str, str] = {}
-    repeated = 0
-    for place, file in picture_files(raw):
-        parts = PurePosixPath(place).parts
-        if len(parts) < 3:
-            raise ValueError(f"{raw.name}: {place} lies outside the layout; expected {LAYOUT}")
-        alphabet, character, drawing = parts[-3:]
-        name = f"{alphabet}/{character}/{drawing}"
-        digest = pixel_digest(picture := read_picture(file))
-        if name in rows:
-            if digests[name] != digest:
-                raise ValueError(
-                    f"{raw.name}: there are two different drawings {name}; expected one, rename the other"
-                )
-            repeated += 1
-            continue
-        paper = fitted(picture, side, side, file.name).mean(axis=2)
-        pixels[name] = (255 - np.round(paper)).astype(np.uint8)
-        rows[name], digests[name] = (alphabet, character, drawing), digest
-    if not rows:
-        raise ValueError(f"{raw.name}: holds no drawings; expected {LAYOUT}, or zip archives of that")
-    _refuse_equal_drawings(digests, raw.name)
-    names = sorted(rows)
-    frame = pd.DataFrame([rows[name] for name in names], columns=["alphabet", "character", "drawing"])
-    frame.insert(0, "id", names)
-    return Examples(frame, {"pixels": np.stack([pixels[name] for name in names])}), repeated
-
-
-def check_counts(examples: Examples, needed: int, source: str) -> None:
-    """Refuse characters with fewer drawings than a task needs.
-
-    Raises:
-        ValueError: with the first such character and how many there are.
-    """
-    counts = examples.rows.groupby(["alphabet", "character"]).size()
-    short = counts[counts < needed]
-    if len(short):
-        (alphabet, character), count = short.index[0], short.iloc[0]
+    drawn, repeated = labelled_pictures(raw_characters, LEVELS, characters.side)
+    drawings = Examples(drawn.rows, {"pixels": 255 - drawn["pixels"]})
+    needed = CHARACTER_SHOTS[-1] + characters.queries
+    counts = drawings.rows.groupby(["alphabet", "character"]).size()
+    if len(short := counts[counts < needed]):
         raise ValueError(
-            f"{source}: {alphabet}/{character} has {count} drawings (and {len(short) - 1} further characters have too "
-            f"few); a task needs {needed} of each: support and query together. Add drawings, leave the character out, "
-            "or lower meta_learning.characters.queries"
+            f"{raw_characters.name}: {'/'.join(short.index[0])} has {short.iloc[0]} drawings (and {len(short) - 1} further "
+            f"characters have too few); a task needs {needed} of each: support and query together. Add drawings, leave "
+            "the character out, or lower meta_learning.characters.queries"
         )
+    alphabets = counts.groupby("alphabet").size().to_dict()
+    facts = {"drawings": len(drawings), "repeated_drawings": repeated, "characters": len(counts)}
+    return drawings, data_card([raw_characters], *_contents(drawings), **facts, alphabets=alphabets)
 
 
-def _refuse_equal_drawings(digests: dict[str, str], source: str) -> None:
-    """One picture under two characters would be a question without an answer."""
-    owners: dict[str, str] = {}
-    for name, digest in digests.items():
-        character = name.rpartition("/")[0]
-        other = owners.setdefault(digest, character)
-        if other != character:
-            raise ValueError(
-                f"{source}: the picture {name} is also a drawing of {other}; expected each picture under one character"
-            )
+def split(
+    drawings_images: Examples,
+    parameters: SplitParameters,
+    sinusoids: SinusoidParameters,
+    characters: CharacterParameters,
+    run: RunParameters,
+) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
+    """Cut by whole alphabets, so that no character of dev or test resembles one that was trained on by its script.
+
+    Which group of test alphabets is held out depends on the run's seed; the other groups are trained on. Sinusoids need
+    no split: every task is fresh.
+
+    Raises:
+        ValueError: an alphabet that there is not, or a part with fewer characters than a task needs.
+    """
+    alphabet, groups = drawings_images.rows["alphabet"], parameters.test
+    there = sorted(alphabet.unique())
+    if unknown := sorted({*parameters.dev, *(name for group in groups for name in group)} - set(there)):
+        raise ValueError(
+            f"meta_learning.split: no alphabet {', '.join(unknown)}; expected some of {', '.join(there)}"
+        )
+    group = run.seed % len(groups)
+    held_out = {"dev": alphabet.isin(parameters.dev), "test": alphabet.isin(groups[group])}
+    masks = {"train": ~(held_out["dev"] | held_out["test"]), **held_out}
+    parts = {name: drawings_images.take(mask.to_numpy()) for name, mask in masks.items()}
+    card: dict[str, Any] = {"unit": "drawings", "test_group": group + 1, "test_groups": len(groups)}
+    for name, part in parts.items():
+        card[f"{name}_alphabets"] = sorted(set(part.rows["alphabet"]))
+        card[f"{name}_characters"] = _characters(name, part.rows, characters.ways)
+        card[f"{name}_rows"] = len(part)
+    # All groups, so that the run of another seed does not end where this one's training is done.
+    card["smallest_test_characters"] = min(
+        _characters(f"test group {number}", drawings_images.rows[alphabet.isin(names)], characters.ways)
+        for number, names in enumerate(groups, 1)
+    )
+    card["training_classes"] = card["train_characters"] * (4 if characters.rotations else 1)
+    card["train_fingerprint"] = fingerprint(*_contents(parts["train"]))
+    settings = [sinusoids.model_dump(mode="json"), characters.model_dump(mode="json")]
+    of_dev = fingerprint(*_contents(parts["dev"]))
+    card["dev_fingerprint"] = fingerprint(of_dev, json.dumps(settings, sort_keys=True))
+    return parts["train"], parts["dev"], parts["test"], card
+
+
+def _characters(part: str, rows: pd.DataFrame, ways: int) -> int:
+    """How many characters a part holds, at least as many as a task needs."""
+    count = len(rows[["alphabet", "character"]].drop_duplicates())
+    if count < ways:
+        raise ValueError(
+            f"{part} has {count} characters in the alphabets {', '.join(sorted(set(rows['alphabet']))) or 'none'}; a task "
+            f"needs {ways}. Give it more alphabets in meta_learning.split, or lower meta_learning.characters.ways"
+        )
+    return count
+
+
+def _contents(drawings: Examples) -> tuple[str, Any]:
+    return "\n".join(drawings.rows["id"]), drawings["pixels"]

@@ -5,8 +5,7 @@ A task has a support set, from which it is learned, and a query set, on which it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -22,17 +21,13 @@ SINUSOID_SHOTS = (5, 10)
 CHARACTER_SHOTS = (1, 5)
 
 
-@dataclass(frozen=True)
-class Sinusoids:
+class Sinusoids(NamedTuple):
     """T tasks y = a sin(x + b): ``amplitude`` (T,), ``phase`` (T,), radians; ``x`` and ``y`` (T, n, 1)."""
 
     amplitude: Floats
     phase: Floats
     x: Floats
     y: Floats
-
-    def take(self, indices: NDArray[np.integer] | slice) -> Self:
-        return type(self)(self.amplitude[indices], self.phase[indices], self.x[indices], self.y[indices])
 
 
 def draw_sinusoids(
@@ -50,8 +45,7 @@ def sinusoid(amplitude: Floats, phase: Floats, x: Floats) -> Floats:
     return amplitude[:, None, None] * np.sin(x + phase[:, None, None])
 
 
-@dataclass(frozen=True)
-class Drawings:
+class Drawings(NamedTuple):
     """C characters: ``pixels`` (N, S, S) uint8, ink is bright; ``table`` (C, D) rows of each character, -1 where it has fewer;
     ``alphabets`` (C,), equal for characters of one alphabet that stand upright or are turned alike.
     """
@@ -68,31 +62,20 @@ class Drawings:
         their own (Santoro et al. 2016, section 4.1).
         """
         pixels = np.asarray(examples["pixels"])
-        names = examples.rows["alphabet"] + "/" + examples.rows["character"]
-        codes = pd.factorize(names, sort=True)[0]
-        order = np.argsort(codes, kind="stable")
-        counts = np.bincount(codes)
+        codes = pd.factorize(examples.rows["alphabet"] + "/" + examples.rows["character"], sort=True)[0]
+        order, counts = np.argsort(codes, kind="stable"), np.bincount(codes)
         table = np.full((len(counts), counts.max()), -1, dtype=np.int64)
         table[codes[order], np.concatenate([np.arange(count) for count in counts])] = order
         alphabets = pd.factorize(examples.rows["alphabet"].to_numpy()[table[:, 0]])[0]
         if rotations:
-            n = len(pixels)
+            n, kinds = len(pixels), alphabets.max() + 1
             pixels = np.concatenate([np.rot90(pixels, turns, axes=(1, 2)) for turns in range(4)])
             table = np.concatenate([np.where(table < 0, -1, table + turns * n) for turns in range(4)])
-            alphabets = np.concatenate([alphabets + turns * (alphabets.max() + 1) for turns in range(4)])
+            alphabets = np.concatenate([alphabets + turns * kinds for turns in range(4)])
         return cls(np.ascontiguousarray(pixels), table, alphabets)
 
-    def __len__(self) -> int:
-        return len(self.table)
 
-    @property
-    def counts(self) -> Integers:
-        """Drawings of each character (C,)."""
-        return (self.table >= 0).sum(1)
-
-
-@dataclass(frozen=True)
-class Episodes:
+class Episodes(NamedTuple):
     """T tasks of N characters: rows of `Drawings.pixels` (T, N, examples), the support drawings of each character first."""
 
     rows: Integers
@@ -103,15 +86,13 @@ class Episodes:
 
         The queries are the last ones, so that they are the same whatever the shots.
         """
-        examples = self.rows.shape[2]
+        tasks, _, examples = self.rows.shape
         if shots + queries > examples:
             raise ValueError(
                 f"{shots} support and {queries} query drawings of each character asked of episodes that hold {examples}"
             )
-        tasks = len(self.rows)
-        return self.rows[:, :, :shots].reshape(tasks, -1), self.rows[:, :, examples - queries :].reshape(
-            tasks, -1
-        )
+        last = self.rows[:, :, examples - queries :]
+        return self.rows[:, :, :shots].reshape(tasks, -1), last.reshape(tasks, -1)
 
 
 def labels_of(ways: int, each: int) -> Integers:
@@ -141,11 +122,11 @@ def draw_episodes(
     Raises:
         ValueError: fewer characters than ``ways``, or a character with fewer drawings than ``examples``.
     """
-    counts = (table >= 0).sum(1)
-    if len(table) < ways or counts.min() < examples:
+    fewest = (table >= 0).sum(1).min(initial=table.shape[1])
+    if len(table) < ways or fewest < examples:
         raise ValueError(
-            f"{len(table)} characters with {counts.min() if len(table) else 0} drawings or more; a task needs {ways} "
-            f"characters with {examples} drawings each. Lower ways, shots or queries, or add drawings"
+            f"{len(table)} characters with {fewest} drawings or more; a task needs {ways} characters with {examples} "
+            "drawings each. Lower ways, shots or queries, or add drawings"
         )
     # The places of the smallest of random keys are a draw without replacement, for all tasks at once.
     keys = generator.random((tasks, len(table)))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from etudes.pipelines.meta_learning.distortion import distorted
-from etudes.pipelines.meta_learning.parameters import DistortionParameters
+from etudes.vision.distortion import distorted
 
 NONE = {"turn": 0.0, "stretch": 0.0, "shear": 0.0, "move": 0.0}
-EVERYTHING = DistortionParameters(turn=14, stretch=0.2, shear=0.25, move=0.07)
+EVERYTHING = {"turn": 14, "stretch": 0.2, "shear": 0.25, "move": 0.07}
 
 
 class Fixed(np.random.Generator):
@@ -33,27 +32,28 @@ def blot(side: int = 21) -> torch.Tensor:
 
 def test_no_distortion_gives_the_pictures_back() -> None:
     pictures = blot()
-    assert distorted(pictures, DistortionParameters(**NONE), np.random.default_rng(0)) is pictures
+    assert distorted(pictures, np.random.default_rng(0), **NONE) is pictures
 
 
 def test_each_picture_is_distorted_by_the_generator_alone() -> None:
     pictures = blot().expand(3, -1, -1, -1)
-    first, again, other = (distorted(pictures, EVERYTHING, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    first, again, other = (
+        distorted(pictures, np.random.default_rng(seed), **EVERYTHING) for seed in (0, 0, 1)
+    )
     torch.testing.assert_close(first, again, rtol=0, atol=0)
     assert not torch.equal(first, other) and not torch.equal(first[0], first[1])
     assert first.shape == pictures.shape and float(first.min()) >= 0 and float(first.max()) <= 1
 
 
 def test_a_move_is_a_share_of_the_side() -> None:
-    settings = DistortionParameters(**{**NONE, "move": 2 / 21})
-    moved = distorted(blot(), settings, Fixed(1.0))
+    moved = distorted(blot(), Fixed(1.0), **{**NONE, "move": 2 / 21})
     # The map says where a pixel comes from: from further right and down.
     expected = torch.roll(blot(), (-2, -2), (2, 3))
     torch.testing.assert_close(moved, expected, atol=1e-5, rtol=0)
 
 
 def test_a_turn_of_45_degrees_keeps_the_ink_and_its_distance_from_the_middle() -> None:
-    turned = distorted(blot(), DistortionParameters(**{**NONE, "turn": 45}), Fixed(1.0))
+    turned = distorted(blot(), Fixed(1.0), **{**NONE, "turn": 45})
     places = torch.arange(21.0) - 10
 
     def middle(picture: torch.Tensor) -> torch.Tensor:
@@ -69,7 +69,7 @@ def test_a_turn_of_45_degrees_keeps_the_ink_and_its_distance_from_the_middle() -
 
 def test_a_stretch_makes_wider_and_a_shear_slants() -> None:
     def ink(**changed: float) -> torch.Tensor:
-        return distorted(blot(), DistortionParameters(**{**NONE, **changed}), Fixed(-1.0))[0, 0]
+        return distorted(blot(), Fixed(-1.0), **{**NONE, **changed})[0, 0]
 
     assert float(ink(stretch=0.5).sum()) > 3 * 10, "twice as wide and twice as high"
     slanted = ink(shear=0.9)

@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from etudes.models import save_model
-from etudes.pipelines.genre_classification.model import FilmEncoder, FilmProbe
+from etudes.pipelines.genre_classification.parameters import Parameters
 from etudes.text import classifiers as module
 from etudes.text.classifiers import EncoderClassifier, EncoderProbe
 from etudes.text.encoders import EncoderError
-from study_settings import run_parameters
+from study_settings import run_parameters, settings_of
+from toy_films import toy_films
 
-Films = Callable[..., pd.DataFrame]
-Settings = Callable[..., Any]
+settings = settings_of("genre_classification", Parameters)
 CARD = {"classes": ["crime", "sport", "food"]}
 
 
+def plots(frame: pd.DataFrame) -> list[str]:
+    """The texts of a frame."""
+    return list(frame["plot"])
+
+
+class Probe(EncoderProbe):
+    """Of plots alone."""
+
+    registered_name = "scratch.probe"
+    texts_of = staticmethod(plots)
+
+
+class Tuned(EncoderClassifier):
+    """Of plots alone."""
+
+    registered_name = "scratch.tuned"
+    texts_of = staticmethod(plots)
+
+
 @pytest.fixture(scope="module")
-def probe(toy_films: Films, settings: Settings) -> EncoderProbe:
+def probe() -> EncoderProbe:
     parameters = settings("encoder_probe", max_length=24, layers=[3, -1])
-    return FilmProbe.train(toy_films(60, seed=0), toy_films(15, seed=1), CARD, parameters, run_parameters())[
-        0
-    ]
+    return Probe.train(toy_films(60, seed=0), toy_films(15, seed=1), CARD, parameters, run_parameters())[0]
 
 
 @pytest.fixture(scope="module")
-def tuned(toy_films: Films, settings: Settings) -> EncoderClassifier:
+def tuned() -> EncoderClassifier:
     parameters = settings(
         "encoder",
         max_length=16,
@@ -39,24 +54,22 @@ def tuned(toy_films: Films, settings: Settings) -> EncoderClassifier:
         head_learning_rate=0.02,
         fit={"epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "patience": 2},
     )
-    return FilmEncoder.train(
-        toy_films(48, seed=0), toy_films(15, seed=1), CARD, parameters, run_parameters()
-    )[0]
+    return Tuned.train(toy_films(48, seed=0), toy_films(15, seed=1), CARD, parameters, run_parameters())[0]
 
 
-def test_the_probe_learns_a_toy_task(probe: EncoderProbe, toy_films: Films) -> None:
+def test_the_probe_learns_a_toy_task(probe: EncoderProbe) -> None:
     test = toy_films(30, seed=2)
     assert (probe.predict_proba(test).argmax(1) == test["label"]).mean() >= 0.9
 
 
-def test_the_probe_tells_two_classes_apart(toy_films: Films, settings: Settings) -> None:
+def test_the_probe_tells_two_classes_apart() -> None:
     train, dev = toy_films(40, seed=0, classes=2), toy_films(20, seed=1, classes=2)
     card, parameters = {"classes": ["crime", "sport"]}, settings("encoder_probe")
-    probe, _ = FilmProbe.train(train, dev, card, parameters, run_parameters())
+    probe, _ = Probe.train(train, dev, card, parameters, run_parameters())
     assert (probe.predict_proba(dev).argmax(1) == dev["label"]).mean() >= 0.9
 
 
-def test_probe_scores_equal_scikit_learn_by_hand(probe: EncoderProbe, toy_films: Films) -> None:
+def test_probe_scores_equal_scikit_learn_by_hand(probe: EncoderProbe) -> None:
     from scipy.special import softmax
     from sklearn.linear_model import LogisticRegression
 
@@ -77,9 +90,9 @@ def test_the_probe_does_not_store_the_encoder(probe: EncoderProbe, tmp_path: Pat
 
 
 def test_the_probe_refuses_an_encoder_with_other_weights(
-    probe: EncoderProbe, toy_films: Films, monkeypatch: pytest.MonkeyPatch
+    probe: EncoderProbe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    again = FilmProbe.from_state(probe.state())
+    again = Probe.from_state(probe.state())
     monkeypatch.setattr(module, "weights_fingerprint", lambda _: "other")
     for _ in range(2):  # and goes on refusing
         with pytest.raises(
@@ -88,7 +101,7 @@ def test_the_probe_refuses_an_encoder_with_other_weights(
             again.predict_proba(toy_films(3, seed=0))
 
 
-def test_the_tuned_encoder_learns_a_toy_task(tuned: EncoderClassifier, toy_films: Films) -> None:
+def test_the_tuned_encoder_learns_a_toy_task(tuned: EncoderClassifier) -> None:
     test = toy_films(30, seed=2)
     assert (tuned.predict_proba(test).argmax(1) == test["label"]).mean() >= 0.9
 
@@ -122,7 +135,7 @@ def test_the_tuned_encoder_refuses_an_encoder_with_other_weights(
     with pytest.raises(
         EncoderError, match=rf"other weights \(other\) .* fine-tuned from \({tuned.fingerprint}\)"
     ):
-        FilmEncoder.from_state(state)
+        Tuned.from_state(state)
 
 
 @pytest.mark.parametrize("change", ["one missing", "one too many"])
@@ -133,4 +146,4 @@ def test_weights_that_do_not_fit_the_encoder_are_refused(tuned: EncoderClassifie
     else:
         state.arrays["encoder.unheard_of"] = np.zeros(3, dtype=np.float32)
     with pytest.raises(EncoderError, match=r"do not fit the encoder.*(output\.bias|unheard_of)"):
-        FilmEncoder.from_state(state)
+        Tuned.from_state(state)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +10,37 @@ import pandas as pd
 import pytest
 import torch
 
-from etudes.pipelines.genre_classification.films import film_words
-from etudes.pipelines.genre_classification.model import FilmBiLSTM
+from etudes.pipelines.genre_classification.parameters import Parameters
 from etudes.text.bilstm import VECTOR_SCALE, BiLSTM, BiLSTMClassifier
 from etudes.text.encoders import EMBEDDED, word_vectors
+from etudes.text.tokens import tokenize
 from etudes.text.vectors import WordVectors
-from study_settings import run_parameters
+from study_settings import run_parameters, settings_of
+from toy_films import toy_films
 
-Films = Callable[..., pd.DataFrame]
-Settings = Callable[..., Any]
+settings = settings_of("genre_classification", Parameters)
 NO_FILE = WordVectors(Path("no such file"))
 CARD = {"classes": ["crime", "sport", "food"]}
+
+
+class Plots(BiLSTMClassifier):
+    """Of plots alone."""
+
+    @staticmethod
+    def words_of(frame: pd.DataFrame) -> list[list[str]]:
+        return [tokenize(plot) for plot in frame["plot"]]
 
 
 def train(
     films: pd.DataFrame, dev: pd.DataFrame, parameters: Any, vectors: WordVectors = NO_FILE
 ) -> tuple[BiLSTMClassifier, list[dict]]:
     """The classifier and its epochs."""
-    model, history = FilmBiLSTM.train(films, dev, CARD, vectors, parameters, run_parameters())
+    model, history = Plots.train(films, dev, CARD, vectors, parameters, run_parameters())
     return model, history["epochs"]
 
 
 @pytest.fixture
-def network(settings: Settings) -> BiLSTM:
+def network() -> BiLSTM:
     torch.manual_seed(0)
     network = BiLSTM(30, 3, settings("bilstm", embedding=6, hidden=5, layers=2)).eval()
     with torch.no_grad():  # a bias, as after training, so that states of padding would not be zero
@@ -44,7 +51,7 @@ def network(settings: Settings) -> BiLSTM:
 
 
 @pytest.fixture(scope="module")
-def trained(toy_films: Films, settings: Settings) -> tuple[BiLSTMClassifier, list[dict]]:
+def trained() -> tuple[BiLSTMClassifier, list[dict]]:
     parameters = settings(
         "bilstm",
         vectors="random",
@@ -83,7 +90,7 @@ def test_padding_is_not_trained(network: BiLSTM) -> None:
     assert (gradient[0] == 0).all() and (gradient[1:] != 0).any()
 
 
-def test_word_dropout_hides_words_in_training_only(settings: Settings) -> None:
+def test_word_dropout_hides_words_in_training_only() -> None:
     torch.manual_seed(0)
     network = BiLSTM(30, 3, settings("bilstm", dropout=0.0, word_dropout=0.9))
     ids, lengths = torch.arange(2, 20)[None], torch.tensor([18])
@@ -93,16 +100,14 @@ def test_word_dropout_hides_words_in_training_only(settings: Settings) -> None:
     assert torch.equal(*seen)
 
 
-def test_it_learns_a_toy_task(trained: tuple[BiLSTMClassifier, list[dict]], toy_films: Films) -> None:
+def test_it_learns_a_toy_task(trained: tuple[BiLSTMClassifier, list[dict]]) -> None:
     model, history = trained
     test = toy_films(60, seed=2)
     assert (model.predict_proba(test).argmax(1) == test["label"]).mean() >= 0.95
     assert history[-1]["train_loss"] < 0.5 * history[0]["train_loss"]
 
 
-def test_probabilities_do_not_depend_on_the_other_films(
-    trained: tuple[BiLSTMClassifier, list[dict]], toy_films: Films
-) -> None:
+def test_probabilities_do_not_depend_on_the_other_films(trained: tuple[BiLSTMClassifier, list[dict]]) -> None:
     films = toy_films(12, seed=3)
     together = trained[0].predict_proba(films)
     alone = np.concatenate([trained[0].predict_proba(films.iloc[[row]]) for row in range(len(films))])
@@ -119,7 +124,7 @@ def glove(folder: Path, size: int) -> WordVectors:
     return WordVectors(folder / "glove.txt")
 
 
-def still(settings: Settings, **changes: Any) -> Any:
+def still(**changes: Any) -> Any:
     """Settings with which training moves no weight to speak of."""
     return settings(
         "bilstm",
@@ -132,11 +137,11 @@ def still(settings: Settings, **changes: Any) -> Any:
 
 
 def test_training_starts_from_pretrained_vectors(
-    tmp_path: Path, toy_films: Films, settings: Settings
+    tmp_path: Path,
 ) -> None:
     vectors, films = glove(tmp_path, 6), (toy_films(60, seed=0), toy_films(9, seed=1))
-    model, _ = train(*films, still(settings, vectors="glove"), vectors)
-    plain, _ = train(*films, still(settings, vectors="random"))
+    model, _ = train(*films, still(vectors="glove"), vectors)
+    plain, _ = train(*films, still(vectors="random"))
     weights, ids = model.network.embedding.weight.detach().numpy(), model.vocabulary.ids
     for word, vector in vectors.lookup(["murder", "goal"]).items():
         np.testing.assert_allclose(weights[ids[word]], vector, atol=1e-6)
@@ -147,40 +152,31 @@ def test_training_starts_from_pretrained_vectors(
     assert "elsewhere" not in ids
 
 
-def test_training_starts_from_the_encoders_word_vectors(toy_films: Films, settings: Settings) -> None:
+def test_training_starts_from_the_encoders_word_vectors() -> None:
     films = (toy_films(60, seed=0), toy_films(9, seed=1))
-    model, _ = train(*films, still(settings, vectors="encoder"))
+    model, _ = train(*films, still(vectors="encoder"))
     words = model.vocabulary.words[2:]
     weights = model.network.embedding.weight.detach().numpy()
     np.testing.assert_allclose(weights[2:], VECTOR_SCALE * word_vectors(EMBEDDED, words, 6), atol=1e-5)
     assert (weights[0] == 0).all()
 
 
-def test_vectors_of_another_size_are_refused(tmp_path: Path, toy_films: Films, settings: Settings) -> None:
+def test_vectors_of_another_size_are_refused(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(ValueError, match=r"have 5 dimensions, bilstm\.embedding is 6; set it"):
-        train(
-            toy_films(60, seed=0), toy_films(9, seed=1), still(settings, vectors="glove"), glove(tmp_path, 5)
-        )
+        train(toy_films(60, seed=0), toy_films(9, seed=1), still(vectors="glove"), glove(tmp_path, 5))
 
 
-def test_the_vectors_file_is_needed_where_it_is_asked_for(toy_films: Films, settings: Settings) -> None:
+def test_the_vectors_file_is_needed_where_it_is_asked_for() -> None:
     with pytest.raises(FileNotFoundError, match="no such file of word vectors"):
-        train(toy_films(60, seed=0), toy_films(9, seed=1), still(settings, vectors="glove"))
+        train(toy_films(60, seed=0), toy_films(9, seed=1), still(vectors="glove"))
 
 
-def test_the_same_seed_gives_the_same_model_and_another_another(toy_films: Films, settings: Settings) -> None:
+def test_the_same_seed_gives_the_same_model_and_another_another() -> None:
     def answers(seed: int) -> np.ndarray:
         run, parts = run_parameters(seed=seed), (toy_films(45, seed=0), toy_films(15, seed=1))
-        return FilmBiLSTM.train(*parts, CARD, NO_FILE, settings("bilstm"), run)[0].predict_proba(parts[1])
+        return Plots.train(*parts, CARD, NO_FILE, settings("bilstm"), run)[0].predict_proba(parts[1])
 
     np.testing.assert_array_equal(answers(0), answers(0))
     assert not np.allclose(answers(0), answers(1))
-
-
-def test_encoded_words_are_those_of_title_decade_and_plot(
-    trained: tuple[BiLSTMClassifier, list[dict]], toy_films: Films
-) -> None:
-    films = toy_films(90, seed=0)
-    words = trained[0].vocabulary.words
-    for ids, expected in zip(trained[0].encode(films), film_words(films), strict=True):
-        assert [words[index] for index in ids] == expected
