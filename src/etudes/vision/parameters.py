@@ -67,14 +67,14 @@ def parse_view(text: str) -> tuple[str, int | None]:
     name = match[1] if match else text
     if match is None or name not in (*SMALL, *PRETRAINED):
         raise ValueError(
-            f"networks.names: '{text}' is no network; expected one of {', '.join((*SMALL, *PRETRAINED))}, "
+            f"'{text}' is no network; expected one of {', '.join((*SMALL, *PRETRAINED))}, "
             "with @PIXELS behind it to show it resized photos"
         )
     side = int(match[2]) if match[2] else None
     if side is not None and side not in SIDES:
         raise ValueError(
-            f"networks.names: '{text}' asks for photos of {side} pixels; expected {SIDES.start} to {SIDES.stop - 1}"
+            f"'{text}' asks for photos of {side} pixels; expected {SIDES.start} to {SIDES.stop - 1}"
         )
     if name == "mlp" and side is not None:
-        raise ValueError("networks.names: mlp sees photos of one size; leave its @PIXELS out")
+        raise ValueError("mlp sees photos of one size; leave its @PIXELS out")
     return name, side
