@@ -28,8 +28,8 @@ def test_other_dev_tasks_are_other_dev_data(drawings: Examples, parts: Any, sett
 
 @pytest.fixture(scope="module")
 def evaluated(parts: Any, random_starts: Any, settings: Any) -> tuple[Any, ...]:
-    """The same start under the names of three variants; last, the step sizes among more characters."""
-    models = dict.fromkeys(("random", "anil", "maml"), random_starts[0])
+    """The same start under the names of two variants; last, the step sizes among more characters."""
+    models = dict.fromkeys(("random", "maml"), random_starts[0])
     groups = settings("characters"), settings("evaluation")
     rates = choose_rates(models, parts[1], parts[3], *groups)
     return (*evaluate(models, parts[2], rates, settings("sinusoids"), *groups), rates)
@@ -52,8 +52,8 @@ def test_variants_meet_the_same_tasks_and_metrics_are_their_means(
     places = (
         predictions["task"] + "/" + predictions["shots"].astype(str) + "/" + predictions["step"].astype(str)
     )
-    random, anil, maml = (of["score"].tolist() for _, of in predictions[places == place].groupby("variant"))
-    assert random == anil == maml and evaluated[4]["difference"].eq(0).all()
+    random, maml = (of["score"].tolist() for _, of in predictions[places == place].groupby("variant"))
+    assert random == maml and evaluated[4]["difference"].eq(0).all()
     others = [of["score"].tolist() for p, of in predictions.groupby(places) if p != place]
     assert all(maml != other[: len(maml)] for other in others), "no two kinds of tasks are one"
     assert metrics[f"maml.{name}"] == pytest.approx(np.mean(maml))

@@ -44,7 +44,7 @@ def test_training_drawings_are_distorted_and_dev_drawings_are_not(
 
 def test_dev_queries_are_answered_alone_whatever_the_training_takes(settings: Any, parts: Any) -> None:
     alone, together = (
-        CharacterFamily(settings("characters", normalisation=name, dev_tasks=40), *parts[:2], CPU)
+        CharacterFamily(settings("characters", normalisation=name, dev_tasks=20), *parts[:2], CPU)
         for name in ("support", "query")
     )
     weights = alone.learner.initial()
