@@ -89,7 +89,11 @@ def test_pictures_show_what_was_turned_and_what_withstood(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[Any] = []
-    grid = lambda images, captions, *_, **__: shown.append((list(images), list(captions))) or b""  # noqa: E731
+
+    def grid(images: Any, captions: Any, columns: int, tile: int) -> bytes:
+        shown.append((list(images), list(captions)))
+        return b""
+
     monkeypatch.setattr("etudes.benches.attack_pages.image_grid", grid)
     attacked = bench.pixels.copy()
     attacked[[1, 4], 0] = 255
@@ -97,12 +101,8 @@ def test_pictures_show_what_was_turned_and_what_withstood(
     turned(bench.pixels, attacked, rows, 2)
     withstood(bench.pixels, attacked, rows, 2)
     (pairs, pair_captions), (failed, _) = shown
-    assert [
-        np.array_equal(p, a[i])
-        for p, (i, a) in zip(
-            pairs, [(0, bench.pixels), (0, attacked), (4, bench.pixels), (4, attacked)], strict=True
-        )
-    ] == [True] * 4
+    expected = [bench.pixels[0], attacked[0], bench.pixels[4], attacked[4]]
+    assert all(map(np.array_equal, pairs, expected)) and len(pairs) == 4
     assert pair_captions[2].startswith("dark") and pair_captions[3].startswith("bright")
     assert len(failed) == 2 and all(picture[0].mean() < 200 for picture in failed)
     turned(bench.pixels, attacked, rows[~rows["success"]].reset_index(drop=True), 2)

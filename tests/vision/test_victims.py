@@ -14,9 +14,9 @@ from attack_toys import photos, untrained_victims
 from etudes.models import ModelFileError, load_model, save_model
 from etudes.training.parameters import FitParameters
 from etudes.vision import victims
-from etudes.vision.parameters import NetworksParameters
+from etudes.vision.parameters import NetworksParameters, parse_view
 from etudes.vision.pretrained import Pretrained, WeightsError
-from etudes.vision.victims import PictureProblem, View, parse_view, small_network
+from etudes.vision.victims import PictureProblem, View, small_network, to_uint8
 from study_settings import run_parameters
 
 
@@ -45,10 +45,12 @@ def test_names_with_and_without_a_size() -> None:
     assert parse_view("squeezenet1_1_caffe@192") == ("squeezenet1_1_caffe", 192)
 
 
-@pytest.mark.parametrize("wrong", ["alexnett", "cnn@", "cnn@x", "cnn@8", "@224", ""])
+@pytest.mark.parametrize("wrong", ["alexnett", "cnn@", "cnn@x", "cnn@8", "@224", "mlp@32", ""])
 def test_a_name_that_is_no_network_is_refused(wrong: str) -> None:
-    with pytest.raises(ValueError, match=r"networks\.names"):
-        parse_view(wrong)
+    with pytest.raises(
+        ValidationError, match=r"is no network|asks for photos of 8 pixels|photos of one size"
+    ):
+        settings(f"cnn+{wrong}")
 
 
 def test_names_may_be_one_text() -> None:
@@ -93,8 +95,6 @@ def test_small_networks_learn_and_survive_saving(tmp_path: Path) -> None:
 def test_networks_that_cannot_be_trained_are_refused() -> None:
     with pytest.raises(ValueError, match="none of class 3 among them; ask for fewer in split"):
         train(3, "cnn")
-    with pytest.raises(ValueError, match="mlp sees photos of one size"):
-        train(40, "mlp@32")
 
 
 def test_batches_hold_training_photos_alone() -> None:
@@ -146,3 +146,15 @@ def test_a_damaged_model_file_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ModelFileError, match="networks: the model cannot be read"):
         load_model(tmp_path / "networks")
+
+
+def test_rounding_keeps_pixels_in_range_and_within_half_a_step() -> None:
+    values = np.random.default_rng(0).random((4, 16, 3)).astype(np.float32)
+    assert np.abs(to_uint8(values) / 255 - values).max() <= 0.5 / 255 + 1e-6
+    assert to_uint8(np.array([[[0.0, 0.5, 1.0]]])).tolist() == [[[0, 128, 255]]]
+
+
+@pytest.mark.parametrize("wrong", [-0.01, 1.01, np.nan])
+def test_values_that_are_no_picture_is_refused(wrong: float) -> None:
+    with pytest.raises(ValueError, match=r"outside 0\.\.1"):
+        to_uint8(np.array([[[wrong, 0.5, 0.5]]]))

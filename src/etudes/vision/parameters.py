@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
 from etudes.training.parameters import FitParameters, Strict
+from etudes.vision.pretrained import NETWORKS as PRETRAINED
+
+SMALL = ("cnn", "deep_cnn", "mlp")  # trained here, on small pictures
+SIDES = range(32, 1025)  # of resized photos, in pixels
 
 
 class PhotoParameters(Strict):
@@ -44,7 +49,32 @@ class NetworksParameters(Strict):
 
     @field_validator("names")
     @classmethod
-    def _different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _known_and_different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            parse_view(text)
         if len(set(value)) < len(value):
             raise ValueError("expected different networks")
         return value
+
+
+def parse_view(text: str) -> tuple[str, int | None]:
+    """``name`` or ``name@pixels``.
+
+    Raises:
+        ValueError: an unknown network, or a side that is no number, too small, or not for this network.
+    """
+    match = re.fullmatch(r"([^@]+)(?:@(\d+))?", text)
+    name = match[1] if match else text
+    if match is None or name not in (*SMALL, *PRETRAINED):
+        raise ValueError(
+            f"'{text}' is no network; expected one of {', '.join((*SMALL, *PRETRAINED))}, "
+            "with @PIXELS behind it to show it resized photos"
+        )
+    side = int(match[2]) if match[2] else None
+    if side is not None and side not in SIDES:
+        raise ValueError(
+            f"'{text}' asks for photos of {side} pixels; expected {SIDES.start} to {SIDES.stop - 1}"
+        )
+    if name == "mlp" and side is not None:
+        raise ValueError("mlp sees photos of one size; leave its @PIXELS out")
+    return name, side

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -23,12 +22,10 @@ from etudes.training.seeds import derive_seed, seed_everything
 from etudes.training.session import part
 from etudes.vision.imagenet import standardised
 from etudes.vision.named_photos import photos_fingerprint
-from etudes.vision.parameters import NetworksParameters
+from etudes.vision.parameters import SMALL, NetworksParameters, parse_view
 from etudes.vision.pretrained import NETWORKS as PRETRAINED
 from etudes.vision.pretrained import Pretrained
 
-SMALL = ("cnn", "deep_cnn", "mlp")
-SIDES = range(32, 1025)  # of resized photos, in pixels
 FEWEST = 10  # photos that a network is trained on
 
 
@@ -107,27 +104,6 @@ class View(nn.Module):
             photos = nn.functional.interpolate(photos, size, mode="bilinear", antialias=True)
         logits: Tensor = self.network(standardised(photos))
         return logits
-
-
-def parse_view(text: str) -> tuple[str, int | None]:
-    """``name`` or ``name@pixels``.
-
-    Raises:
-        ValueError: an unknown network, or a side that is no number or too small.
-    """
-    match = re.fullmatch(r"([^@]+)(?:@(\d+))?", text)
-    name = match[1] if match else text
-    if match is None or name not in (*SMALL, *PRETRAINED):
-        raise ValueError(
-            f"networks.names: '{text}' is no network; expected one of {', '.join((*SMALL, *PRETRAINED))}, "
-            "with @PIXELS behind it to show it resized photos"
-        )
-    side = int(match[2]) if match[2] else None
-    if side is not None and side not in SIDES:
-        raise ValueError(
-            f"networks.names: '{text}' asks for photos of {side} pixels; expected {SIDES.start} to {SIDES.stop - 1}"
-        )
-    return name, side
 
 
 @register_model("victims.networks")
@@ -210,7 +186,7 @@ def train(
         The networks, and for each trained one its epochs and dev accuracy.
 
     Raises:
-        ValueError: an unknown network, one that does not know the classes, or small networks without enough photos.
+        ValueError: a network that does not know the classes, or small networks without enough photos.
         WeightsError: a weight file that cannot be used.
     """
     side, classes = int(networks_split["pixels"].shape[1]), split_card["classes"]
@@ -228,8 +204,6 @@ def train(
         parameters.names, networks, {"classes": classes, "side": side, "fingerprints": fingerprints}
     )
     for text in victims.names:
-        if parse_view(text)[0] == "mlp" and parse_view(text)[1] is not None:
-            raise ValueError("networks.names: mlp sees photos of one size; leave its @PIXELS out")
         with torch.inference_mode():
             answers = victims.view(text)(torch.zeros(1, 3, side, side)).shape[1]
         if max(classes - 1, split_card["target"]) >= answers:
@@ -299,5 +273,16 @@ def _batch(photos: Examples, indices: NDArray[np.intp], device: torch.device) ->
 
 def intensities(pixels: NDArray[np.uint8], device: torch.device | str) -> Tensor:
     """Pixels (N, H, W, 3), uint8, as intensities (N, 3, H, W) in 0..1, float32, channels last in memory."""
-    batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(device).permute(0, 3, 1, 2)
+    batch = torch.from_numpy(np.require(pixels, requirements=("C", "W"))).to(device).permute(0, 3, 1, 2)
     return batch.to(torch.float32).div_(255)
+
+
+def to_uint8(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Intensities in 0..1 rounded to the 256 values that a picture file can hold.
+
+    Raises:
+        ValueError: a value outside 0..1, or none.
+    """
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
+        raise ValueError("a picture holds values outside 0..1; expected intensities")
+    return np.round(values * 255).astype(np.uint8)

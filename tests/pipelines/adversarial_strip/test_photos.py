@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,14 @@ import pytest
 
 from attack_toys import photos
 from etudes.examples import Examples
+from etudes.pipelines.adversarial_strip.parameters import Parameters
 from etudes.pipelines.adversarial_strip.photos import divide, split
+from study_settings import settings_of
+
+settings = settings_of("adversarial_strip", Parameters)
 
 
-def test_parts_are_disjoint_deterministic_and_without_the_target(settings: Callable[..., Any]) -> None:
+def test_parts_are_disjoint_deterministic_and_without_the_target() -> None:
     examples = photos(200)
     parameters = settings("split", target=3, related=[1], train=40, dev=20, test=40)
     *parts, card = split(examples, parameters)
@@ -30,14 +33,14 @@ def test_parts_are_disjoint_deterministic_and_without_the_target(settings: Calla
     assert card["target_name"] == "class3" and card["classes"] == 4
 
 
-def test_each_part_holds_the_classes_in_their_shares(settings: Callable[..., Any]) -> None:
+def test_each_part_holds_the_classes_in_their_shares() -> None:
     train, dev, test, _, _ = split(photos(400), settings("split", train=90, dev=30, test=90, related=[1]))
     for part, count in ((train, 30), (dev, 10), (test, 30)):
         found = np.bincount(part.rows["label"], minlength=3)[:3]
         assert np.abs(found - count).max() <= 1, found
 
 
-def test_related_photos_go_to_the_strip_where_a_class_has_one_photo(settings: Callable[..., Any]) -> None:
+def test_related_photos_go_to_the_strip_where_a_class_has_one_photo() -> None:
     labels = np.arange(100)
     related = list(range(10, 22))
     parts = divide(labels, labels, settings("split", target=3, related=related, train=30, dev=15, test=30))
@@ -46,7 +49,7 @@ def test_related_photos_go_to_the_strip_where_a_class_has_one_photo(settings: Ca
     assert inside["train"] >= 4 and inside["test"] >= 4 and inside["dev"] >= 1
 
 
-def test_equal_photos_are_used_once(settings: Callable[..., Any]) -> None:
+def test_equal_photos_are_used_once() -> None:
     examples = photos(200)
     pixels = np.array(examples["pixels"])
     pixels[150] = pixels[2]
@@ -58,7 +61,7 @@ def test_equal_photos_are_used_once(settings: Callable[..., Any]) -> None:
     assert examples.rows["id"][150] not in used and examples.rows["id"][2] in used
 
 
-def test_too_few_photos_no_target_and_no_related_ones_are_refused(settings: Callable[..., Any]) -> None:
+def test_too_few_photos_no_target_and_no_related_ones_are_refused() -> None:
     labels = np.arange(100) % 4
 
     def divided(**changes: Any) -> Any:

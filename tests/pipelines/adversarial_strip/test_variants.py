@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,17 @@ from attack_toys import Blind, Brightness, StubVictims, photos, untrained_victim
 from etudes.benches.attacks import Bench
 from etudes.pipelines.adversarial_strip import model
 from etudes.pipelines.adversarial_strip.evaluation import best_on_dev, by_group, disturbances, score_heights
+from etudes.pipelines.adversarial_strip.parameters import Parameters
 from etudes.pipelines.adversarial_strip.strip import Strips, paste
-from study_settings import run_parameters
+from study_settings import run_parameters, settings_of
 
 CARD = {"target": 3, "target_name": "class3", "names": {}, "classes": 4}
 WHITE, BLACK = np.full((2, 16, 3), 255, dtype=np.uint8), np.zeros((2, 16, 3), dtype=np.uint8)
-Settings = Callable[..., Any]
+settings = settings_of("adversarial_strip", Parameters)
 
 
 @pytest.fixture
-def inputs(settings: Settings) -> dict[str, Any]:
+def inputs() -> dict[str, Any]:
     train, dev = (part.take(part.rows["label"].to_numpy() != 3) for part in (photos(48), photos(24, seed=1)))
     shared = {"dev_split": dev, "split_card": CARD, "networks_model": untrained_victims()}
     return {"train_split": train, **shared, "attack": settings("attack", draws=3), "run": run_parameters()}
@@ -43,9 +43,7 @@ def test_strips_that_are_not_learned(inputs: dict[str, Any]) -> None:
     assert all(any(np.array_equal(strip, window) for window in windows) for strip in natural[0].draws)
 
 
-def test_what_is_learned_on_what(
-    inputs: dict[str, Any], settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_learned_on_what(inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     tasks: list[Any] = []
 
     class Spy:
@@ -78,7 +76,7 @@ def test_the_variant_is_chosen_by_dev_success_then_by_log_probability() -> None:
     assert best_on_dev({n: {"dev": dict(zip(names, s, strict=True))} for n, s in scores.items()}) == "margin"
 
 
-def test_the_height_of_the_strip_must_be_in_the_sweep(settings: Settings) -> None:
+def test_the_height_of_the_strip_must_be_in_the_sweep() -> None:
     with pytest.raises(ValueError, match=r"sweep\.heights lacks attack\.height = 0\.3"):
         settings("attack", height=0.3)
     with pytest.raises(ValueError, match="rising shares"):
@@ -105,7 +103,7 @@ def test_groups_and_heights_by_hand(bench: Bench) -> None:
     assert {"low", "high", "fitted_low", "fitted_high"} < set(table)
 
 
-def test_a_strip_elsewhere_is_not_seen(bench: Bench, settings: Settings) -> None:
+def test_a_strip_elsewhere_is_not_seen(bench: Bench) -> None:
     evaluation = settings("evaluation", shifts=[2, 15], jpeg=[75], resize=[0.5])
     found = dict(disturbances(bench.pixels, WHITE, evaluation))
     success = {name: float(bench.share("s", pictures)["s"]) for name, pictures in found.items()}

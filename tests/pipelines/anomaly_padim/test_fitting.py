@@ -136,6 +136,10 @@ def test_without_a_category_the_most_similar_one_is_taken(
         asked = predictor.predict(frame.assign(category=["board", "board"]))
         assert asked["category"].tolist() == ["board", "board"]
         assert asked["anomalous"].tolist() == (asked["score"] > asked["threshold"]).tolist()
+        vectors = fitting.vectors_of(
+            fitted.test, "board", predictor.through, model.channels, how[0], run_settings
+        )
+        assert asked["score"][0] == pytest.approx(image_scores(model.maps(vectors, "board"))[0], rel=1e-4)
 
 
 @pytest.mark.real_data

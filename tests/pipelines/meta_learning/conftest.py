@@ -51,7 +51,7 @@ def trained(parts: Any, settings: Settings) -> Callable[..., Any]:
         once = {} if name == "random" else {"steps": 1}
         part = settings(name, sinusoids=once, characters=once)
         groups = settings("sinusoids"), characters or settings("characters"), part
-        return learn(parts[0], parts[1], parts[3], *groups, run_parameters(), **how)
+        return learn(*parts[:2], *groups, run_parameters(), **how)
 
     return train
 

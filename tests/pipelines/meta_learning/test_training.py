@@ -53,9 +53,9 @@ def test_updates_follow_the_half_cosine(plain: bool) -> None:
     rates = [RATE * (1 + math.cos(math.pi * t / STEPS)) / 2 for t in range(STEPS)]
     torch.testing.assert_close(search.theta["w"], torch.full((2,), -sum(rates)), atol=1e-5, rtol=0)
     assert sum(rates) == pytest.approx(RATE * (STEPS + 1) / 2)
-    assert [row["learning_rate"] for row in search.rows[1:]] == pytest.approx(rates)
+    assert [row["learning_rate"] for row in search.looks[1:]] == pytest.approx(rates)
     places = [0.0, *itertools.accumulate(-2 * rate for rate in rates)][:-1]
-    assert [row["train_loss"] for row in search.rows[1:]] == pytest.approx(places, abs=1e-5)
+    assert [row["train_loss"] for row in search.looks[1:]] == pytest.approx(places, abs=1e-5)
 
 
 def test_gradient_is_shortened_as_a_whole_and_then_followed() -> None:
@@ -73,11 +73,11 @@ def test_gradient_is_shortened_as_a_whole_and_then_followed() -> None:
 
 def test_start_that_is_kept_is_the_best_on_dev_and_means_are_taken_between_looks() -> None:
     search = Search(Hill(0.1, 0.2, 0.9, 0.9, 0.3), constant(True), outer(), run_parameters(), "key").follow()  # type: ignore[arg-type]
-    assert [row["step"] for row in search.rows] == [0, 2, 4, 6, 8]
+    assert [row["step"] for row in search.looks] == [0, 2, 4, 6, 8]
     assert search.best_row["step"] == 4, "the first of equals"
     places = np.cumsum([0, *(-RATE * (1 + math.cos(math.pi * t / STEPS)) / 2 for t in range(STEPS))])
     assert float(search.best["w"][0]) == pytest.approx(places[4], abs=1e-5)
-    assert search.rows[2]["train_loss"] == pytest.approx(2 * (places[2] + places[3]) / 2, abs=1e-5)
+    assert search.looks[2]["train_loss"] == pytest.approx(2 * (places[2] + places[3]) / 2, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["maml", "reptile"])
@@ -103,11 +103,11 @@ def test_killed_training_resumes_to_the_same_numbers(
         search(replace(rule, direction=dies))
     sent.clear()
     resumed = search(rule, resume=True)
-    assert resumed.rows == whole.rows and sent == [0, 4, 8], "the whole curve is sent again"
+    assert resumed.looks == whole.looks and sent == [0, 4, 8], "the whole curve is sent again"
     assert all(torch.equal(value, resumed.theta[key]) for key, value in whole.theta.items())
     assert all(torch.equal(value, resumed.best[key]) for key, value in whole.best.items())
     other = Search(sinusoids, rule, part, run_parameters(seed=1), "key").follow()
-    assert other.rows[-1]["train_loss"] != whole.rows[-1]["train_loss"], "another seed meets other tasks"
+    assert other.looks[-1]["train_loss"] != whole.looks[-1]["train_loss"], "another seed meets other tasks"
 
 
 @pytest.mark.parametrize("first_order", [False, True])
@@ -131,7 +131,7 @@ def test_maml_and_anil_learn_sinusoids(settings: Any, sinusoids: SinusoidFamily,
     changes = {"steps": 80, "watch_steps": 80, "inner_steps": 2, "inner_rate": 0.02, "rates": [0.02]}
     part = settings("maml", sinusoids={**changes, "learning_rate": 0.01}).sinusoids
     search = Search(family, maml(family, family.learner.initial(), part), part, run_parameters()).follow()
-    assert search.rows[-1]["mse_after_10"] < 0.8 * search.rows[0]["mse_after_10"]
+    assert search.looks[-1]["mse_after_10"] < 0.8 * search.looks[0]["mse_after_10"]
 
 
 def test_joint_training_of_sinusoids_finds_their_mean(settings: Any, sinusoids: SinusoidFamily) -> None:

@@ -14,14 +14,14 @@ from torch import Tensor
 from etudes.cards import fingerprint
 from etudes.pipelines.adversarial_strip.parameters import LearningParameters
 from etudes.pipelines.adversarial_strip.reach import PastedPhotos
-from etudes.pipelines.adversarial_strip.strip import Pixels, strip_rows, to_uint8
+from etudes.pipelines.adversarial_strip.strip import Pixels, strip_rows
 from etudes.training.fit import resolve_device
 from etudes.training.parameters import RunParameters
 from etudes.training.resumable import Resumable
 from etudes.training.seeds import derive_seed
-from etudes.training.session import current_session, progress
+from etudes.training.session import progress
 from etudes.vision.attack_losses import LOSSES
-from etudes.vision.victims import Victims
+from etudes.vision.victims import Victims, to_uint8
 
 SMALLEST_STEP = 0.05  # last step as a share of the first
 CHUNK = 50  # photos of one pass over dev
@@ -82,8 +82,7 @@ class Learning(Resumable):
         self.iteration = self.looks_since_best = 0
         self.iterations: list[dict[str, float]] = []
         self.looks: list[dict[str, float]] = []
-        session = current_session()
-        self.label = session.label if session else "strip"
+        self.label = f"strip {task.name}".strip()
         self.resume(run, task.key(), settings.model_dump(), run.precision)
 
     def learn(self) -> tuple[Pixels, dict[str, Any]]:
@@ -91,7 +90,7 @@ class Learning(Resumable):
 
         Returns:
             The best strip (rows, W, 3), uint8, and its history: ``iterations`` (loss and success on each batch, before
-            its step), ``epochs`` (one row a look at dev) and ``best`` (of dev).
+            its step) and ``epochs`` (one row a look at dev).
 
         Raises:
             ValueError: a loss or gradient that is not finite.
@@ -105,9 +104,7 @@ class Learning(Resumable):
             if last or self.iteration % self.settings.score_every == 0:
                 self._look()
                 self.save()
-        success, log_probability = self.best
-        best = {"success": success, "target_log_probability": log_probability}
-        return _pixels(self.best_strip), {"iterations": self.iterations, "epochs": self.looks, "best": best}
+        return _pixels(self.best_strip), {"iterations": self.iterations, "epochs": self.looks}
 
     def _batch(self) -> NDArray[np.intp]:
         """The photos of this iteration; each pass over all of them has an order of its own, by seed and pass alone."""

@@ -123,6 +123,6 @@ def _finished(
         "success": float(np.mean([answer.success(target) for answer in found])),
         "target_log_probability": float(np.mean([answer.of_target for answer in found])),
     }
-    made_for = {"network": victims.victim, "network_fingerprint": victims.fingerprint(victims.victim)}
-    card = {"target": target, "target_name": split_card["target_name"], **made_for}
+    weights = victims.fingerprint(victims.victim)
+    card = {"target": target, "network": victims.victim, "network_fingerprint": weights}
     return Strips({"strip": pixels}, card), {"dev": scores}

@@ -11,21 +11,20 @@ from etudes.vision.parameters import NetworksParameters, PhotoParameters
 
 Variant = Literal["black", "random", "natural", "cross_entropy", "margin", "related"]
 Loss = Literal["cross_entropy", "margin"]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Quality = Annotated[int, Field(ge=1, le=95)]
+Factor = Annotated[float, Field(ge=0.1, le=4)]
 
 
 class SplitParameters(Strict):
     """Which photos the strip is learned on and which it is scored on; all other photos are left to the networks."""
 
     target: int = Field(ge=0, description="index of the class that the strip shall make the network answer")
-    related: tuple[int, ...] = Field(
-        min_length=1, description="indices of the classes that the variant `related` is learned on"
-    )
+    related: tuple[int, ...] = Field(min_length=1, description="classes that `related` is learned on")
     train: int = Field(ge=2, description="photos a strip is learned on")
     dev: int = Field(ge=2, description="photos that choose the iteration and the registered variant")
     test: int = Field(ge=2, description="held-out photos")
-    seed: int = Field(
-        ge=0, description="seed of the split, apart from run.seed so that seeds share one split"
-    )
+    seed: int = Field(ge=0, description="apart from run.seed, so that seeds share one split")
 
     @model_validator(mode="after")
     def _target_is_not_related(self) -> SplitParameters:
@@ -35,7 +34,7 @@ class SplitParameters(Strict):
 
 
 class LearningParameters(Strict):
-    """How one strip is learned (`learning.learn_strip`)."""
+    """How one strip is learned (`learning.Learning`)."""
 
     iterations: int = Field(ge=1, description="most steps")
     batch_size: int = Field(ge=1, description="photos of one step")
@@ -49,7 +48,7 @@ class LearningParameters(Strict):
 class AttackParameters(Strict):
     """The strips that are compared."""
 
-    height: float = Field(gt=0, lt=1, description="share of the photo's height that the strip covers")
+    height: Share = Field(description="share of the photo's height that the strip covers")
     draws: int = Field(ge=1, description="strips of the variants random and natural")
     learning: LearningParameters
 
@@ -64,9 +63,7 @@ class TransferParameters(Strict):
 class SweepParameters(TransferParameters):
     """Strips of other heights against the same network."""
 
-    heights: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
-        min_length=1, description="shares of the photo's height"
-    )
+    heights: tuple[Share, ...] = Field(min_length=1, description="shares of the photo's height")
 
     @field_validator("heights")
     @classmethod
@@ -79,14 +76,10 @@ class SweepParameters(TransferParameters):
 class EvaluationParameters(Strict):
     """How strips are scored and shown."""
 
-    level: float = Field(gt=0, lt=1, description="coverage of the intervals")
+    level: Share = Field(description="coverage of the intervals")
     batch_size: int = Field(ge=1, description="photos of one forward pass")
-    jpeg: tuple[Annotated[int, Field(ge=1, le=95)], ...] = Field(
-        description="qualities of JPEG compression the patched photo goes through"
-    )
-    resize: tuple[Annotated[float, Field(ge=0.1, le=4)], ...] = Field(
-        description="factors by which the patched photo is scaled, and back again"
-    )
+    jpeg: tuple[Quality, ...] = Field(description="qualities of the patched photo's JPEG compression")
+    resize: tuple[Factor, ...] = Field(description="factors by which it is scaled, and back again")
     shifts: tuple[int, ...] = Field(description="pixels by which the strip is moved down, and sideways")
     shown: int = Field(ge=1, le=64, description="photos in the gallery, and failures at most")
 

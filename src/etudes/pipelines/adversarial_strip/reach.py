@@ -37,7 +37,6 @@ class PastedPhotos:
 
     def __init__(self, view: View, photos: Pixels, rows: int, device: torch.device | str = "cpu") -> None:
         self.view = view.to(device).to(memory_format=torch.channels_last)
-        self.rows = rows
         below = torch.from_numpy(np.ascontiguousarray(photos[:, rows:]))
         self.below = below.to(device).permute(0, 3, 1, 2)
         layers, tail = local_layers(view.network) if view.side is None else ([], view.network)
@@ -61,14 +60,7 @@ class PastedPhotos:
         return len(self.below)
 
     def logits(self, strip: Tensor, indices: Any = slice(None)) -> Tensor:
-        """Logits (n, classes) of the chosen photos under ``strip`` (3, rows, W), intensities in 0..1; differentiable.
-
-        Raises:
-            ValueError: a strip of another shape.
-        """
-        expected = (3, self.rows, self.below.shape[3])
-        if tuple(strip.shape) != expected:
-            raise ValueError(f"found a strip of shape {tuple(strip.shape)}; expected {expected}")
+        """Logits (n, classes) of the chosen photos under ``strip`` (3, rows, W), intensities in 0..1; differentiable."""
         below = self.below[indices].to(torch.float32) / 255
         photos = torch.cat([strip.expand(len(below), -1, -1, -1), below], 2)
         photos = photos.contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""The strip: what is pasted, what it is learned with, and how it is kept. Needs numpy alone."""
+"""The strip: how large it is, how it is pasted and how it is kept. Needs numpy alone."""
 
 from __future__ import annotations
 
@@ -44,17 +44,6 @@ def paste(photos: Pixels, strip: Pixels, top: int = 0) -> Pixels:
     patched = np.array(photos)
     patched[:, top : top + len(strip)] = strip
     return patched
-
-
-def to_uint8(strip: NDArray[np.floating]) -> Pixels:
-    """Intensities in 0..1 rounded to the 256 values that a picture file can hold.
-
-    Raises:
-        ValueError: a value outside 0..1, or none.
-    """
-    if not np.isfinite(strip).all() or strip.min() < 0 or strip.max() > 1:
-        raise ValueError("a strip holds values outside 0..1; expected intensities")
-    return np.round(strip * 255).astype(np.uint8)
 
 
 @register_model("adversarial_strip.strips")

@@ -40,7 +40,7 @@ def ingest(raw_characters: RawFolder, characters: CharacterParameters) -> tuple[
         )
     alphabets = counts.groupby("alphabet").size().to_dict()
     facts = {"drawings": len(drawings), "repeated_drawings": repeated, "characters": len(counts)}
-    return drawings, data_card([raw_characters], *_contents(drawings), **facts, alphabets=alphabets)
+    return drawings, data_card([raw_characters], *contents(drawings), **facts, alphabets=alphabets)
 
 
 def split(
@@ -79,9 +79,9 @@ def split(
         for number, names in enumerate(groups, 1)
     )
     card["training_classes"] = card["train_characters"] * (4 if characters.rotations else 1)
-    card["train_fingerprint"] = fingerprint(*_contents(parts["train"]))
+    card["train_fingerprint"] = fingerprint(*contents(parts["train"]))
     settings = [sinusoids.model_dump(mode="json"), characters.model_dump(mode="json")]
-    of_dev = fingerprint(*_contents(parts["dev"]))
+    of_dev = fingerprint(*contents(parts["dev"]))
     card["dev_fingerprint"] = fingerprint(of_dev, json.dumps(settings, sort_keys=True))
     return parts["train"], parts["dev"], parts["test"], card
 
@@ -97,5 +97,6 @@ def _characters(part: str, rows: pd.DataFrame, ways: int) -> int:
     return count
 
 
-def _contents(drawings: Examples) -> tuple[str, Any]:
+def contents(drawings: Examples) -> tuple[str, Any]:
+    """What fingerprints are of."""
     return "\n".join(drawings.rows["id"]), drawings["pixels"]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value
 
+from etudes.cards import fingerprint
 from etudes.examples import Examples
 from etudes.pipelines.meta_learning.adaptation import (
     Tasks,
@@ -19,11 +20,14 @@ from etudes.pipelines.meta_learning.adaptation import (
     meta_gradient,
     reptile_gradient,
 )
+from etudes.pipelines.meta_learning.characters import contents
 from etudes.pipelines.meta_learning.families import CharacterFamily, Family, SinusoidFamily
 from etudes.pipelines.meta_learning.parameters import (
+    Both,
     CharacterParameters,
     MamlPart,
     OuterPart,
+    Part,
     PretrainedPart,
     ReptilePart,
     SinusoidParameters,
@@ -109,7 +113,7 @@ class Search(Resumable):
         theta <- theta - eta_t clip(direction(theta)),   eta_t = learning_rate (1 + cos(pi t / T)) / 2
 
     with Adam (Kingma and Ba 2015) in the place of the plain step unless the rule is plain. Now and then it looks at the dev
-    tasks (a row of ``rows``) and keeps the best start so far.
+    tasks (``looks``) and keeps the best start so far.
 
     Args:
         family: whose tasks.
@@ -119,8 +123,8 @@ class Search(Resumable):
         key: JSON values that say what else the training depends on.
     """
 
-    keep = ("theta", "optimizer", "best", "best_row", "rows", "step")
-    curve = "rows"
+    keep = ("theta", "optimizer", "best", "best_row", "looks", "step")
+    rows = "looks"
 
     def __init__(
         self, family: Family, rule: Rule, settings: OuterPart, run: RunParameters, *key: Any
@@ -135,7 +139,7 @@ class Search(Resumable):
             self.optimizer = torch.optim.Adam(self.theta.values(), settings.learning_rate, MOMENTS)
         self.best: Weights = {}
         self.best_row: dict[str, float] = {}
-        self.rows: list[dict[str, float]] = []
+        self.looks: list[dict[str, float]] = []
         self.step = 0
         if not self.resume(run, settings.model_dump(), *key):
             self._look({"step": 0.0})
@@ -179,7 +183,7 @@ class Search(Resumable):
             )
         if not self.best_row or self.family.better(row[metric], self.best_row[metric]):
             self.best, self.best_row = {n: value.detach().clone() for n, value in self.theta.items()}, row
-        self.rows.append(row)
+        self.looks.append(row)
         self.log(row)
 
 
@@ -197,10 +201,9 @@ RULES: dict[str, Callable[..., Rule]] = {"pretrained": pretrained, "reptile": re
 def learn(
     train_split: Examples,
     dev_split: Examples,
-    split_card: dict[str, Any],
     sinusoids: SinusoidParameters,
     characters: CharacterParameters,
-    parameters: Any,
+    parameters: Both[Part] | Both[PretrainedPart] | Both[ReptilePart] | Both[MamlPart],
     run: RunParameters,
     rule: str = "",
     adapts: str = "",
@@ -209,7 +212,7 @@ def learn(
     """Learn a start for each family of tasks, beginning with the same weights in all variants of a seed.
 
     Args:
-        train_split, dev_split, split_card: drawings that tasks are made of, and their fingerprints.
+        train_split, dev_split: drawings that training and dev tasks are made of.
         sinusoids, characters, parameters: the families, and the variant's settings, one part for each.
         run: seed, device, resume.
         rule, how: name of what moves the start, and its keywords; none leaves the weights as they are.
@@ -224,7 +227,7 @@ def learn(
         SinusoidFamily(sinusoids, device, adapts),
         CharacterFamily(characters, train_split, dev_split, device, adapts),
     )
-    key = [split_card["train_fingerprint"], split_card["dev_fingerprint"], rule, adapts, how]
+    key: list[Any] = [fingerprint(*contents(train_split), *contents(dev_split)), rule, adapts, how]
     key += [sinusoids.model_dump(), characters.model_dump()]
     starts: dict[str, Any] = {}
     history: dict[str, Any] = {"dev": {}, "rates": {}, "epochs": {}}
@@ -235,7 +238,7 @@ def learn(
             followed = RULES[rule](family, weights, settings, **how)
             with part(family.name):
                 found = Search(family, followed, settings, run, *key).follow()
-            weights, row, rows = followed.start_of(found.best), found.best_row, found.rows
+            weights, row, rows = followed.start_of(found.best), found.best_row, found.looks
         else:
             row = {"step": 0.0, **family.dev(weights, settings.rates)}
             rows = [row]
