@@ -216,6 +216,8 @@ def functions(subject: Subject) -> None:
 
 def _fits(given: Any, wanted: Any) -> bool:
     """Whether a model is what a hint asks for: itself, one of several, or of a protocol all attributes."""
+    if wanted is Any:
+        return True
     if typing.get_origin(wanted) in (typing.Union, types.UnionType):
         return any(_fits(given, each) for each in typing.get_args(wanted))
     if getattr(wanted, "_is_protocol", False):

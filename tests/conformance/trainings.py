@@ -133,12 +133,12 @@ def complete_key(run: Run, label: str) -> None:
     for dataset, value in inputs.items():
         if isinstance(value, Examples | pd.DataFrame):
             others[dataset] = (dataset, [without_row(value, 0), without_row(value, len(value) - 1)])
-    silent = [
-        what
-        for what, (dataset, values) in others.items()
-        if values
-        and all(keys_opened(run, label, {**inputs, dataset: value}, opened) == opened for value in values)
-    ]
+    silent = []
+    for what, (dataset, values) in others.items():
+        tried = (keys_opened(run, label, {**inputs, dataset: value}, opened) for value in values)
+        accepted = (found for found in tried if found)  # of a value that is refused there is no key
+        if next(accepted, opened[:0]) == opened and all(found == opened for found in accepted):
+            silent.append(what)
     assert not silent, (
         f"{name}.train_{label} reads {', '.join(silent)}, which its checkpoint's key does not hold"
     )
@@ -193,9 +193,7 @@ def keys_opened(run: Run, label: str, inputs: Mapping[str, Any], expected: Opene
             call(training_node(run, label), inputs)
         except Stop:
             pass
-        except (
-            Exception
-        ):  # refused before it began; or the state that was taken up does not fit, and the key did not tell
+        except Exception:  # refused before it began, or a state that does not fit was taken up
             if expected is None or (opened and opened != expected):
                 raise
     return opened
@@ -276,7 +274,7 @@ def other_values(value: Any, hint: Any) -> Iterator[Any]:
     if isinstance(value, bool):
         yield not value
     elif isinstance(value, int):
-        yield from (value + 1, value - 1, value * 2)
+        yield from (value + 1, value - 1, value * 2, value // 2, 1)
     elif isinstance(value, float):
         yield from (value * 0.9, value * 1.1, value + 0.1, value / 2)
     elif isinstance(value, str):

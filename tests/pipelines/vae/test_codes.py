@@ -1,4 +1,4 @@
-"""Every training node learns, every score is there, and what is left out stays out."""
+"""What codes hold: bounds and their parts, dimensions that are used, digits that stay with their codes, paths, a sweep."""
 
 from __future__ import annotations
 
@@ -8,60 +8,63 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from etudes.pipelines.vae.mlp import MLPVAE, dense
 
 from digit_toys import run_settings, settings, splits
 from etudes.digits.variational import Bounds
-from etudes.models import load_model, save_model
-from etudes.pipelines.vae import nodes, report
-from etudes.pipelines.vae.evaluation import bound_metrics, latent_table, reconstruction_table, unit_table
-from etudes.pipelines.vae.panels import GRID, STEPS, all_panels
-from etudes.study import Skipped, load_study
+from etudes.pipelines.vae.evaluation import (
+    bound_metrics,
+    latent_table,
+    pca_rebuilt,
+    reconstruction_table,
+    unit_table,
+)
+from etudes.pipelines.vae.model import (
+    MLPVAE,
+    dense,
+    train_convolutional,
+    train_dense,
+    train_pixels,
+    train_sweep,
+)
+from etudes.pipelines.vae.panels import GRID, STEPS, of_digits
 from etudes.training.session import current_session, training_session
 
 RUN = run_settings()
-VARIANTS = load_study("vae").variants
 EVALUATION = settings("vae", "evaluation", scores={"novelty_images": 30, "kid_block": 10})
+CODERS = ("mlp", "convolutional", "conditional", "manifold")
 Trained = dict[str, tuple[Any, dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
 def trained() -> Trained:
     train, dev, _, _ = splits()
-    found: Trained = {"pixels": nodes.train_pixels(train, dev)}
-    for name in ("mlp", "convolutional", "conditional", "manifold", "sweep", "judge"):
-        group = settings("vae", name)
-        found[name] = getattr(nodes, f"train_{name}")(train, dev, group, RUN)
+    found: Trained = {"pixels": train_pixels(train, dev)}
+    for name in CODERS:
+        learn = train_convolutional if name.startswith("con") else train_dense
+        found[name] = learn(train, dev, settings("vae", name), RUN, name)
     return found
 
 
 @pytest.fixture(scope="module")
-def evaluated(trained: Trained) -> tuple[Any, ...]:
+def coders(trained: Trained) -> dict[str, Any]:
+    return {name: trained[name][0] for name in CODERS}
+
+
+def rebuild(*given: Any) -> Any:
+    return pca_rebuilt(splits()[0], *given, parameters=EVALUATION, seed=0)
+
+
+def test_the_bound_is_the_likelihood_less_the_kl(trained: Trained) -> None:
     train, _, test, _ = splits()
-    models = {name: trained[name][0] for name in VARIANTS}
-    return nodes.evaluate(train, test, trained["judge"][0], EVALUATION, RUN, **models)
-
-
-def test_every_history_has_the_score_that_chooses(trained: Trained) -> None:
-    study = load_study("vae")
-    for name in VARIANTS:
-        dev = trained[name][1]["dev"]
-        assert np.isfinite(dev[study.dev_metric])
+    for name, (model, history) in trained.items():
+        dev = history["dev"]
         assert dev["elbo"] == pytest.approx(dev["reconstruction"] - dev["kl"], abs=1e-3)
-
-
-def test_every_variant_has_bounds_and_scores_with_intervals(evaluated: tuple[Any, ...]) -> None:
-    metrics, drawn, references, units = evaluated
-    study = load_study("vae")
-    for name in VARIANTS:
-        for metric in set(study.metrics) - {"label_accuracy"}:
-            assert np.isfinite(metrics[f"{name}.{metric}"]), (name, metric)
-        assert metrics[f"{name}.elbo.low"] <= metrics[f"{name}.elbo"] <= metrics[f"{name}.elbo.high"]
-        assert metrics[f"{name}.iwae"] >= metrics[f"{name}.elbo"] - 0.5
-    assert "conditional.label_accuracy" in metrics and "mlp.label_accuracy" not in metrics
-    assert {"judge.accuracy", "real.floor_fid"} <= set(metrics)
-    assert drawn.rows["variant"].value_counts().to_dict() == dict.fromkeys(VARIANTS, 30)
-    assert len(references) == 2 and set(units["variant"]) == set(VARIANTS) - {"pixels"}
+        metrics, units = bound_metrics(model, train, test, EVALUATION, 0)
+        assert metrics["elbo.low"] <= metrics["elbo"] <= metrics["elbo.high"], name
+        assert metrics["iwae"] >= metrics["elbo"] - 0.5
+        assert units["kl"].sum() == pytest.approx(
+            metrics["kl"] - (np.log(10) if name == "conditional" else 0), abs=1e-3
+        )
 
 
 def test_the_trivial_baseline_is_exact(trained: Trained) -> None:
@@ -79,39 +82,40 @@ def test_a_unit_is_active_if_its_mean_varies() -> None:
     assert (units["variance"] > 0.01).tolist() == [True, True, False]
 
 
-def test_codes_keep_their_digits(trained: Trained) -> None:
+def test_codes_keep_their_digits(coders: dict[str, Any]) -> None:
     test = splits()[2]
-    table = latent_table({name: trained[name][0] for name in ("manifold", "mlp")}, test)
+    table = latent_table({name: coders[name] for name in ("manifold", "mlp")}, test)
     of_manifold = table[table["variant"] == "manifold"].set_index("id")
-    codes = trained["manifold"][0].encode(test["binary"], test.rows["label"].to_numpy())
+    codes = coders["manifold"].encode(test["binary"], test.rows["label"].to_numpy())
     for row, label in zip(test.rows["id"], test.rows["label"], strict=True):
         assert of_manifold.loc[row, "label"] == label
     assert of_manifold["x"].to_numpy() == pytest.approx(codes[:, 0])
     explained = table.groupby("variant")["explained"].first()
     assert explained["manifold"] == 1.0 and 0.5 <= explained["mlp"] < 1.0
+    assert latent_table({}, test).empty
 
 
-def test_pca_with_more_numbers_errs_less(trained: Trained) -> None:
-    train, _, test, _ = splits()
-    models = {name: trained[name][0] for name in ("manifold", "mlp")}
-    table = reconstruction_table(models, train, test, EVALUATION, 0).set_index("variant")
+def test_pca_with_more_numbers_errs_less(coders: dict[str, Any]) -> None:
+    models = {name: coders[name] for name in ("manifold", "mlp")}
+    table = reconstruction_table(models, splits()[2], rebuild).set_index("variant")
     assert table.loc["mlp", "error of PCA"] < table.loc["manifold", "error of PCA"]
+    assert reconstruction_table({}, splits()[2], rebuild).empty
 
 
-def test_panels_have_their_shape_and_both_ends_of_a_path(trained: Trained) -> None:
-    train, _, test, _ = splits()
-    models = {name: trained[name][0] for name in VARIANTS if name != "pixels"}
-    panels = all_panels(models, train, test, EVALUATION, 0)
+def test_panels_have_their_shape_and_both_ends_of_a_path(coders: dict[str, Any]) -> None:
+    panels = of_digits(coders, splits()[2], rebuild)
     counts = panels.rows["panel"].value_counts()
-    assert counts["manifold"] == GRID**2 and counts["reconstructions"] == 10 * (len(models) + 2)
-    path = panels.take(((panels.rows["panel"] == "interpolation") & (panels.rows["row"] == 0)).to_numpy())
-    rebuilt = panels.take(
-        ((panels.rows["panel"] == "reconstructions") & (panels.rows["row"] == 2)).to_numpy()
-    )
+    assert counts["manifold"] == GRID**2 and counts["reconstructions"] == 10 * (len(coders) + 2)
+
+    def row(panel: str, number: int) -> np.ndarray:
+        chosen = (panels.rows["panel"] == panel) & (panels.rows["row"] == number)
+        return panels["pixels"][chosen.to_numpy()].astype(int)
+
+    path, rebuilt = row("interpolation", 0), row("reconstructions", 1 + CODERS.index("convolutional"))
     assert len(path) == STEPS
     for end, digit in ((0, 0), (-1, 3)):
-        gap = path["pixels"][end].astype(int) - rebuilt["pixels"][digit].astype(int)
-        assert abs(gap).max() <= 1
+        assert np.abs(path[end] - rebuilt[digit]).max() <= 1
+    assert of_digits({}, splits()[2], rebuild).rows["panel"].unique().tolist() == ["reconstructions"]
 
 
 def test_a_sweep_learns_less_of_the_picture_the_larger_beta(tmp_path: Path) -> None:
@@ -119,7 +123,7 @@ def test_a_sweep_learns_less_of_the_picture_the_larger_beta(tmp_path: Path) -> N
     changed = {"betas": [0.1, 30.0], "fit": {"epochs": 15, "batch_size": 16}}
     names: list[str] = []
     with training_session("sweep", tmp_path, lambda step, metrics: names.extend(metrics)):
-        sweep, history = nodes.train_sweep(train, dev, settings("vae", "sweep", **changed), RUN)
+        sweep, history = train_sweep(train, dev, settings("vae", "sweep", **changed), RUN)
         assert current_session().checkpoints == tmp_path  # type: ignore[union-attr]
     small, large = (sweep.models[beta].bounds(test, 2, 0) for beta in (0.1, 30.0))
     assert float(small.kl.mean()) > float(large.kl.mean()) + 1
@@ -128,41 +132,9 @@ def test_a_sweep_learns_less_of_the_picture_the_larger_beta(tmp_path: Path) -> N
     assert "beta_0.1_dev_elbo" in names and "beta_30_dev_elbo" in names
 
 
-@pytest.mark.parametrize("name", [*VARIANTS, "sweep", "judge"])
-def test_every_model_comes_back_as_it_was_saved(name: str, trained: Trained, tmp_path: Path) -> None:
-    model = trained[name][0]
-    save_model(model, tmp_path / name)
-    again = load_model(tmp_path / name)
-    assert type(again) is type(model)
-    for key, value in model.state().arrays.items():
-        assert np.array_equal(again.state().arrays[key], value), key
-
-
 def test_dense_layers_have_no_relu_at_the_end() -> None:
     layers = dense([4, 3, 2])
     assert [type(layer).__name__ for layer in layers] == ["Linear", "ReLU", "Linear"]
     network = MLPVAE(8, 2, [16, 6])
     assert [layer.out_features for layer in network.encoder if hasattr(layer, "out_features")] == [16, 6, 4]
     assert [layer.out_features for layer in network.decoder if hasattr(layer, "out_features")] == [6, 16, 64]
-
-
-def test_what_was_left_out_stays_out(trained: Trained) -> None:
-    train, _, test, _ = splits()
-    models: dict[str, Any] = {name: Skipped(name) for name in VARIANTS}
-    models["pixels"] = trained["pixels"][0]
-    metrics, drawn, _, units = nodes.evaluate(train, test, trained["judge"][0], EVALUATION, RUN, **models)
-    assert "mlp.elbo" not in metrics and set(drawn.rows["variant"]) == {"pixels"} and units.empty
-    panels, beta, latent, rebuilt = nodes.explore(train, test, trained["sweep"][0], EVALUATION, RUN, **models)
-    assert panels.rows["panel"].unique().tolist() == ["reconstructions"] and latent.empty and rebuilt.empty
-    assert len(beta) == 2
-
-
-def test_the_best_bound_on_dev_answers_users(trained: Trained) -> None:
-    inputs: dict[str, Any] = {name: trained[name][0] for name in VARIANTS}
-    inputs |= {f"{name}_history": trained[name][1] for name in VARIANTS}
-    inputs["mlp_history"] = {"dev": {"elbo": -1.0}}
-    cards = {"embedded_sample": True}, {"dev_fingerprint": "abc"}
-    predictor = report.choose_predictor(*cards, trained["judge"][0], **inputs)
-    assert predictor.card["variant"] == "mlp" and predictor.card["dev_score"] == -1.0
-    inputs["mlp"] = Skipped("mlp")
-    assert report.choose_predictor(*cards, trained["judge"][0], **inputs).card["variant"] != "mlp"
