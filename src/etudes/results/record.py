@@ -48,7 +48,7 @@ PACKAGES = (
     "pandas",
     "numpy",
 )
-CLOSING_SECONDS = 10.0
+CLOSING_SECONDS = 5.0
 LONGEST = 4_000  # characters of one value of a card that a record keeps
 SAME = ("study", "environment", "parameters", "data", "test_rows")  # of a record and of a run added to it
 
