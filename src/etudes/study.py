@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ Stage = Literal["ingest", "preprocess", "train", "evaluate", "report"]
 STAGES: tuple[Stage, ...] = ("ingest", "preprocess", "train", "evaluate", "report")
 FIELDS = ("language", "vision", "generative", "adversarial", "reinforcement", "tabular", "adaptation")
 DIFFERENCES = ("other data", "other split", "other measure", "other setting")
+OWN_DATA = "own data"  # the source of raw inputs that are in no table of sources
 PIPELINES_FOLDER = Path(__file__).parent / "pipelines"
 
 
@@ -130,6 +131,12 @@ class Study:
     @property
     def folder(self) -> Path:
         return PIPELINES_FOLDER / self.name
+
+    def on(self, data_card: Mapping[str, Any]) -> Study:
+        """The study as it stands over these data: a user's own have a title of their own, and no reference is of them."""
+        if data_card.get("source") != OWN_DATA:
+            return self
+        return replace(self, title=data_card.get("title") or self.title, references=())
 
     def best_on_dev(self, scores: Mapping[str, float]) -> str:
         """The variant with the best value of ``dev_metric``; the first of equals."""

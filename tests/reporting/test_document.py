@@ -126,3 +126,13 @@ def test_a_missing_page_is_named(tmp_path: Path) -> None:
 
 def test_numbers() -> None:
     assert num(-0.0001, 2) == "0.00" and percent(0.1234) == "12.3%" and signed(0.5, 1) == "+0.5"
+
+
+def test_a_users_own_data_have_their_title_and_unit_and_no_references(document: Any) -> None:
+    text = "Test {{ split_card.unit }}.\n\n## Scores\n\n{{ lead() }}\n"
+    known = CARDS["data_card"]
+    own = {**known, "source": "own data", "title": "Support tickets", "unit": "tickets"}
+    public, mine = (document(text).render({**CARDS, "data_card": card}, {}) for card in (known, own))
+    assert load_study("income_classification").title in public
+    assert "Test people." in public and "Like for like" in public
+    assert "Support tickets" in mine and "Test tickets." in mine and "Like for like" not in mine

@@ -30,9 +30,9 @@ def terms(tfidf_model: Any, split_card: dict[str, Any]) -> go.Figure:
     return figures.term_weights(table, classes, unit="score per unit of TF-IDF")
 
 
-def best_two(comparison_card: dict[str, Any]) -> str:
+def best_two(comparison_card: dict[str, Any], data_card: dict[str, Any]) -> str:
     """The two best variants, film by film."""
-    return classifiers.say_best_two(comparison_card, "films", "accuracy", "macro_f1")
+    return classifiers.say_best_two(comparison_card, data_card.get("unit", "films"), "accuracy", "macro_f1")
 
 
 def absent(split_card: dict[str, Any], test_split: pd.DataFrame) -> str:
@@ -41,7 +41,7 @@ def absent(split_card: dict[str, Any], test_split: pd.DataFrame) -> str:
     gone = without_examples(test_split["label"].to_numpy(), genres)
     if not gone:
         return ""
-    return f"Macro-F1 is the mean over the {len(genres) - len(gone)} genres with test films; without any: {', '.join(gone)}."
+    return f"Macro-F1 is the mean over the {len(genres) - len(gone)} genres that test has; without any row: {', '.join(gone)}."
 
 
 def mistakes(
