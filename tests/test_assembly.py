@@ -61,6 +61,7 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """``nodes(steps...)``: the assembled nodes by their names without the namespace."""
     monkeypatch.setattr(assembly, "load_study", lambda _: STUDY)
     monkeypatch.setattr("etudes.reporting.diagram.with_diagram", lambda _, node: node)
+    monkeypatch.setattr(assembly, "_check_variants", lambda *_: None)  # these tests look at single steps
 
     def build(*steps: assembly.Step) -> dict[str, Any]:
         return {
@@ -180,3 +181,10 @@ def test_no_study_is_imported_to_build_its_graph() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_variants_that_only_one_of_both_files_names_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assembly, "load_study", lambda _: STUDY)
+    steps = [train("good", learn), train("judge", count), train("extra", count)]
+    with pytest.raises(ValueError, match=r"only in pipeline\.py: extra; only in study\.toml: base$"):
+        assemble("scratch", Parameters, steps)

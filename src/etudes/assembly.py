@@ -211,19 +211,34 @@ def assemble(name: str, parameters: type[BaseModel], steps: Sequence[Step]) -> P
         steps: in the order of reading.
 
     Raises:
-        ValueError: a step asks for a group of parameters that there is not, or its function cannot be found.
+        ValueError: a step asks for a group of parameters that there is not, its function cannot be found, or the networks
+            that are trained are not those that ``study.toml`` names.
     """
     from kedro.pipeline import Pipeline
 
     from etudes.reporting.diagram import with_diagram
 
     study = load_study(name)
+    _check_variants(study, steps)
     given = {output for step in steps for output in step.outputs}
     nodes = [with_diagram(name, _Assembler(study, parameters, step, given).node()) for step in steps]
     uses_run = any("params:run" in node.inputs for node in nodes)
     return Pipeline(
         nodes, namespace=name, parameters={"params:run"} if uses_run else None, tags=[study.field]
     )
+
+
+def _check_variants(study: Study, steps: Sequence[Step]) -> None:
+    named = {*study.variants, *study.support}
+    trained_here = {step.outputs[0].removesuffix("_model") for step in steps if step.stage == "train"}
+    if trained_here and trained_here != named:
+        alone = {"pipeline.py": trained_here - named, "study.toml": named - trained_here}
+        said = "; ".join(
+            f"only in {file}: {', '.join(sorted(names))}" for file, names in alone.items() if names
+        )
+        raise ValueError(
+            f"{study.name}: its variants and support networks in study.toml are not those that pipeline.py trains. {said}"
+        )
 
 
 class _Assembler:

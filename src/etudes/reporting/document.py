@@ -199,7 +199,11 @@ class _Writer:
                     speed
                 )
             rows.append(row)
-        return self._block(lambda page: page.table(rows, "What each network costs", note, digits=4))
+        return self._block(
+            lambda page: page.table(
+                rows, f"What each {'network' if self.study.support else 'variant'} costs", note, digits=4
+            )
+        )
 
     def facts(self, **more: Any) -> str:
         self.facts_shown |= {name.replace("_", " "): value for name, value in more.items()}

@@ -11,13 +11,12 @@ from typing import Any, ClassVar, Self, final
 import pandas as pd
 from pydantic import BaseModel
 
-from etudes.models import ModelState, load_model, registered_class
+from etudes.models import FACTS, ModelState, load_model, registered_class
 from etudes.serving.columns import Column, check_names, checked, listed
 from etudes.serving.rows import rows_of, with_pictures
 
 __all__ = ["Column", "Predictor", "load_predictor"]
 
-FACTS = "predictor-facts"  # the key of the state's config that can be the name of no part
 LONGEST_CELL = 200  # characters of a cell that is shown in a terminal; a picture in base64 has more
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import torch
 
+from etudes.benches.characters import ingest
 from etudes.examples import Examples
 from etudes.forms.raw import RawFolder
-from etudes.pipelines.meta_learning.characters import ingest, split
+from etudes.pipelines.meta_learning.characters import split
 from etudes.pipelines.meta_learning.families import CPU, CharacterFamily, SinusoidFamily
 from etudes.pipelines.meta_learning.learning import learn
 from etudes.pipelines.meta_learning.parameters import Parameters

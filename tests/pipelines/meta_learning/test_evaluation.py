@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,73 +9,27 @@ import pandas as pd
 import pytest
 import torch
 
-from etudes.datasets import RawFolderDataset
+from etudes.benches.characters import Drawings
 from etudes.examples import Examples
-from etudes.forms.raw import RawFolder
 from etudes.pipelines.meta_learning.adaptation import Tasks, adapt
-from etudes.pipelines.meta_learning.characters import ingest, split
+from etudes.pipelines.meta_learning.characters import split
 from etudes.pipelines.meta_learning.evaluation import choose_rates, differences_table, evaluate, one_shot
 from etudes.pipelines.meta_learning.model import EXAMPLE, SinusoidPredictor
-from etudes.pipelines.meta_learning.parameters import SplitParameters
 from etudes.pipelines.meta_learning.starts import SinusoidStart, Starts
-from etudes.pipelines.meta_learning.tasks import Drawings
 from study_settings import run_parameters
 
-A1, A2, A3, A4 = (f"alphabet0{number}" for number in range(1, 5))
 
-
-def cut(drawings: Examples, settings: Any, dev: Any, test: Any, seed: int = 0, **characters: Any) -> Any:
-    groups = SplitParameters(dev=dev, test=test), settings("sinusoids"), settings("characters", **characters)
-    return split(drawings, *groups, run_parameters(seed=seed))
-
-
-def test_character_with_too_few_drawings_is_named(folder: RawFolder, settings: Any) -> None:
-    drawings, card = ingest(folder, settings("characters"))
-    assert 10 < drawings["pixels"].mean() < 90, "ink is bright on paper that is dark"
-    assert (card["drawings"], card["alphabets"]) == (192, {A1: 8, A2: 8, A3: 8})
-    gone = tuple(f"{A2}/character03/0{number}.png" for number in (4, 5))
-    few = {name: content for name, content in folder.entries.items() if not name.endswith(gone)}
-    with pytest.raises(ValueError, match=r"alphabet02/character03 has 6 drawings .* a task needs 7"):
-        ingest(RawFolder("f", few), settings("characters"))
-
-
-def test_seeds_hold_out_one_group_after_the_other(drawings: Examples, settings: Any) -> None:
-    held_out = []
-    for seed in range(3):
-        *parts, card = cut(drawings, settings, [A2], [[A3], [A1]], seed)
-        names = [set(part.rows["alphabet"]) for part in parts]
-        assert names[1] == {A2} and names[0] | names[2] == {A1, A3} and not names[0] & names[2]
-        held_out.append((card["test_group"], names[2]))
-    assert held_out == [(1, {A3}), (2, {A1}), (1, {A3})]
-    other = cut(drawings, settings, [A2], [[A3], [A1]], dev_tasks=11)[3]
-    assert other["dev_fingerprint"] != card["dev_fingerprint"], "other dev tasks are other dev data"
-
-
-@pytest.mark.parametrize(
-    ("dev", "test", "message"),
-    [
-        ([A2], ["alphabet9"], "no alphabet alphabet9; expected some of alphabet01"),
-        ([A1], [A2, A3], "train has 4 characters in the alphabets alphabet04; a task needs 5"),
-        ([A1], [A2, A3, A4], "train has 0 characters in the alphabets none; a task needs 5"),
-        ([A2], [[A1], [A4]], "test group 2 has 4 characters in the alphabets alphabet04; a task needs 5"),
-        ([A1], [[A1, A2]], "alphabet01 stands in dev and in test group 1"),
-        ([A1], [[A2], [A3, A2]], "alphabet02 stands in test group 1 and in test group 2"),
-        ([A1], [[A2], []], "test holds an empty group"),
-    ],
-)
-def test_split_that_leaves_no_tasks_is_refused(
-    drawings: Examples, settings: Any, dev: Any, test: Any, message: str
-) -> None:
-    rows, half = drawings.rows, drawings.rows["id"].str.match(r"alphabet03/character0[5-8]")
-    four = Examples(rows.assign(alphabet=rows["alphabet"].mask(half, A4)), drawings.arrays)
-    with pytest.raises(ValueError, match=message):
-        cut(four, settings, dev, test)
+def test_other_dev_tasks_are_other_dev_data(drawings: Examples, parts: Any, settings: Any) -> None:
+    shape = settings("characters", dev_tasks=11)
+    card = split(drawings, settings("split"), settings("sinusoids"), shape, run_parameters())[3]
+    assert card["dev_fingerprint"] != parts[3]["dev_fingerprint"]
+    assert card["train_fingerprint"] == parts[3]["train_fingerprint"]
 
 
 @pytest.fixture(scope="module")
 def evaluated(parts: Any, random_starts: Any, settings: Any) -> tuple[Any, ...]:
-    """The same start under the names of three variants; last, the step sizes among more characters."""
-    models = dict.fromkeys(("random", "anil", "maml"), random_starts[0])
+    """The same start under the names of two variants; last, the step sizes among more characters."""
+    models = dict.fromkeys(("random", "maml"), random_starts[0])
     groups = settings("characters"), settings("evaluation")
     rates = choose_rates(models, parts[1], parts[3], *groups)
     return (*evaluate(models, parts[2], rates, settings("sinusoids"), *groups), rates)
@@ -100,8 +52,8 @@ def test_variants_meet_the_same_tasks_and_metrics_are_their_means(
     places = (
         predictions["task"] + "/" + predictions["shots"].astype(str) + "/" + predictions["step"].astype(str)
     )
-    random, anil, maml = (of["score"].tolist() for _, of in predictions[places == place].groupby("variant"))
-    assert random == anil == maml and evaluated[4]["difference"].eq(0).all()
+    random, maml = (of["score"].tolist() for _, of in predictions[places == place].groupby("variant"))
+    assert random == maml and evaluated[4]["difference"].eq(0).all()
     others = [of["score"].tolist() for p, of in predictions.groupby(places) if p != place]
     assert all(maml != other[: len(maml)] for other in others), "no two kinds of tasks are one"
     assert metrics[f"maml.{name}"] == pytest.approx(np.mean(maml))
@@ -148,8 +100,8 @@ def test_tasks_inside_an_alphabet_hold_no_other_and_small_alphabets_have_none(
     shape, evaluation = settings("characters"), settings("evaluation")
     groups = settings("sinusoids"), shape, evaluation
     found = evaluate({"maml": random_starts[0]}, few, {"ways": 0, "rates": {}}, *groups)[3]
-    assert found["alphabet"].tolist() == [A1, A2], "a task needs five characters"
-    alone = Drawings.of(drawings.take(drawings.rows["alphabet"].eq(A2).to_numpy()), rotations=False)
+    assert found["alphabet"].tolist() == ["alphabet01", "alphabet02"], "a task needs five characters"
+    alone = Drawings.of(drawings.take(drawings.rows["alphabet"].eq("alphabet02").to_numpy()), rotations=False)
     tasks = one_shot(alone, alone.table, evaluation.alphabet_tasks, 5, shape.queries, evaluation.seed, 2, 1)
     assert found["value"].iloc[1] == pytest.approx(random_starts[0].characters.scores(tasks, (10,)).mean())
 
@@ -203,14 +155,3 @@ def test_steps_that_lead_away_are_refused_but_not_small_errors_that_grow_a_littl
     assert grown and all(grown)
     with pytest.raises(ValueError, match="ten gradient steps from these points diverge"):
         SinusoidPredictor(Starts(long, predictor.model.characters), {}).predict(predictor.example())
-
-
-@pytest.mark.real_data
-def test_omniglot_is_read_from_its_archives(settings: Any) -> None:
-    raw = Path(os.environ.get("ETUDES_RAW", ""))
-    if not (raw / "omniglot").is_dir() or not os.environ.get("ETUDES_RAW"):
-        pytest.skip("needs omniglot: set ETUDES_RAW to a folder that holds it")
-    dataset = RawFolderDataset(source="omniglot", folder="python", suffixes=[".zip"], raw=str(raw))
-    drawings, card = ingest(dataset.load(), settings("characters", queries=15))
-    assert len(drawings) == 242 * 20 and card["characters"] == 242 and len(card["alphabets"]) == 8
-    assert card["repeated_drawings"] == 1000, "Greek and Latin stand in both sets"

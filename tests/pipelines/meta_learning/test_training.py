@@ -128,7 +128,7 @@ def test_maml_and_anil_learn_sinusoids(settings: Any, sinusoids: SinusoidFamily,
     """After a few updates ten gradient steps do what they could not do before."""
     torch.manual_seed(0)
     family = SinusoidFamily(sinusoids.parameters, CPU, adapts)
-    changes = {"steps": 80, "watch_steps": 80, "inner_steps": 2, "inner_rate": 0.02, "rates": [0.02]}
+    changes = {"steps": 50, "watch_steps": 50, "inner_steps": 2, "inner_rate": 0.02, "rates": [0.02]}
     part = settings("maml", sinusoids={**changes, "learning_rate": 0.01}).sinusoids
     search = Search(family, maml(family, family.learner.initial(), part), part, run_parameters()).follow()
     assert search.looks[-1]["mse_after_10"] < 0.8 * search.looks[0]["mse_after_10"]
@@ -136,7 +136,7 @@ def test_maml_and_anil_learn_sinusoids(settings: Any, sinusoids: SinusoidFamily,
 
 def test_joint_training_of_sinusoids_finds_their_mean(settings: Any, sinusoids: SinusoidFamily) -> None:
     """With phases all around the circle the mean of all tasks is zero everywhere."""
-    part = settings("pretrained", sinusoids={"steps": 150, "watch_steps": 150}).sinusoids
+    part = settings("pretrained", sinusoids={"steps": 100, "watch_steps": 100}).sinusoids
     rule = RULES["pretrained"](sinusoids, sinusoids.learner.initial(), part)
     found = Search(sinusoids, rule, part, run_parameters()).follow()
     answer = sinusoids.learner.answer(found.theta, torch.linspace(-5, 5, 50)[:, None])

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from etudes.benches.characters import SHOTS, Drawings, draw_episodes
 from etudes.evaluation.paired import mean_intervals, means_table
 from etudes.examples import Examples
 from etudes.pipelines.meta_learning.adaptation import Tasks
@@ -26,11 +27,8 @@ from etudes.pipelines.meta_learning.parameters import (
 )
 from etudes.pipelines.meta_learning.starts import Start, Starts
 from etudes.pipelines.meta_learning.tasks import (
-    CHARACTER_SHOTS,
     SINUSOID_SHOTS,
-    Drawings,
     Sinusoids,
-    draw_episodes,
     draw_sinusoids,
     sinusoid,
 )
@@ -55,8 +53,8 @@ Scores = dict[tuple[str, str, int], pd.DataFrame]
 def one_shot(drawings: Drawings, table: np.ndarray, tasks: int, ways: int, queries: int, *seed: int) -> Tasks:
     """Fresh tasks of ``ways`` of the characters in ``table``, one drawing of each to learn from."""
     generator = np.random.default_rng(list(seed))
-    episodes = draw_episodes(table, tasks, ways, CHARACTER_SHOTS[0] + queries, generator)
-    return character_tasks(as_they_are(drawings), episodes, CHARACTER_SHOTS[0], queries)
+    episodes = draw_episodes(table, tasks, ways, SHOTS[0] + queries, generator)
+    return character_tasks(as_they_are(drawings), episodes, SHOTS[0], queries)
 
 
 def choose_rates(
@@ -111,9 +109,9 @@ def evaluate(
     generator, examples = np.random.default_rng([seed, 0]), SINUSOID_SHOTS[-1] + sinusoids.queries
     points = draw_sinusoids(sinusoids, sinusoids.test_tasks, examples, generator)
     drawings = Drawings.of(test_split, rotations=False)
-    generator, examples = np.random.default_rng([seed, 1]), CHARACTER_SHOTS[-1] + queries
+    generator, examples = np.random.default_rng([seed, 1]), SHOTS[-1] + queries
     episodes = draw_episodes(drawings.table, characters.test_tasks, characters.ways, examples, generator)
-    few, many = (character_tasks(as_they_are(drawings), episodes, n, queries) for n in CHARACTER_SHOTS)
+    few, many = (character_tasks(as_they_are(drawings), episodes, n, queries) for n in SHOTS)
     alphabets = test_split.rows["alphabet"].to_numpy()[drawings.table[:, 0]]
     tables = {name: drawings.table[alphabets == name] for name in sorted(set(alphabets))}
     inside = {
@@ -130,12 +128,12 @@ def evaluate(
         for shots in SINUSOID_SHOTS:
             tasks = sinusoid_tasks(points, shots, sinusoids.queries)
             scores[name, "sinusoids", shots] = scored(model.sinusoids, tasks, range(LAST_STEP + 1))
-        scores[name, "characters", CHARACTER_SHOTS[0]] = scored(own, few)
-        scores[name, TOGETHER, CHARACTER_SHOTS[0]] = scored(own.transductive(), few)
-        scores[name, "characters", CHARACTER_SHOTS[1]] = scored(own, many)
+        scores[name, "characters", SHOTS[0]] = scored(own, few)
+        scores[name, TOGETHER, SHOTS[0]] = scored(own.transductive(), few)
+        scores[name, "characters", SHOTS[1]] = scored(own, many)
         if ways:
             start = own.for_ways(ways, many_ways_history["rates"][name])
-            scores[name, f"characters, {ways} ways", CHARACTER_SHOTS[0]] = scored(start, more)
+            scores[name, f"characters, {ways} ways", SHOTS[0]] = scored(start, more)
         by_alphabet |= {
             (name, alphabet): scored(own, tasks, STEPS[-1:]) for alphabet, tasks in inside.items()
         }

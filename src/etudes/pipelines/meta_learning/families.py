@@ -9,20 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from etudes.benches.characters import SHOTS, Drawings, Episodes, draw_episodes, labels_of
 from etudes.examples import Examples
 from etudes.pipelines.meta_learning.adaptation import Learner, Tasks, Weights, adaptation_curve
 from etudes.pipelines.meta_learning.networks import OUTPUT, learner_of
 from etudes.pipelines.meta_learning.parameters import CharacterParameters, SinusoidParameters
 from etudes.pipelines.meta_learning.starts import CharacterStart, SinusoidStart, Start
 from etudes.pipelines.meta_learning.tasks import (
-    CHARACTER_SHOTS,
     SINUSOID_SHOTS,
-    Drawings,
-    Episodes,
     Sinusoids,
-    draw_episodes,
     draw_sinusoids,
-    labels_of,
 )
 from etudes.vision.distortion import distorted
 
@@ -144,12 +140,12 @@ class CharacterFamily(Family):
         self.drawings = Drawings.of(train, parameters.rotations)
         self._pictures = as_they_are(self.drawings, device)
         held_out, queries = Drawings.of(dev, rotations=False), parameters.queries
-        generator, examples = np.random.default_rng(DEV_SEED), CHARACTER_SHOTS[-1] + queries
+        generator, examples = np.random.default_rng(DEV_SEED), SHOTS[-1] + queries
         episodes = draw_episodes(held_out.table, parameters.dev_tasks, parameters.ways, examples, generator)
         pictures = as_they_are(held_out, device)
         self.held_out = [
             (character_tasks(pictures, episodes, shots, queries), {f"accuracy_{shots}shot": LAST_STEP})
-            for shots in CHARACTER_SHOTS
+            for shots in SHOTS
         ]
 
     def _episodes(self, generator: np.random.Generator, count: int, examples: int) -> Episodes:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value
 
+from etudes.benches.characters import contents
 from etudes.cards import fingerprint
 from etudes.examples import Examples
 from etudes.pipelines.meta_learning.adaptation import (
@@ -20,7 +21,6 @@ from etudes.pipelines.meta_learning.adaptation import (
     meta_gradient,
     reptile_gradient,
 )
-from etudes.pipelines.meta_learning.characters import contents
 from etudes.pipelines.meta_learning.families import CharacterFamily, Family, SinusoidFamily
 from etudes.pipelines.meta_learning.parameters import (
     Both,

@@ -33,6 +33,10 @@ class SinusoidPredictor(Predictor):
         Column("query", "json", about="a list of x", examples=([-1.0, 2.0],)),
     )
 
+    @property
+    def usage(self) -> str:
+        return '{"support": [[x, y], ...], "query": [x, ...]}'
+
     def answer(self, frame: pd.DataFrame) -> pd.DataFrame:
         """One row per task: ``query_x`` and ``query_y``, JSON lists of the same length; ``steps`` taken.
 

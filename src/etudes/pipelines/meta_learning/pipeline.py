@@ -15,6 +15,7 @@ from etudes.assembly import (
     show,
     train,
 )
+from etudes.benches import characters as bench
 from etudes.pipelines.meta_learning import characters, report
 from etudes.pipelines.meta_learning.parameters import Parameters
 
@@ -40,7 +41,7 @@ def create_pipeline() -> Pipeline:
         "meta_learning",
         Parameters,
         [
-            ingest(characters.ingest, "drawings_images", "data_card"),
+            ingest(bench.ingest, "drawings_images", "data_card"),
             preprocess(characters.split, *SPLITS),
             train("random", "learning.learn", gpu=True),
             train("pretrained", "learning.learn", gpu=True, rule="pretrained"),
