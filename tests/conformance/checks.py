@@ -261,8 +261,7 @@ def readme(subject: Subject, commands: list[list[str]] | None = None) -> None:
                 raise AssertionError(f"'{said}': {error}") from error
 
 
-OLDER = (
+CONTRACT = (
     *(registered, stages, test_split, variants, outputs, datasets, layers, raw_inputs, typed_parameters),
-    *(valid_parameters, description, tags, readme),
+    *(valid_parameters, description, tags, readme, page_names, page_words, functions),
 )
-CONTRACT = (*OLDER, page_names, page_words, functions)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import pytest
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from pydantic import BaseModel
@@ -22,12 +21,6 @@ from etudes.study import STAGES, Study, load_study, parameters_model, study_name
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ("base", "full", "test")
 STUDIES = study_names()
-# Studies whose nodes are not yet assembled from steps: only the older part of the contract holds them.
-NOT_MOVED: tuple[str, ...] = ()
-MOVED = [
-    pytest.param(name, marks=pytest.mark.skip("not yet assembled from steps") if name in NOT_MOVED else ())
-    for name in STUDIES
-]
 
 
 @dataclass(frozen=True)
@@ -67,7 +60,7 @@ def subject_of(name: str) -> Subject:
         seen.extend(steps)
         return assemble(name, parameters, steps)
 
-    with mock.patch.object(module, "assemble", note, create=name in NOT_MOVED):
+    with mock.patch.object(module, "assemble", note):
         graph = package.create_pipeline()
     return Subject(load_study(name), graph, tuple(seen), parameters_model(name))
 

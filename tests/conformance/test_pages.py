@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from run_checks import on_own_data, only, page
 from runs import Run
-from subjects import MOVED
+from subjects import STUDIES
 
 from etudes.reporting.document import Document
 
-pytestmark = [pytest.mark.slow, pytest.mark.parametrize("name", MOVED)]
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("name", STUDIES)]
 Finished = Callable[[str], Run]
 
 

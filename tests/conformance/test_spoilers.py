@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from runs import Run
 from spoilers import missing, refused
-from subjects import MOVED, subject_of
+from subjects import STUDIES, subject_of
 
-of_every_study = pytest.mark.parametrize("name", MOVED)
+of_every_study = pytest.mark.parametrize("name", STUDIES)
 
 
 @of_every_study

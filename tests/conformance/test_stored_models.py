@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,13 +18,13 @@ from checks import readme_commands
 from click.testing import Result
 from run_checks import reloads, same_answers, stored_state
 from runs import Run, answers_of
-from subjects import MOVED, subject_of
+from subjects import STUDIES, subject_of
 
-from projects import quiet_environment
+from projects import kedro, quiet_environment
 
 pytestmark = pytest.mark.slow
 Finished = Callable[[str], Run]
-of_every_study = pytest.mark.parametrize("name", MOVED)
+of_every_study = pytest.mark.parametrize("name", STUDIES)
 
 
 @of_every_study
@@ -57,7 +58,7 @@ for folder in sys.argv[1:]:
 def elsewhere(request: pytest.FixtureRequest, finished: Finished) -> dict[str, Any]:
     """Answers of the predictors of all chosen studies in one fresh process: importing the libraries takes longest."""
     asked = [item for item in request.session.items if getattr(item, "originalname", "") == FRESH.__name__]
-    names = [item.callspec.params["name"] for item in asked if not item.get_closest_marker("skip")]  # type: ignore[attr-defined]
+    names = [item.callspec.params["name"] for item in asked]  # type: ignore[attr-defined]
     done = subprocess.run(
         [sys.executable, "-c", ASK_ALL, *(str(finished(name).path("predictor")) for name in names)],
         env=quiet_environment(PYTHONPATH=os.pathsep.join(sys.path)),
@@ -116,3 +117,13 @@ def test_the_questions_of_the_readme_are_answered(
         answered = predict(run.project, *arguments, "--overwrite")
         assert answered.exit_code == 0, f"kedro predict {shlex.join(arguments)}: {answered.output}"
         assert f"[models:/{name}-sample version 1:" in answered.output
+
+
+@pytest.mark.heavy
+@of_every_study
+def test_the_commands_of_the_readme_run(name: str, project: Path) -> None:
+    """On the data that come with a library, as they stand in the README."""
+    for words in readme_commands(subject_of(name)):
+        if words[1] == "run" and "--env=full" not in words:
+            done = kedro(project, *words[1:], timeout=1800)
+            assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from runs import Run
-from subjects import MOVED
+from subjects import STUDIES
 from trainings import complete_key, different_keys, resumable, resumes, stable_key
 
-pytestmark = [pytest.mark.slow, pytest.mark.parametrize("name", MOVED)]
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("name", STUDIES)]
 Finished = Callable[[str], Run]
 
 
