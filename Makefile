@@ -47,4 +47,5 @@ ui: .venv/ready
 	touch $@
 
 clean:
-	rm -rf data/0* data/.runs data/records logs mlartifacts mlflow.db site site_docs .mypy_cache .ruff_cache .pytest_cache
+	find data -mindepth 2 ! -name .gitkeep -delete
+	rm -rf data/records data/.runs logs mlartifacts mlflow.db site site_docs .mypy_cache .ruff_cache .pytest_cache

@@ -20,24 +20,26 @@ REPEATS = 5
 
 
 @cache
-def census() -> tuple[np.ndarray, np.ndarray, Any]:
-    """The standardised matrix (N, P) and labels (N,) of the training people, and the study's parameters."""
+def census() -> tuple[np.ndarray, np.ndarray, Any, Any]:
+    """The standardised matrix (N, P) and labels (N,) of the training people, the study's parameters, the shared ones."""
     from kedro.io import DataCatalog
 
     from etudes.config import EtudesConfigLoader
-    from etudes.pipelines.income_classification import nodes
+    from etudes.pipelines.income_classification import people
     from etudes.pipelines.income_classification.features import Features
     from etudes.pipelines.income_classification.parameters import Parameters
     from etudes.settings import CONFIG_LOADER_ARGS
+    from etudes.training.parameters import RunParameters
 
     arguments: dict[str, Any] = CONFIG_LOADER_ARGS
     loader = EtudesConfigLoader(str(CONF), env="base", **arguments)
     catalog = DataCatalog.from_config(loader["catalog"])
     parameters = Parameters.model_validate(loader["parameters"][STUDY])
-    train, test, _ = nodes.ingest(*(catalog.load(f"{STUDY}.raw_{part}") for part in ("train", "test")))
-    split, _, _, _ = nodes.split(train, test, parameters.split)
+    train, test, _ = people.ingest(*(catalog.load(f"{STUDY}.raw_{part}") for part in ("train", "test")))
+    split, _, _, _ = people.split(train, test, parameters.split)
     features = Features.fit(split, parameters.features)
-    return features.transform(split), split["label"].to_numpy(), parameters
+    run = RunParameters.model_validate({**loader["parameters"]["run"], "seed": 0})
+    return features.transform(split), split["label"].to_numpy(), parameters, run
 
 
 def excess(weights: np.ndarray, bias: float) -> float:
@@ -45,7 +47,7 @@ def excess(weights: np.ndarray, bias: float) -> float:
     from etudes.pipelines.income_classification.linear import Linear
     from etudes.pipelines.income_classification.logistic import fit_newton, objective
 
-    matrix, labels, _ = census()
+    matrix, labels, *_ = census()
     least = objective(fit_newton(matrix, labels, PENALTY), matrix, labels, PENALTY)
     return objective(Linear(weights, bias), matrix, labels, PENALTY) / least - 1
 
@@ -68,13 +70,13 @@ def income_against_scikit_learn() -> list[Row]:
     from sklearn.linear_model import LogisticRegression, SGDClassifier
 
     from etudes.pipelines.income_classification.generative import fit_gaussian
-    from etudes.pipelines.income_classification.logistic import fit_newton, fit_sgd
+    from etudes.pipelines.income_classification.logistic import Descent, fit_newton
 
-    matrix, labels, parameters = census()
+    matrix, labels, parameters, run = census()
 
     def ours(epochs: int) -> tuple[np.ndarray, float]:
         settings = parameters.logistic.model_copy(update={"epochs": epochs})
-        model, _ = fit_sgd(matrix, labels, PENALTY, settings, 0, lambda _: {})
+        model = Descent(matrix, labels, PENALTY, settings, run, lambda _: {}).run()
         return model.weights, model.bias
 
     def theirs(epochs: int) -> tuple[np.ndarray, float]:

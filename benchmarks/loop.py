@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from etudes.pipelines.genre_classification.bilstm import BiLSTM, BiLSTMClassifier
 from etudes.pipelines.genre_classification.films import film_texts
-from etudes.pipelines.genre_classification.linear import class_weights
-from etudes.pipelines.genre_classification.problem import TextProblem
+from etudes.pipelines.genre_classification.model import FilmBiLSTM
+from etudes.text.bilstm import BiLSTM
+from etudes.text.problem import TextProblem
 from etudes.text.tokens import Vocabulary, tokenize
+from etudes.training.classification import class_weights
 from etudes.training.parameters import FitParameters, RunParameters
 from etudes.training.seeds import derive_seed, seed_everything
 
@@ -27,7 +28,7 @@ def bilstm_problem(sample: Any) -> TextProblem:
     seed_everything(derive_seed(sample.run.seed, "bilstm"))
     documents = [tokenize(text) for text in film_texts(sample.train)]
     vocabulary = Vocabulary.build(documents, parameters.min_count, parameters.max_words)
-    classifier = BiLSTMClassifier(parameters, vocabulary, BiLSTM(len(vocabulary), sample.classes, parameters))
+    classifier = FilmBiLSTM(parameters, vocabulary, BiLSTM(len(vocabulary), sample.classes, parameters))
     labels = sample.train["label"].to_numpy()
     return TextProblem(
         model=classifier.network,

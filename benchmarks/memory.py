@@ -19,7 +19,14 @@ from benchmarks.table import Row
 from benchmarks.timing import ROOT, python
 
 # Where a variant's method is, if not in a module of its name.
-MODULES = {"majority": "linear", "tfidf": "linear", "spacy": "spacy_textcat", "encoder_probe": "encoder"}
+MODULES = {
+    "majority": "linear",
+    "tfidf": "linear",
+    "spacy": "spacy_textcat",
+    "bilstm": "model",
+    "encoder_probe": "model",
+    "encoder": "model",
+}
 EPOCHS = 2  # memory does not grow with epochs; accuracy is not looked at
 MIB = 2**20
 
@@ -54,31 +61,33 @@ def short(parameters: Any) -> Any:
 
 
 def train(variant: str, models: Path) -> tuple[float, float]:
-    """Train one variant on the embedded sample; resident MiB before, and the peak."""
+    """Train one variant on the embedded sample, by its node; resident MiB before, and the peak."""
     import psutil
 
     from etudes.models import load_model, save_model
-    from etudes.pipelines.genre_classification import nodes, pipeline
+    from etudes.pipelines.genre_classification import create_pipeline
+    from etudes.text.vectors import WordVectors
     from etudes.training.resources import measure
 
-    sample = load_sample()
+    sample, prefix = load_sample(), "genre_classification."
+    (node,) = [node for node in create_pipeline().nodes if node.name == f"{prefix}train_{variant}"]
+    groups = {name: short(value) for name, value in dict(sample.parameters).items()}
+    inputs: dict[str, Any] = {f"params:{prefix}{name}": value for name, value in groups.items()}
+    inputs |= {"params:run": sample.run, f"{prefix}vectors": WordVectors(Path("no such file"))}
+    for name, value in (
+        ("train_split", sample.train),
+        ("dev_split", sample.dev),
+        ("split_card", sample.card),
+    ):
+        inputs[prefix + name] = value
+    for name in node.inputs:
+        if name.endswith("_model"):
+            inputs[name] = load_model(models / name.removeprefix(prefix).removesuffix("_model"))
     importlib.import_module(f"etudes.pipelines.genre_classification.{MODULES.get(variant, variant)}")
-    inputs: list[Any] = [sample.train, sample.dev, sample.card]
-    members = {}
-    if variant == "combination":
-        inputs = [sample.dev, sample.card]
-        members = {name: load_model(models / name) for name in pipeline.MEMBERS}
-    if variant == "bilstm":
-        inputs.append(None)  # no pretrained vectors
-    if variant != "majority":
-        inputs.append(short(getattr(sample.parameters, variant)))
-    if variant not in ("majority", "tfidf"):
-        inputs.append(sample.run)
-    function = nodes.combine if variant == "combination" else getattr(nodes, f"train_{variant}")
     loaded = psutil.Process().memory_info().rss / MIB
     with measure() as resources:
-        trained, _ = function(*inputs, **members)
-    save_model(trained, models / variant)
+        outputs = node.run({name: inputs[name] for name in node.inputs})
+    save_model(outputs[f"{prefix}{variant}_model"], models / variant)
     return loaded, resources.peak_memory_mib
 
 

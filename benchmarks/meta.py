@@ -35,7 +35,7 @@ def by_loop(learner: Any, start: dict[str, Tensor], tasks: Any) -> list[Tensor]:
     """The second-order meta-gradient task by task with `torch.autograd.grad`, in the order of the weights."""
     theta = {name: value.clone().requires_grad_() for name, value in start.items()}
     total = torch.zeros(())
-    for support_x, support_y, query_x, query_y in zip(*tasks.parts, strict=True):
+    for support_x, support_y, query_x, query_y in zip(*tasks, strict=True):
         phi = dict(theta)
         for _ in range(STEPS):
             loss = learner.support_loss(phi, support_x, support_y)
@@ -44,13 +44,14 @@ def by_loop(learner: Any, start: dict[str, Tensor], tasks: Any) -> list[Tensor]:
                 name: value - RATE * gradient
                 for (name, value), gradient in zip(phi.items(), gradients, strict=True)
             }
-        total = total + learner.query_loss(phi, support_x, query_x, query_y) / len(tasks)
+        total = total + learner.loss(learner.answer(phi, query_x, support_x), query_y) / len(tasks.support_x)
     return list(torch.autograd.grad(total, list(theta.values())))
 
 
 def at_once(learner: Any) -> Any:
     """The study's update: recorded once, replayed after."""
-    from etudes.pipelines.meta_learning.adaptation import Replayed, Tasks, meta_gradient
+    from etudes.pipelines.meta_learning.adaptation import Tasks, meta_gradient
+    from etudes.training.replayed import Replayed
 
     return Replayed(
         lambda theta, *parts: meta_gradient(learner, theta, Tasks(*parts), STEPS, RATE, first_order=False)
@@ -63,12 +64,12 @@ def updates_against_a_loop_over_tasks() -> list[Row]:
     learner, start = family.learner, family.learner.initial()
     tasks = family.tasks(np.random.default_rng(0), TASKS, SHOTS, QUERIES)
     update = at_once(learner)
-    update(start, *tasks.parts)
+    update(start, *tasks)
     by_loop(learner, start, tasks)
 
     def ours() -> None:
         for _ in range(UPDATES):
-            update(start, *tasks.parts)
+            update(start, *tasks)
 
     def theirs() -> None:
         for _ in range(UPDATES):

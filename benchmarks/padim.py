@@ -114,8 +114,8 @@ def prepare(folder: Path) -> str:
     from etudes.datasets.raw import RawFolderDataset
     from etudes.forms.raw import RawFolder
     from etudes.models import save_model
-    from etudes.pipelines.anomaly_padim import nodes
     from etudes.pipelines.anomaly_padim.backbone import Backbone
+    from etudes.pipelines.anomaly_padim.images import ingest
     from etudes.pipelines.anomaly_padim.parameters import ImagesParameters
     from etudes.vision.pretrained import NETWORKS, Pretrained
 
@@ -135,7 +135,7 @@ def prepare(folder: Path) -> str:
         pictures = raw_file("images", size=96, train=200, good=28, defective=12, seed=7)
         backbone = _small_network()
     images = ImagesParameters(categories=[category], resize=sizes[0], crop=sizes[1])
-    train, test, _ = nodes.ingest(pictures, images)
+    train, test, _ = ingest(pictures, images)
     save_model(backbone, folder / "backbone")
     np.save(folder / "train.npy", train["pixels"])
     np.save(folder / "test.npy", test["pixels"])
@@ -146,7 +146,7 @@ def prepare(folder: Path) -> str:
 
 def _small_network() -> Any:
     from etudes.config import EtudesConfigLoader
-    from etudes.pipelines.anomaly_padim import nodes
+    from etudes.pipelines.anomaly_padim.backbone import train_backbone
     from etudes.pipelines.anomaly_padim.parameters import Parameters
     from etudes.settings import CONFIG_LOADER_ARGS
     from etudes.training.parameters import RunParameters
@@ -154,7 +154,7 @@ def _small_network() -> Any:
     arguments: dict[str, Any] = CONFIG_LOADER_ARGS
     values = EtudesConfigLoader(str(ROOT / "conf"), env="base", **arguments)["parameters"]
     run = RunParameters.model_validate({**values["run"], "device": "cpu"})
-    return nodes.train_backbone(None, Parameters.model_validate(values["anomaly_padim"]).backbone, run)[0]
+    return train_backbone(None, Parameters.model_validate(values["anomaly_padim"]).backbone, run)[0]
 
 
 def pool_of(backbone: Any) -> np.ndarray:
@@ -216,7 +216,7 @@ class Anomalib:
 
         pool = pool_of(backbone)
         self.model = PadimModel(
-            backbone=backbone.taps, layers=STAGES, pre_trained=False, n_features=len(pool)
+            backbone=backbone.network, layers=STAGES, pre_trained=False, n_features=len(pool)
         )
         self.model.idx = torch.from_numpy(pool)
         self.seconds = 0.0
@@ -250,9 +250,9 @@ def measured(name: str, folder: Path, copies: int) -> dict[str, float]:
     """Fit one contestant: seconds, resident MiB before, peak MiB while it fits, AUROC of the test pictures."""
     import psutil
 
+    from etudes.benches.detectors import image_scores
     from etudes.evaluation import roc_auc
     from etudes.models import load_model
-    from etudes.pipelines.anomaly_padim.detector import image_scores
     from etudes.training.resources import measure
 
     train, test, masks, defective = (

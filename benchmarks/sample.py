@@ -40,7 +40,7 @@ def load_sample(environment: str = "base") -> Sample:
     from kedro.io import DataCatalog
 
     from etudes.config import EtudesConfigLoader
-    from etudes.pipelines.genre_classification import nodes
+    from etudes.pipelines.genre_classification import films
     from etudes.pipelines.genre_classification.parameters import Parameters
     from etudes.settings import CONFIG_LOADER_ARGS
     from etudes.training.parameters import RunParameters
@@ -50,5 +50,5 @@ def load_sample(environment: str = "base") -> Sample:
     catalog = DataCatalog.from_config(loader["catalog"])
     parameters = Parameters.model_validate(loader["parameters"][STUDY])
     run = RunParameters.model_validate({**loader["parameters"]["run"], "device": "cpu"})
-    films, test, _ = nodes.ingest(catalog.load(f"{STUDY}.raw_train"), catalog.load(f"{STUDY}.raw_test"))
-    return Sample(*nodes.split(films, test, parameters.split), parameters, run)
+    train, test, _ = films.ingest(catalog.load(f"{STUDY}.raw_train"), catalog.load(f"{STUDY}.raw_test"))
+    return Sample(*films.split(train, test, parameters.split), parameters, run)

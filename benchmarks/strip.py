@@ -12,7 +12,8 @@ PHOTOS, SIDE, ROWS, STEPS, REPEATS = 16, 224, 22, 2, 3
 
 
 def strip_against_whole_passes() -> list[Row]:
-    """Photos a second of a strip's gradient: `PastedPhotos`, and forward and backward of the network as it is.
+    """Photos a second of a strip's gradient: `PastedPhotos` as it is, and by the whole passes that it
+    makes where a view says the side of its photos.
 
     SqueezeNet 1.1 with random weights, 224 x 224 pixels, a strip of 22 rows; both with frozen weights and channels last.
     """
@@ -20,21 +21,15 @@ def strip_against_whole_passes() -> list[Row]:
     import torch
     from torchvision import models
 
-    from etudes.pipelines.adversarial_strip.losses import cross_entropy
-    from etudes.pipelines.adversarial_strip.networks import View, intensities
     from etudes.pipelines.adversarial_strip.reach import PastedPhotos
+    from etudes.vision.attack_losses import cross_entropy
+    from etudes.vision.victims import View
 
     torch.manual_seed(0)
     network = models.squeezenet1_1(weights=None).eval().requires_grad_(False)
-    view = View(network).eval().to(memory_format=torch.channels_last)
     pixels = np.random.default_rng(0).integers(0, 256, size=(PHOTOS, SIDE, SIDE, 3), dtype=np.uint8)
-    pasted = PastedPhotos(view, pixels, ROWS)
-    below = intensities(pixels[:, ROWS:], "cpu")
+    short, whole = (PastedPhotos(View(network, side), pixels, ROWS) for side in (None, SIDE))
     targets = torch.full((PHOTOS,), 2)
-
-    def bare(strip: Any) -> Any:
-        photos = torch.cat([strip.expand(PHOTOS, -1, -1, -1), below], 2)
-        return view(photos.contiguous(memory_format=torch.channels_last))
 
     def contestant(logits: Callable[[Any], Any]) -> Callable[[], None]:
         def steps() -> None:
@@ -44,7 +39,7 @@ def strip_against_whole_passes() -> list[Row]:
 
         return steps
 
-    contestants = {"ours": contestant(pasted.logits), "bare": contestant(bare)}
+    contestants = {"ours": contestant(short.logits), "bare": contestant(whole.logits)}
     for warm_up in contestants.values():
         warm_up()
     best = interleaved(contestants, REPEATS)

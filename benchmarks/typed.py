@@ -44,7 +44,7 @@ def typed() -> list[Row]:
         if before:
             projects["before"] = _project(Path(before), Path(temporary) / "before")
         for project in projects.values():
-            python("-m", "kedro", *RUN, folder=project, timeout=900)
+            python("-m", "kedro", *RUN, folder=project, timeout=3600)
         return [_row(projects, asked, command) for asked, command in COMMANDS]
 
 
@@ -70,7 +70,7 @@ def _type(project: Path, *command: str) -> None:
         env=child_environment(),
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
         stdin=subprocess.DEVNULL,
     )

@@ -109,6 +109,7 @@ def assert_one_message(done: subprocess.CompletedProcess[str], status: int, *par
     screen = done.stdout + done.stderr
     assert done.returncode == status, screen[-3000:]
     assert "Traceback" not in screen, screen[-3000:]
+    assert "failed with error" not in screen, "the node tells the same once more"
     assert sum(line.startswith("Error:") for line in done.stderr.splitlines()) == 1, done.stderr
     flat = " ".join(done.stderr.split())
     for part in parts:

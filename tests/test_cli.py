@@ -64,6 +64,9 @@ def test_variant_that_is_left_out_changes_nothing_else(finished_project: Path, p
     chosen.write_text(text)
     done = kedro(project, "run", "--env=test", f"--pipelines={STUDY}")
     assert done.returncode == 0, done.stdout + done.stderr
+    told = re.findall(r"\[(\d+)/(\d+)\]", done.stdout)
+    assert told == [(str(number), str(len(told))) for number in range(1, len(told) + 1)]
+    assert "train_tfidf" in done.stdout and "train_bilstm" not in done.stdout
     inside = Path("data", "07_model_output", "test", STUDY, "metrics.json")
     all_of_them = json.loads((finished_project / inside).read_text())
     few = json.loads((project / inside).read_text())

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from etudes.study import selected
 from etudes.training.session import record
 
 from .parameters import DataParameters
 
 
-def ingest(parameters: DataParameters) -> dict[str, Any]:
-    return {"source": "nothing", "embedded_sample": True, "fingerprint": "0" * 32, "rows": parameters.rows}
+def ingest(data: DataParameters) -> dict[str, Any]:
+    return {"source": "nothing", "embedded_sample": True, "fingerprint": "0" * 32, "rows": data.rows}
 
 
 def split(data_card: dict[str, Any]) -> dict[str, Any]:
@@ -27,10 +26,8 @@ def train(split_card: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     return Constant(split_card["train_rows"]), {"dev": {"score": 1.0}, "epochs": epochs}
 
 
-def evaluate(split_card: dict[str, Any], **models: Any) -> dict[str, float]:
-    return {
-        f"{name}.score": model.value / split_card["train_rows"] for name, model in selected(models).items()
-    }
+def evaluate(split_card: dict[str, Any], models: dict[str, Any]) -> dict[str, float]:
+    return {f"{name}.score": model.value / split_card["train_rows"] for name, model in models.items()}
 
 
 def write_report(metrics: dict[str, float]) -> str:

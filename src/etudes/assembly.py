@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 Function = Callable[..., Any] | str
 KINDS = {"models": "model", "histories": "history", "resources": "resources"}
 SPEEDS = "inference_resources"  # what answers cost; the page tells it beside what training cost
+DATA_CARD = "data_card"
 SPLITS = ("train_split", "dev_split", "test_split", "split_card")
 
 
@@ -211,19 +212,34 @@ def assemble(name: str, parameters: type[BaseModel], steps: Sequence[Step]) -> P
         steps: in the order of reading.
 
     Raises:
-        ValueError: a step asks for a group of parameters that there is not, or its function cannot be found.
+        ValueError: a step asks for a group of parameters that there is not, its function cannot be found, or the networks
+            that are trained are not those that ``study.toml`` names.
     """
     from kedro.pipeline import Pipeline
 
     from etudes.reporting.diagram import with_diagram
 
     study = load_study(name)
+    _check_variants(study, steps)
     given = {output for step in steps for output in step.outputs}
     nodes = [with_diagram(name, _Assembler(study, parameters, step, given).node()) for step in steps]
     uses_run = any("params:run" in node.inputs for node in nodes)
     return Pipeline(
         nodes, namespace=name, parameters={"params:run"} if uses_run else None, tags=[study.field]
     )
+
+
+def _check_variants(study: Study, steps: Sequence[Step]) -> None:
+    named = {*study.variants, *study.support}
+    trained_here = {step.outputs[0].removesuffix("_model") for step in steps if step.stage == "train"}
+    if trained_here and trained_here != named:
+        alone = {"pipeline.py": trained_here - named, "study.toml": named - trained_here}
+        said = "; ".join(
+            f"only in {file}: {', '.join(sorted(names))}" for file, names in alone.items() if names
+        )
+        raise ValueError(
+            f"{study.name}: its variants and support networks in study.toml are not those that pipeline.py trains. {said}"
+        )
 
 
 class _Assembler:
@@ -268,7 +284,7 @@ class _Assembler:
         )
 
     def _completed(self) -> Step:
-        """The standard nodes with what they need besides what the study names."""
+        """The step with what it needs besides what the study names."""
         if self.step.kind == "page":
             from etudes.reporting.document import Document
 
@@ -277,10 +293,13 @@ class _Assembler:
             needs += [f"{network}_resources" for network in self._names("resources")]
             return replace(self.step, call=document.render, always=tuple(needs))
         if self.step.kind == "predictor":
-            always = ["data_card", "split_card"]
+            always = [DATA_CARD, "split_card"]
             for name in self.study.variants:
                 always += [f"{name}_model", f"{name}_history"]
             return replace(self.step, always=tuple(always))
+        asked = [target.arguments(self.package) for target in self.step.targets.values()]
+        if self.step.stage == "report" and any("study" in names for names in asked):
+            return replace(self.step, always=(DATA_CARD,))  # over other data the study has no references
         return self.step
 
     def _names(self, argument: str) -> tuple[str, ...]:
@@ -322,7 +341,12 @@ class _Assembler:
 
         def arguments(short: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
             values = {name: wire.value(inputs) for name, wire in wired[short].items()}
-            own = {"study": study} if "study" in step.targets[short].arguments(package) else {}
+            wanted = "study" in step.targets[short].arguments(package)
+            own = (
+                {"study": study.on(inputs["data_card"]) if DATA_CARD in step.always else study}
+                if wanted
+                else {}
+            )
             return {**step.targets[short].settings, **values, **own}
 
         def answer(short: str, inputs: Mapping[str, Any]) -> Any:

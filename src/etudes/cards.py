@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etudes.examples import Examples
 from etudes.forms.raw import RawFile, RawFolder
 
 LENGTH = 32  # characters of a fingerprint
@@ -29,6 +30,12 @@ def fingerprint(*parts: Part) -> str:
         else:
             digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()[:LENGTH]
+
+
+def examples_fingerprint(examples: Examples) -> str:
+    """Fingerprint of ids, labels and arrays, in order."""
+    arrays = [part for name in sorted(examples.arrays) for part in (name, examples[name])]
+    return fingerprint(examples.rows[["id", "label"]], *arrays)
 
 
 def fingerprint_of(model: Any) -> str:

@@ -19,6 +19,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError, env_option
 from kedro.framework.project import pipelines
 from kedro.utils import find_kedro_project
+from kedro_viz.launchers.cli.main import viz
 
 from etudes import interrupts
 from etudes.config import tracking_uri
@@ -32,6 +33,7 @@ from etudes.threads import wait_briefly
 wait_briefly()  # before any library is loaded
 if sys.argv[1:2] in (["run"], ["record"]):  # plugins' commands end on Ctrl-C in ways of their own
     interrupts.exit_until_listening()
+viz.lazy_subcommands["run"] = "etudes.viz.run"  # a global command: the one below would not come before it
 # Forked tokenizer threads only warn.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -44,6 +46,13 @@ def cli() -> None:
 def project_path() -> Path:
     """The project the command runs in."""
     return Path(find_kedro_project(Path.cwd()) or Path.cwd())
+
+
+def conf_folder() -> Path:
+    """The configuration of that project, or the one that came with the package."""
+    from etudes.settings import CONF_SOURCE
+
+    return project_path() / CONF_SOURCE
 
 
 def one_message(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -187,7 +196,7 @@ def check_environment(env: str | None, conf_source: str | None = None) -> None:
     Raises:
         click.UsageError: with those there are.
     """
-    folder = Path(conf_source) if conf_source else project_path() / "conf"
+    folder = Path(conf_source) if conf_source else conf_folder()
     env = env or os.environ.get("KEDRO_ENV")
     if env and folder.is_dir():  # an archive is opened by Kedro alone
         there = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")
@@ -204,7 +213,7 @@ def _check_parameters(studies: list[str], options: dict[str, Any]) -> None:
     from etudes.config import EtudesConfigLoader
     from etudes.settings import CONFIG_LOADER_ARGS
 
-    source, given = options["conf_source"] or str(project_path() / "conf"), options["params"]
+    source, given = options["conf_source"] or str(conf_folder()), options["params"]
     configured = EtudesConfigLoader(source, env=options["env"], **CONFIG_LOADER_ARGS)["parameters"]
     hooks.check_names(configured, given, studies)
     if set(paths_of(given)) - set(paths_of(configured)):  # the types of a study know for certain
@@ -264,7 +273,7 @@ def ui(env: str | None, host: str | None, port: int | None, workers: int, browse
     from etudes.tracking.ui import serve
 
     folder = project_path()
-    settings = EtudesConfigLoader(str(folder / "conf"), env=env, **CONFIG_LOADER_ARGS)["mlflow"]
+    settings = EtudesConfigLoader(str(conf_folder()), env=env, **CONFIG_LOADER_ARGS)["mlflow"]
     uri = settings.get("server", {}).get("mlflow_tracking_uri") or tracking_uri(folder)
     place = settings.get("ui", {})
     if browse is None:

@@ -40,6 +40,7 @@ class StudyHook:
     def __init__(self) -> None:
         self._context: Any = None
         self._count = self._total = 0
+        self._left_out: frozenset[str] = frozenset()
         self._started = 0.0
         self._lock: OutputsLock | None = None
 
@@ -72,7 +73,8 @@ class StudyHook:
         check_parameters(parameters, runtime, names)
         check_runner(str(run_params.get("runner")))
         self._hold_outputs(pipeline, names, parameters["run"]["wait"])
-        self._count, self._total = 0, len(pipeline.nodes)
+        self._left_out = frozenset(node.name for node in pipeline.nodes if is_left_out(node, parameters))
+        self._count, self._total = 0, len(pipeline.nodes) - len(self._left_out)
 
     def _hold_outputs(self, pipeline: Any, studies: Iterable[str], wait: bool) -> None:
         """Take the outputs of a run before it writes anything, and clear what killed runs left half-written there."""
@@ -94,9 +96,10 @@ class StudyHook:
     @hook_impl(tryfirst=True)
     def before_node_run(self, node: Any, catalog: Any) -> None:
         interrupts.check()
-        self._count += 1
         self._started = time.perf_counter()
-        logger.info("[%d/%d] %s", self._count, self._total, node.name)
+        if node.name not in self._left_out:
+            self._count += 1
+            logger.info("[%d/%d] %s", self._count, self._total, node.name)
         if node.namespace is None or not node.name.rpartition(".")[2].startswith("train_"):
             return
         variant = node.name.rpartition(".")[2].removeprefix("train_")
@@ -129,6 +132,13 @@ class StudyHook:
     @hook_impl(trylast=True)
     def on_pipeline_error(self, error: Exception) -> None:
         self._release()
+
+
+def is_left_out(node: Any, parameters: dict[str, Any]) -> bool:
+    """Whether a node trains a variant that its study's ``variants`` leave out; it is called, and does nothing."""
+    variant = node.name.rpartition(".")[2].removeprefix("train_")
+    selects = f"params:{node.namespace}.variants" in node.inputs and node.name.endswith(f".train_{variant}")
+    return selects and variant not in parameters[node.namespace]["variants"]
 
 
 def check_runner(runner: str) -> None:

@@ -26,7 +26,9 @@ LIBRARY = {
     "classifiers": ("etudes.benches.classifiers",),
     "digits": ("etudes.digits.judge", "etudes.digits.vae", "etudes.digits.predictor"),
     "text": ("etudes.text.continuation",),
+    "victims": ("etudes.vision.victims",),
 }
+FACTS = "predictor-facts"  # the key of a predictor's config under which its card stands; it can be the name of no part
 DESCRIPTION = "model.json"
 WEIGHTS = "weights.safetensors"
 

@@ -116,3 +116,12 @@ def without_repeats(train: NDArray, test: NDArray) -> tuple[NDArray[np.bool_], d
         "dropped_because_repeated": int(repeated.sum()),
     }
     return ~in_test & ~repeated, dropped
+
+
+def spread(strata: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.intp]:
+    """A random order of N positions in which every stretch holds the strata (N,) about in their shares."""
+    place = np.empty(len(strata))
+    for stratum in np.unique(strata):
+        members = generator.permutation(np.flatnonzero(strata == stratum))
+        place[members] = (np.arange(len(members)) + generator.random()) / len(members)
+    return np.argsort(place, kind="stable")

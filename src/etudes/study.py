@@ -8,22 +8,19 @@ importing it), typed parameters, pure nodes and a pipeline. This module is the o
 from __future__ import annotations
 
 import importlib
-import inspect
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
-from functools import cache, update_wrapper
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from kedro.pipeline import Node, Pipeline
+from typing import Any, Literal
 
 Stage = Literal["ingest", "preprocess", "train", "evaluate", "report"]
 STAGES: tuple[Stage, ...] = ("ingest", "preprocess", "train", "evaluate", "report")
 FIELDS = ("language", "vision", "generative", "adversarial", "reinforcement", "tabular", "adaptation")
 DIFFERENCES = ("other data", "other split", "other measure", "other setting")
+OWN_DATA = "own data"  # the source of raw inputs that are in no table of sources
 PIPELINES_FOLDER = Path(__file__).parent / "pipelines"
 
 
@@ -91,7 +88,7 @@ class Study:
     """What a study says of itself, read from its ``study.toml``.
 
     ``metric`` is the primary one on test, ``metrics`` the columns of its result tables (names of
-    `etudes.reporting.metric.KNOWN`), ``dev_metric`` the one in the histories that chooses the registered model.
+    `etudes.metrics.KNOWN`), ``dev_metric`` the one in the histories that chooses the registered model.
     ``tables`` are recorded beside the metrics. ``support`` names networks that variants need and that are trained but not compared: a backbone, a judge, a victim.
     ``headlines`` are what the overview shows, the primary metric first. ``agents`` is a recorded table with a row for each of the
     agents that one run trains of a variant; the tables count these instead of the runs.
@@ -127,13 +124,19 @@ class Study:
     @property
     def dev_maximise(self) -> bool:
         """Whether the dev metric is better when it is larger; it need not go the way of the primary metric."""
-        from etudes.reporting.metric import as_metric
+        from etudes.metrics import as_metric
 
         return as_metric(self.dev_metric).maximise
 
     @property
     def folder(self) -> Path:
         return PIPELINES_FOLDER / self.name
+
+    def on(self, data_card: Mapping[str, Any]) -> Study:
+        """The study as it stands over these data: a user's own have a title of their own, and no reference is of them."""
+        if data_card.get("source") != OWN_DATA:
+            return self
+        return replace(self, title=data_card.get("title") or self.title, references=())
 
     def best_on_dev(self, scores: Mapping[str, float]) -> str:
         """The variant with the best value of ``dev_metric``; the first of equals."""
@@ -251,140 +254,3 @@ def parameters_model(name: str) -> type:
     load_study(name)
     module = importlib.import_module(f"etudes.pipelines.{name}.parameters")
     return module.Parameters
-
-
-def stage_node(
-    stage: Stage,
-    func: Callable[..., Any],
-    inputs: str | Sequence[str] | Mapping[str, str] | None,
-    outputs: str | Sequence[str] | None,
-    *,
-    name: str | None = None,
-    tags: Sequence[str] = (),
-    preview_fn: Callable[..., Any] | None = None,
-) -> Node:
-    """A node of one stage. ``tags`` may add ``gpu`` where the node uses an accelerator."""
-    from kedro.pipeline import Node
-
-    listed = inputs if isinstance(inputs, str) or inputs is None else _plain(inputs)
-    return Node(
-        func,
-        inputs=listed,
-        outputs=outputs if isinstance(outputs, str) or outputs is None else list(outputs),
-        name=name or func.__name__,
-        tags=[stage, *tags],
-        preview_fn=preview_fn,
-    )
-
-
-def _plain(inputs: Sequence[str] | Mapping[str, str]) -> list[str] | dict[str, str]:
-    return dict(inputs) if isinstance(inputs, Mapping) else list(inputs)
-
-
-def train_node(
-    variant: str,
-    func: Callable[..., Any],
-    inputs: Sequence[str] | Mapping[str, str],
-    *,
-    tags: Sequence[str] = (),
-    preview_fn: Callable[..., Any] | None = None,
-) -> Node:
-    """The training node of one variant: ``train_<variant>``.
-
-    ``func(*inputs) -> (model, history)``; a mapping of inputs is passed as keywords, in the order of the signature.
-    The node gets ``params:variants`` as a further input and gives ``<variant>_model``, ``<variant>_history`` and
-    ``<variant>_resources``; an unselected variant gives `Skipped` without calling ``func``.
-    """
-    named = [
-        p for p in inspect.signature(func).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD
-    ]
-    all_inputs: Sequence[str] | Mapping[str, str]
-    if isinstance(inputs, Mapping):
-        items = list(inputs.items())
-        items.insert(len(named), ("variants", "params:variants"))
-        all_inputs = dict(items)
-    else:
-        all_inputs = [*inputs, "params:variants"]
-    return stage_node(
-        "train",
-        _selectable(variant, func),
-        all_inputs,
-        [f"{variant}_model", f"{variant}_history", f"{variant}_resources"],
-        name=f"train_{variant}",
-        tags=tags,
-        preview_fn=preview_fn,
-    )
-
-
-def support_node(
-    name: str,
-    func: Callable[..., Any],
-    inputs: Sequence[str],
-    *,
-    tags: Sequence[str] = (),
-    preview_fn: Callable[..., Any] | None = None,
-) -> Node:
-    """The training node ``train_<name>`` of a network that variants need; it runs whatever variants are selected.
-
-    ``func(*inputs) -> (model, history)``; the node gives ``<name>_model``, ``<name>_history`` and ``<name>_resources``.
-    """
-
-    def train(*args: Any) -> tuple[Any, Any, Any]:
-        return _measured(func, *args)
-
-    update_wrapper(train, func)
-    outputs = [f"{name}_model", f"{name}_history", f"{name}_resources"]
-    return stage_node("train", train, inputs, outputs, name=f"train_{name}", tags=tags, preview_fn=preview_fn)
-
-
-def _measured(func: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, Any, Any]:
-    from etudes.training.resources import measure
-
-    with measure() as resources:
-        model, history = func(*args, **kwargs)
-    return model, history, resources.as_dict()
-
-
-def _selectable(variant: str, func: Callable[..., Any]) -> Callable[..., Any]:
-    def train(*args: Any, **kwargs: Any) -> tuple[Any, Any, Any]:
-        variants = kwargs.pop("variants") if "variants" in kwargs else args[-1]
-        if variant not in variants:
-            return Skipped(variant), {"skipped": True}, {"skipped": True}
-        return _measured(func, **kwargs) if kwargs else _measured(func, *args[:-1])
-
-    # Kedro reads the type hints to build the typed parameters, so the wrapper must show those of `func`.
-    update_wrapper(train, func)
-    parameters = list(inspect.signature(func).parameters.values())
-    rest = [p for p in parameters if p.kind is inspect.Parameter.VAR_KEYWORD]
-    selection = inspect.Parameter("variants", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=list)
-    named = [p for p in parameters if p not in rest]
-    train.__signature__ = inspect.Signature([*named, selection, *rest])  # type: ignore[attr-defined]
-    return train
-
-
-def study_pipeline(name: str, nodes: Sequence[Node], raw: Sequence[str] = ()) -> Pipeline:
-    """Put the nodes of a study under its namespace; the shared parameters ``params:run`` keep their name.
-
-    Args:
-        name: name of the study, which becomes the namespace of its nodes, datasets and parameters.
-        nodes: nodes made by `stage_node` and `train_node`.
-        raw: names of raw datasets shared with other studies, which keep their own names.
-    """
-    from kedro.pipeline import Pipeline
-
-    from etudes.reporting.diagram import with_diagram
-
-    study = load_study(name)
-    uses_run = any("params:run" in node.inputs for node in nodes)
-    return Pipeline(
-        [with_diagram(name, node) for node in nodes],
-        namespace=name,
-        inputs=set(raw) or None,
-        parameters={"params:run"} if uses_run else None,
-        tags=[study.field],
-    )
-
-
-def selected(models: Mapping[str, Any]) -> dict[str, Any]:
-    """The models that were trained: leaves out `Skipped` ones."""
-    return {name: model for name, model in models.items() if not isinstance(model, Skipped)}

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import inspect
+import re
+import shlex
 import types
 import typing
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import click
 import yaml
 from jinja2 import nodes as jinja
-from pydantic import BaseModel
-from subjects import ENVIRONMENTS, ROOT, Subject, catalog_of, parameters_of, stage_of
+from pydantic import BaseModel, ValidationError
+from subjects import ENVIRONMENTS, ROOT, STUDIES, Subject, catalog_of, parameters_of, stage_of
 
 from etudes.assembly import _absolute, _arguments_in_source
+from etudes.cli import cli
+from etudes.hooks import ParameterError, check_parameters
+from etudes.metrics import KNOWN
 from etudes.reporting.document import SHOWN, Document
-from etudes.reporting.metric import KNOWN
 from etudes.study import STAGES
+from study_settings import merged
 
 LAYERS = ("raw", "intermediate", "model_input", "models", "model_output", "reporting")
 WORDS = ("say", "table", "examples")  # what a page calls with the name of a function
@@ -110,13 +117,13 @@ def typed_parameters(subject: Subject) -> None:
     for node in subject.graph.nodes:
         hints = get_type_hints(node.func)
         arguments = list(inspect.signature(node.func).parameters)
-        for position, dataset in enumerate(node.inputs):
+        for argument, dataset in zip_longest(arguments, node.inputs):
             if not dataset.startswith("params:"):
                 continue
             used.add(dataset)
             if dataset == f"params:{subject.name}.variants":
                 continue
-            hint = hints.get(arguments[position])
+            hint = hints.get(argument)
             assert isinstance(hint, type), f"{node.name}: no type hint for {dataset}"
             assert issubclass(hint, BaseModel), f"{node.name}: {dataset} is no pydantic model"
             group = dataset.rpartition(".")[2] if "." in dataset else None
@@ -129,7 +136,10 @@ def typed_parameters(subject: Subject) -> None:
 def valid_parameters(subject: Subject) -> None:
     """The values of every environment are in their ranges."""
     for environment in ENVIRONMENTS:
-        subject.parameters.model_validate(parameters_of(environment)[subject.name])
+        try:
+            subject.parameters.model_validate(parameters_of(environment)[subject.name])
+        except ValidationError as error:
+            raise AssertionError(f"{environment}: {error}") from error
 
 
 def description(subject: Subject) -> None:
@@ -196,7 +206,7 @@ def functions(subject: Subject) -> None:
                 )
                 assert read == real, f"{target.function} takes {real}, the assembly read {read}"
             hints = get_type_hints(function.__init__ if inspect.isclass(function) else function)
-            for argument in target.arguments(package):
+            for argument in set(target.arguments(package)) - set(target.settings):
                 group = step.group if argument == "parameters" else argument
                 if group in groups and argument in hints:
                     wanted, given = hints[argument], groups[group].annotation
@@ -206,6 +216,8 @@ def functions(subject: Subject) -> None:
 
 def _fits(given: Any, wanted: Any) -> bool:
     """Whether a model is what a hint asks for: itself, one of several, or of a protocol all attributes."""
+    if wanted is Any:
+        return True
     if typing.get_origin(wanted) in (typing.Union, types.UnionType):
         return any(_fits(given, each) for each in typing.get_args(wanted))
     if getattr(wanted, "_is_protocol", False):
@@ -213,8 +225,44 @@ def _fits(given: Any, wanted: Any) -> bool:
     return given is wanted
 
 
+def readme_commands(subject: Subject) -> list[list[str]]:
+    """The commands ``kedro ...`` of the README's blocks, as words."""
+    text = (subject.study.folder / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```bash\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [words for words in (shlex.split(line, comments=True) for line in lines) if words[:1] == ["kedro"]]
+
+
+def readme(subject: Subject, commands: list[list[str]] | None = None) -> None:
+    """Every command of the README is one that there is, with options, environment and parameters that are valid."""
+    for words in commands or readme_commands(subject):
+        group: Any = cli
+        context = click.Context(cli)
+        rest = words[1:]
+        said = shlex.join(words)
+        while isinstance(group, click.Group):
+            assert rest, f"'{said}' is no whole command"
+            name, *rest = rest
+            group = group.get_command(context, name)
+            assert group is not None, f"'{said}': there is no command {name}"
+        try:
+            options = group.make_context(group.name, [*rest]).params
+        except click.UsageError as error:
+            raise AssertionError(f"'{said}': {error.format_message()}") from error
+        if options.get("env"):
+            assert options["env"] in ENVIRONMENTS, f"'{said}': there is no environment {options['env']}"
+        if group.name == "run":
+            names = options["pipelines"]
+            assert names and set(names) <= set(STUDIES), f"'{said}' runs {names}, expected studies"
+            changed = options["params"]
+            try:
+                check_parameters(merged(parameters_of(options["env"] or "base"), changed), changed, names)
+            except ParameterError as error:
+                raise AssertionError(f"'{said}': {error}") from error
+
+
 OLDER = (
     *(registered, stages, test_split, variants, outputs, datasets, layers, raw_inputs, typed_parameters),
-    *(valid_parameters, description, tags),
+    *(valid_parameters, description, tags, readme),
 )
 CONTRACT = (*OLDER, page_names, page_words, functions)

@@ -23,15 +23,7 @@ ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ("base", "full", "test")
 STUDIES = study_names()
 # Studies whose nodes are not yet assembled from steps: only the older part of the contract holds them.
-NOT_MOVED = (
-    "adversarial_strip",
-    "anomaly_padim",
-    "decoder_transformer",
-    "genre_classification",
-    "meta_learning",
-    "my_study",  # these two are made by tests/scaffold
-    "wine_growers",
-)
+NOT_MOVED: tuple[str, ...] = ()
 MOVED = [
     pytest.param(name, marks=pytest.mark.skip("not yet assembled from steps") if name in NOT_MOVED else ())
     for name in STUDIES

@@ -47,7 +47,7 @@ def test_an_unknown_source_or_file_is_refused(tmp_path: Path, source: str, file:
 def test_a_file_that_is_there_comes_as_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from etudes.sources import table as sources
 
-    small = sources.RawFile(name="a.txt", url="https://example.org/a.txt")
+    small = sources.RawFile(name="a.txt", url="https://example.org/a.txt", sha256="0" * 64)
     table = {
         "letters": sources.Source(
             name="letters",

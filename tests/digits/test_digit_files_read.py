@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from digit_toys import PARTS, SPLIT, made_digits, raw_files
-from etudes.digits.files import binarised, ingest_digits, split_digits, stratified_dev
+from etudes.digits.files import binarised, ingest, split
 from etudes.forms.idx import idx_bytes, read_idx
 from etudes.forms.raw import RawFile
+from etudes.splits import stratified
 
 
 def changed(part: str, change: Callable[[np.ndarray], np.ndarray]) -> list[RawFile]:
@@ -55,12 +56,12 @@ FAULTS: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray], str]] = {
 def test_wrong_files_are_refused(case: str) -> None:
     part, change, message = FAULTS[case]
     with pytest.raises(ValueError, match=message):
-        ingest_digits(*changed(part, change))
+        ingest(*changed(part, change))
 
 
 def test_pictures_keep_their_labels() -> None:
     files = raw_files()
-    train, test, card = ingest_digits(*files.values())
+    train, test, card = ingest(*files.values())
     assert np.array_equal(train.rows["label"], read_idx(files["train_labels"], 1))
     assert np.array_equal(test["pixels"], read_idx(files["test_images"], 3))
     assert card["embedded_sample"] and (card["train_rows"], card["test_rows"], card["side"]) == (100, 40, 8)
@@ -69,13 +70,13 @@ def test_pictures_keep_their_labels() -> None:
 def test_packed_and_plain_files_give_the_same_pictures() -> None:
     files = raw_files()
     packed = [RawFile(raw.name, gzip.compress(raw.content), raw.facts) for raw in files.values()]
-    for plain, from_gzip in zip(ingest_digits(*files.values())[:2], ingest_digits(*packed)[:2], strict=True):
+    for plain, from_gzip in zip(ingest(*files.values())[:2], ingest(*packed)[:2], strict=True):
         assert np.array_equal(plain["pixels"], from_gzip["pixels"])
 
 
 def test_every_digit_gives_its_share_to_dev_and_nothing_is_in_two_splits() -> None:
-    train, test, _ = ingest_digits(*raw_files().values())
-    parts = split_digits(train, test, SPLIT)[:3]
+    train, test, _ = ingest(*raw_files().values())
+    parts = split(train, test, SPLIT)[:3]
     ids = [set(part.rows["id"]) for part in parts]
     assert not ids[0] & ids[1] and not ids[0] & ids[2]
     assert np.bincount(parts[1].rows["label"]).tolist() == [2] * 10
@@ -83,26 +84,26 @@ def test_every_digit_gives_its_share_to_dev_and_nothing_is_in_two_splits() -> No
 
 
 def test_the_split_depends_on_its_seed_alone() -> None:
-    train, test, _ = ingest_digits(*raw_files().values())
-    first, again = (split_digits(train, test, SPLIT)[1] for _ in range(2))
-    other = split_digits(train, test, SPLIT.model_copy(update={"seed": 1}))[1]
+    train, test, _ = ingest(*raw_files().values())
+    first, again = (split(train, test, SPLIT)[1] for _ in range(2))
+    other = split(train, test, SPLIT.model_copy(update={"seed": 1}))[1]
     assert first.rows["id"].tolist() == again.rows["id"].tolist() != other.rows["id"].tolist()
     assert np.array_equal(first["binary"], again["binary"])
 
 
 def test_duplicates_leave_train_and_are_counted() -> None:
-    train, test, _ = ingest_digits(*raw_files().values())
+    train, test, _ = ingest(*raw_files().values())
     pixels = np.array(train["pixels"])
     pixels[0] = test["pixels"][5]
     pixels[1] = pixels[2]
-    card = split_digits(made_digits(pixels, train.rows["label"].to_numpy()), test, SPLIT)[3]
+    card = split(made_digits(pixels, train.rows["label"].to_numpy()), test, SPLIT)[3]
     assert (card["dropped_because_in_test"], card["dropped_because_repeated"]) == (1, 1)
     assert card["train_rows"] + card["dev_rows"] == len(train) - 2
 
 
-def test_stratified_dev_leaves_something_of_each_digit_on_both_sides() -> None:
+def test_the_stratified_dev_split_leaves_something_of_each_digit_on_both_sides() -> None:
     labels = np.array([0] * 2 + [1] * 50)
-    is_dev = stratified_dev(labels, 0.1, 0)
+    is_dev = stratified(labels, 0.1, 0)
     assert is_dev[labels == 0].sum() == 1 and is_dev[labels == 1].sum() == 5
 
 
@@ -122,12 +123,11 @@ def test_the_public_files_hold_what_they_should() -> None:
         pytest.skip("needs MNIST: set ETUDES_RAW to a folder that holds mnist")
     names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
     files = [RawFile(name, (folder / f"{name}-ubyte.gz").read_bytes()) for name in names]
-    train, test, card = ingest_digits(*files)
+    train, test, card = ingest(*files)
     assert (card["train_rows"], card["test_rows"], card["side"]) == (60_000, 10_000, 28)
     counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert np.bincount(train.rows["label"]).tolist() == counts
     assert np.bincount(test.rows["label"]).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    *_, split = split_digits(train, test, SPLIT)
-    assert split["train_rows"] + split["dev_rows"] + split["dropped_because_in_test"] + split[
-        "dropped_because_repeated"
-    ] == len(train)
+    *_, found = split(train, test, SPLIT)
+    dropped = found["dropped_because_in_test"] + found["dropped_because_repeated"]
+    assert found["train_rows"] + found["dev_rows"] + dropped == len(train)

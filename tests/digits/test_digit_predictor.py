@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,8 +15,6 @@ from etudes.digits.predictor import DigitPredictor
 from etudes.digits.vae import ConvolutionalDigitVAE
 from etudes.forms.pictures import read_picture
 from etudes.forms.raw import RawFile
-from etudes.models import save_model
-from etudes.serving.predictor import load_predictor
 
 CARD = {"variant": "conditional", "embedded_sample": True, "dev_score": -50.0}
 
@@ -132,10 +129,3 @@ def test_a_generator_without_labels_is_asked_for_any_digit(untold: DigitPredicto
 def test_broken_wishes_are_refused(told: DigitPredictor, text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         told.parse(text)
-
-
-def test_it_comes_back_as_it_was_saved(told: DigitPredictor, tmp_path: Path) -> None:
-    save_model(told, tmp_path / "predictor")
-    again = load_predictor(tmp_path / "predictor")
-    pd.testing.assert_frame_equal(again.predict(told.example()), told.predict(told.example()))
-    assert again.card == CARD

@@ -19,6 +19,7 @@ from etudes.digits.panels import (
     panel_png,
     per_class_png,
     spherical,
+    through_training,
 )
 from etudes.examples import Examples
 
@@ -57,6 +58,14 @@ def test_paths_need_two_codes_of_one_shape() -> None:
 
 def test_first_of_each_repeats_what_is_rare_and_leaves_out_what_is_not_there() -> None:
     assert first_of_each(np.array([1, 0, 1, 1, 3]), 4, 2).tolist() == [1, 1, 0, 2, 4, 4]
+
+
+def test_through_training_shows_the_first_and_the_last_epoch() -> None:
+    snapshots = np.arange(41, dtype=np.uint8)[:, None, None, None, None] * np.ones((1, 10, 4, 8, 8), np.uint8)
+    panel, epochs = through_training(snapshots)
+    assert epochs[0] == 0 and epochs[-1] == 40 and len(epochs) <= 9
+    assert panel.shape == (len(epochs), 20, 8, 8) and panel[:, 0, 0, 0].tolist() == epochs
+    assert through_training(snapshots[:2])[1] == [0, 1]
 
 
 @pytest.fixture

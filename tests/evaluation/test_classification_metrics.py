@@ -10,7 +10,15 @@ import pytest
 from numpy.typing import ArrayLike
 from sklearn import metrics as sk
 
-from etudes.evaluation import classification_metrics, confusion_counts, per_class_table, reliability_bins
+from etudes.evaluation import (
+    bootstrap_intervals,
+    classification_metrics,
+    confusion_counts,
+    per_class_table,
+    reliability_bins,
+    without_examples,
+)
+from etudes.evaluation.classification import Examples, weighted_metrics
 
 CASES = [(n, k, seed) for n, k in [(1, 2), (7, 3), (40, 5), (300, 27), (25, 60)] for seed in range(4)]
 
@@ -32,7 +40,9 @@ def test_metrics_equal_scikit_learn(n: int, k: int, seed: int) -> None:
     found = classification_metrics(labels, probabilities)
     expected = {
         "accuracy": sk.accuracy_score(labels, predictions),
-        "macro_f1": sk.f1_score(labels, predictions, average="macro", zero_division=0),
+        "macro_f1": sk.f1_score(
+            labels, predictions, labels=np.unique(labels), average="macro", zero_division=0
+        ),
         "log_loss": sk.log_loss(labels, probabilities, labels=np.arange(k)),
     }
     if k > 3:
@@ -70,12 +80,20 @@ def test_confusion_counts_have_the_truth_in_rows() -> None:
     assert confusion_counts([0, 0, 1], [1, 1, 1], 3).tolist() == [[0, 2, 0], [0, 1, 0], [0, 0, 0]]
 
 
-def test_class_predicted_but_absent_from_the_labels_counts_as_zero_f1() -> None:
-    probabilities = np.eye(4)[[0, 0, 2]]
-    # Class 0: one hit, once missed, once predicted wrongly, F1 1/2. Class 1 is missed, class 2 predicted in
-    # vain.
-    found = classification_metrics([0, 1, 0], probabilities)["macro_f1"]
-    assert found == pytest.approx((0.5 + 0.0 + 0.0) / 3, abs=1e-15)
+def test_every_classifier_is_divided_by_the_same_classes_those_with_labels() -> None:
+    labels = [0, 1, 0]
+    # Class 0: one hit, once missed, once predicted wrongly, F1 1/2. Class 1 is missed; class 2 is predicted in vain, by one
+    # of the two classifiers alone; class 3 is in neither.
+    for predictions in ([0, 0, 2], [0, 0, 1]):
+        found = classification_metrics(labels, np.eye(4)[predictions])["macro_f1"]
+        assert found == pytest.approx((0.5 + 0.0) / 2, abs=1e-15)
+    assert without_examples(labels, ["a", "b", "c", "d"]) == ["c", "d"]
+
+
+def test_a_resample_without_a_rare_class_averages_over_the_others() -> None:
+    examples = Examples.check([0, 0, 1], np.eye(3)[[0, 2, 1]])
+    found = weighted_metrics(examples, np.array([[1.0, 1.0, 1.0], [2.0, 1.0, 0.0]]))["macro_f1"]
+    assert found == pytest.approx([(2 / 3 + 1) / 2, 4 / 5])
 
 
 def test_large_inputs_worked_in_slices_equal_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,19 +123,21 @@ def test_float32_rows_slightly_off_one_are_renormalised() -> None:
 def test_ece_of_a_hand_worked_example() -> None:
     # Bin (0.9, 1]: confidences 0.95 (right) and 0.95 (wrong): |1 - 1.9| = 0.9.
     # Bin (0.6, 0.7]: confidences 0.65 (right) and 0.70 (right): |2 - 1.35| = 0.65.  ECE = 1.55 / 4.
-    probabilities = [[0.95, 0.05], [0.05, 0.95], [0.65, 0.35], [0.70, 0.30]]
-    found = classification_metrics([0, 0, 0, 0], probabilities, bins=10)
+    # Four hundred times each, so that no bin's gap might be noise.
+    probabilities = [[0.95, 0.05], [0.05, 0.95], [0.65, 0.35], [0.70, 0.30]] * 400
+    found = classification_metrics([0] * 1600, probabilities, bins=10)
     assert found["ece"] == pytest.approx(1.55 / 4, abs=1e-12)
 
 
 def test_ece_bins_are_closed_on_the_right() -> None:
     # Confidence 0.5 belongs to (0, 0.5]: gaps 0.5 and -0.9 lie in two bins and do not cancel.
-    found = classification_metrics([0, 1], [[0.5, 0.5], [0.9, 0.1]], bins=2)
+    found = classification_metrics([0, 1] * 400, [[0.5, 0.5], [0.9, 0.1]] * 400, bins=2)
     assert found["ece"] == pytest.approx((0.5 + 0.9) / 2, abs=1e-12)
 
 
 def test_ece_has_fifteen_bins_unless_told() -> None:
     labels, probabilities = random_case(300, 5, 0)
+    labels = (labels + 1) % 5  # or its probabilities would be right
     fifteen = classification_metrics(labels, probabilities, bins=15)["ece"]
     assert classification_metrics(labels, probabilities)["ece"] == fifteen
     assert classification_metrics(labels, probabilities, bins=3)["ece"] != fifteen
@@ -132,13 +152,14 @@ def test_reliability_bins_of_a_hand_worked_example() -> None:
     assert table["count"].tolist() == [2, 2]
 
 
-def test_reliability_bins_sum_to_the_ece() -> None:
+def test_the_ece_is_at_most_the_sum_over_the_reliability_bins_and_its_interval_holds_it() -> None:
     labels, probabilities = random_case(300, 5, 1)
     table = reliability_bins(labels, probabilities)
     gaps = (table["accuracy"] - table["confidence"]).abs()
     summed = float((gaps * table["count"]).sum()) / 300
     assert table["count"].sum() == 300
-    assert classification_metrics(labels, probabilities)["ece"] == pytest.approx(summed, abs=1e-12)
+    low, high = bootstrap_intervals(labels, probabilities, 20)["ece"]
+    assert low <= classification_metrics(labels, probabilities)["ece"] < summed < high
 
 
 GOOD = [[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]]

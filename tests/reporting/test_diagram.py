@@ -15,7 +15,7 @@ from etudes.config import EtudesConfigLoader
 from etudes.models import ModelState, register_model, save_model
 from etudes.reporting.diagram import draw, loaded_models_folder, method_of, preview, tree, with_diagram
 from etudes.settings import CONFIG_LOADER_ARGS
-from etudes.study import Skipped, load_studies, stage_node
+from etudes.study import Skipped, load_studies
 
 STUDY = "genre_classification"
 
@@ -126,6 +126,7 @@ def test_the_preview_reads_the_environment_that_was_loaded_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ETUDES_OUTPUTS", raising=False)
+    monkeypatch.chdir(tmp_path)  # the folder above this conf is no project, so the one we are in would count
     (tmp_path / "conf" / "base").mkdir(parents=True)
     for environment in ("test", "full"):
         (tmp_path / "conf" / environment).mkdir()
@@ -141,8 +142,8 @@ def test_the_preview_reads_the_environment_that_was_loaded_last(
 
 def test_a_training_node_gets_the_diagram_and_no_other_node_does() -> None:
     train = with_diagram(
-        STUDY, stage_node("train", torch.relu, ["train_split"], "bilstm_model", name="train_bilstm")
+        STUDY, Node(torch.relu, ["train_split"], "bilstm_model", name="train_bilstm", tags=["train"])
     )
-    other = stage_node("evaluate", torch.relu, ["bilstm_model"], "metrics", name="evaluate")
+    other = Node(torch.relu, ["bilstm_model"], "metrics", name="evaluate", tags=["evaluate"])
     assert isinstance(train, Node) and train.preview().kind == "mermaid"
     assert with_diagram(STUDY, other) is other and other.preview() is None

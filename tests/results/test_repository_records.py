@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from etudes.reporting.metric import metric_of
+from etudes.metrics import metric_of
 from etudes.results.record import public_rows
 from etudes.study import load_study
 from projects import ROOT

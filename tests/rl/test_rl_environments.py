@@ -12,7 +12,6 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from etudes.rl.environments import (
     Environments,
     EnvironmentSpec,
-    VectorEnvironments,
     inspect_environment,
 )
 from rl.toy_environments import toy
@@ -52,20 +51,6 @@ def test_steps_equal_those_of_gymnasium() -> None:
         np.testing.assert_array_equal(step.rewards, rewards)
         np.testing.assert_array_equal(step.terminated, terminated)
         np.testing.assert_array_equal(step.truncated, truncated)
-
-
-def test_any_vector_environment_serves() -> None:
-    spec = toy("Clock", length=2)
-    vector = SyncVectorEnv([spec.make] * 2, autoreset_mode=AutoresetMode.NEXT_STEP)
-    wrapped = VectorEnvironments(vector, seed=0)
-    real = [step.real.tolist() for step in run(wrapped, np.zeros((4, 2), int))]
-    assert real == [[True] * 2, [True] * 2, [False] * 2, [True] * 2] and len(wrapped) == 2
-
-
-def test_a_vector_environment_that_loses_last_observations_is_refused() -> None:
-    vector = SyncVectorEnv([toy("Clock").make], autoreset_mode=AutoresetMode.SAME_STEP)
-    with pytest.raises(ValueError, match="SAME_STEP"):
-        VectorEnvironments(vector, seed=0)
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_full_asks_for_the_users_table(grown: Path, tmp_path: Path, monkeypatch:
 
     monkeypatch.setenv("ETUDES_RAW", str(tmp_path))
     loader = EtudesConfigLoader(str(grown / "conf"), env="full", **CONFIG_LOADER_ARGS)
-    raw = DataCatalog.from_config(loader["catalog"]).get(f"{PLAIN}.raw_file")
+    raw = DataCatalog.from_config(loader["catalog"]).get(f"{PLAIN}.raw_table")
     path = tmp_path / PLAIN / "table.csv"
     with pytest.raises(DatasetError, match=rf"{re.escape(str(path))}: no such file; check"):
         raw.load()

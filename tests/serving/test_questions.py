@@ -7,31 +7,20 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from etudes.forms.pictures import png_bytes, read_picture
 from etudes.forms.raw import RawFile
 from etudes.serving.ask import short_name
-from etudes.serving.pictures import picture_frame, pictures_of
+from etudes.serving.pictures import picture_file
 from etudes.serving.questions import (
     LARGEST_FILE,
     LARGEST_SEED,
-    json_fields,
     read_file,
     read_table,
     seed_of,
     text_or_file,
 )
-
-
-def test_json_is_told_from_a_text() -> None:
-    assert json_fields(' {"a": 1}', "a") == {"a": 1}
-    assert json_fields("a {text}", "a") is None
-    with pytest.raises(ValueError, match=r"looks like JSON but is not: .* Expected something"):
-        json_fields("{a", "something")
-    with pytest.raises(ValueError, match="unknown fields b, c; expected something"):
-        json_fields('{"c": 1, "a": 1, "b": 1}', "something", known=["a"])
 
 
 @pytest.mark.parametrize("value", [0, 7, "7", 7.0, np.int64(7), LARGEST_SEED])
@@ -53,9 +42,8 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -
     path = tmp_path / "part.png"
     with path.open("wb") as file:
         file.truncate(LARGEST_FILE + 1)
-    for read in (picture_frame, lambda name: read_file(name, "a file")):
-        with pytest.raises(ValueError, match=r"part\.png: 50,000,001 bytes are too many"):
-            read(str(path))
+    with pytest.raises(ValueError, match=r"part\.png: 50,000,001 bytes are too many"):
+        read_file(str(path), "a file")
 
 
 @pytest.mark.parametrize("name", ["nothing.png", ".", "a\0b", "~nobody-of-that-name/x", "a" * 5000])
@@ -63,17 +51,6 @@ def test_what_is_no_file_is_refused(name: str, tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=r"(no such file|cannot be read .*); expected a list"):
         read_file(name, "a list")
-
-
-def test_a_picture_is_checked_by_its_name(tmp_path: Path) -> None:
-    path = tmp_path / "part.png"
-    path.write_bytes(png_bytes(np.zeros((8, 8, 3), np.uint8)))
-    assert pictures_of(picture_frame(str(path)))[0].content == path.read_bytes()
-    with pytest.raises(ValueError, match=r"part\.png: 8 x 8 pixels, too small"):
-        picture_frame(str(path), crop=16)
-    path.write_bytes(path.read_bytes()[:40])
-    with pytest.raises(ValueError, match=r"part\.png: no picture can be read"):
-        picture_frame(str(path))
 
 
 def test_a_text_may_lie_in_a_file(tmp_path: Path) -> None:
@@ -124,11 +101,11 @@ def test_a_long_thin_picture_is_refused_at_once(shape: tuple[int, int], tmp_path
     path = tmp_path / "thin.png"
     path.write_bytes(png_bytes(np.zeros(shape, np.uint8)))
     before = time.process_time()
-    with pytest.raises(ValueError, match=r"thin\.png: .* pixels; expected a picture at most 100 times"):
-        picture_frame(str(path), size=256, crop=224)
     for sent in (path.read_bytes(), base64.b64encode(path.read_bytes()).decode()):
-        with pytest.raises(ValueError, match=r"image in row 0: .* pixels; expected a picture at most 100"):
-            read_picture(pictures_of(pd.DataFrame({"image": [sent]}))[0], size=256, crop=224)
+        with pytest.raises(
+            ValueError, match=r"image in row 0: .* pixels; expected a picture at most 100 times"
+        ):
+            read_picture(picture_file(sent, "image in row 0"), size=256, crop=224)
     assert time.process_time() - before < 0.5
 
 

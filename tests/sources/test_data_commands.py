@@ -60,13 +60,16 @@ def test_the_list_shows_every_set_with_its_state_and_place(
     assert "manual" in row["imdb_genres"]
     assert "missing" in row["glove"]
     assert "PDDL 1.0" in row["glove"]
-    assert f"raw folder: {raw}" in result.output
+    assert f"raw folder: {raw} (set by ETUDES_RAW)" in result.output
 
 
 def test_the_list_uses_the_project_kedro_hands_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ETUDES_RAW", raising=False)
     result = CliRunner().invoke(data, ["list"], obj=types.SimpleNamespace(project_path=tmp_path))
-    assert f"raw folder: {tmp_path / 'data' / '01_raw'}" in result.output
+    assert (
+        f"raw folder: {tmp_path / 'data' / '01_raw'} (the project's; ETUDES_RAW sets another)"
+        in result.output
+    )
 
 
 def test_fetch_brings_a_set_and_says_what_was_checked(

@@ -99,6 +99,12 @@ def test_other_dev_split_takes_the_alias_only_when_asked(registry: MlflowClient)
     assert beats_champion(registry, "m", card(0.3, "b"), promote_new_data=True)
 
 
+def test_scores_of_another_dev_metric_are_not_compared(registry: MlflowClient) -> None:
+    other = {**card(0.9), "dev_metric": "macro_f1"}
+    assert not beats_champion(registry, "m", other, promote_new_data=False)
+    assert beats_champion(registry, "m", {**other, "dev_score": 0.3}, promote_new_data=True)
+
+
 @pytest.mark.slow
 def test_one_run_in_the_experiment_of_the_study_and_no_stray_ones(finished_project: Path) -> None:
     client = client_of(finished_project)

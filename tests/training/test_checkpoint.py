@@ -137,6 +137,9 @@ def test_nothing_to_resume_starts_afresh(tmp_path: Path, uninterrupted: Outcome)
     [
         pytest.param({"data_seed": 1}, {}, id="data"),
         pytest.param({}, {"fit_settings": settings(learning_rate=0.01)}, id="fit parameters"),
+        pytest.param({}, {"fit_settings": settings(gradient_clip=2.0)}, id="clip"),
+        pytest.param({}, {"fit_settings": settings(average=0.5)}, id="average"),
+        pytest.param({}, {"fit_settings": settings(patience=9)}, id="patience"),
         pytest.param({"model": network(dropout=0.4)}, {}, id="dropout"),
         pytest.param({"model": network(dropout=0.5, seed=1)}, {}, id="first weights"),
         pytest.param({}, {"seed": 4}, id="seed"),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
@@ -58,6 +59,20 @@ def test_training_loss_is_the_weighted_mean_over_examples() -> None:
     with torch.no_grad():
         losses, weights = reference.loss(reference.model, (reference.x, reference.y, reference.weights))
     assert epochs[0]["train_loss"] == pytest.approx(float((losses * weights).sum() / weights.sum()), rel=1e-5)
+
+
+def test_a_step_follows_the_gradient_of_the_weighted_mean(seen_steps: list[dict[str, float]]) -> None:
+    """Divided by the sum of the weights, not by how many examples there are."""
+    problem, reference, run = Toy(), Toy(), run_parameters()
+    first = problem.batches(np.random.default_rng([run.seed, 0]))[0]
+    losses, weights = reference.loss(reference.model, reference.collate(first, torch.device("cpu")))
+    gradients = torch.autograd.grad(
+        (losses * weights).sum() / weights.sum(), list(reference.model.parameters())
+    )
+    fit(problem, settings(epochs=1, gradient_clip=1e9), run)
+    norm = torch.linalg.vector_norm(torch.cat([gradient.flatten() for gradient in gradients]))
+    assert abs(float(weights.mean()) - 1) > 0.1, "both divisors would be one"
+    assert seen_steps[0]["norm"] == pytest.approx(float(norm), rel=1e-5)
 
 
 @pytest.mark.parametrize(

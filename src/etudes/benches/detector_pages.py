@@ -11,10 +11,10 @@ import plotly.graph_objects as go
 from etudes.benches.detectors import ALL, HALF
 from etudes.evaluation.ranking import threshold_counts
 from etudes.examples import Examples
+from etudes.metrics import as_metric
 from etudes.reporting import metric_bars
 from etudes.reporting.charts import lines
 from etudes.reporting.images import image_grid
-from etudes.reporting.metric import as_metric
 from etudes.study import Study
 from etudes.vision.heat_maps import cut_out, outlined, overlay
 

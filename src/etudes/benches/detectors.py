@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -54,6 +54,24 @@ def truth_of(category: str, *parts: Examples) -> Truth:
 def image_scores(maps: NDArray) -> NDArray:
     """The score of a picture is the largest value of its heat map: (n,) from (n, H, W)."""
     return maps.reshape(len(maps), -1).max(axis=1)
+
+
+def dev_scores(heat: NDArray, defective: NDArray, masks: NDArray) -> dict[str, float]:
+    """Image and pixel AUROC of heat maps (n, H, W): what variants are compared by on dev."""
+    return {
+        "image_auroc": roc_auc(image_scores(heat), defective),
+        "pixel_auroc": roc_auc(heat.reshape(-1), masks.reshape(-1)),
+    }
+
+
+def on_dev(scores: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, Any]:
+    """A history: of each category the mean over its scores (draws, folds), and of those the mean over categories."""
+    by_category = {category: _mean_of(found) for category, found in scores.items()}
+    return {"dev": _mean_of(list(by_category.values())), "dev_by_category": by_category, "epochs": []}
+
+
+def _mean_of(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([found[name] for found in scores])) for name in scores[0]}
 
 
 @dataclass(frozen=True)
@@ -115,7 +133,7 @@ def flat_metrics(results: Results) -> dict[str, float]:
             means = [part.mean(metric) for part in own.values()]
             resampled = np.mean([part.resampled[metric] for part in own.values()], axis=0)
             found[f"{variant}.{metric}{ending}"] = float(np.mean(means)), resampled
-    metrics = {}
+    metrics: dict[str, float] = {}
     for key, (value, resampled) in found.items():
         low, high = (float(end) for end in np.quantile(resampled, LEVEL))
         metrics |= {key: value, f"{key}.low": low, f"{key}.high": high}

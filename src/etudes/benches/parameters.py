@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Any, Self
+
+from pydantic import Field, field_validator, model_validator
 
 from etudes.training.parameters import Strict
 
@@ -20,3 +22,34 @@ class TableSplitParameters(Strict):
     dev_fraction: float = Field(gt=0, lt=0.5, description="share of each class for dev, at least one row")
     test_fraction: float = Field(gt=0, lt=0.5, description="share of each class for test, at least one row")
     seed: int = Field(ge=0, description="seed of the split, apart from run.seed so that seeds share a split")
+
+
+class AlphabetSplitParameters(Strict):
+    """Which alphabets are held out; the others are trained on."""
+
+    dev: tuple[str, ...] = Field(min_length=1, description="alphabets of the dev tasks")
+    test: tuple[tuple[str, ...], ...] = Field(
+        min_length=1,
+        description="groups of alphabets of the test tasks, or the names of one: the run with seed s holds out group s "
+        "modulo their number and trains on the others, so that seeds are a cross-validation over alphabets",
+    )
+
+    @field_validator("test", mode="before")
+    @classmethod
+    def _one_group(cls, value: Any) -> Any:
+        names = isinstance(value, (list, tuple)) and bool(value) and all(isinstance(v, str) for v in value)
+        return [value] if names else value
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if not all(self.test):
+            raise ValueError("test holds an empty group; expected one alphabet or more in each")
+        first: dict[str, str] = {}
+        parts = {"dev": self.dev, **{f"test group {n}": names for n, names in enumerate(self.test, 1)}}
+        for place, name in ((place, name) for place, names in parts.items() for name in names):
+            if name in first:
+                raise ValueError(
+                    f"{name} stands in {first[name]} and in {place}; expected an alphabet in one of them"
+                )
+            first[name] = place
+        return self

@@ -13,6 +13,7 @@ from kedro.io import AbstractDataset, DatasetError
 
 from etudes.forms.files import files_below, user_path
 from etudes.forms.raw import RawFile, RawFolder
+from etudes.study import OWN_DATA
 
 
 class RawFolderDataset(AbstractDataset[None, RawFolder]):
@@ -26,6 +27,7 @@ class RawFolderDataset(AbstractDataset[None, RawFolder]):
         suffixes: endings of the files to take (``.png``), in capital or small letters; all files if empty.
         needs: entries of the table of sources that must be there; null for all that the set needs, ``[]`` for none.
         raw: the raw folder.
+        title, unit: of data of your own, what the report is headed and what it calls the rows (``tickets``).
     """
 
     def __init__(
@@ -36,11 +38,14 @@ class RawFolderDataset(AbstractDataset[None, RawFolder]):
         folder: str = "",
         suffixes: list[str] | None = None,
         needs: list[str] | None = None,
+        title: str = "",
+        unit: str = "",
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._source, self._raw, self._needs = source, user_path(raw), needs
         self._path = self._raw / (source or "") / folder
         self._suffixes = tuple(suffixes or ())
+        self._facts = _facts(source, title, unit)
         self.metadata = metadata
 
     def load(self) -> RawFolder:
@@ -60,9 +65,7 @@ class RawFolderDataset(AbstractDataset[None, RawFolder]):
         if not found:
             kinds = f" ending in {', '.join(self._suffixes)}" if self._suffixes else ""
             raise DatasetError(f"{self._path}: holds no files{kinds} (hidden ones are left out)")
-        return RawFolder(
-            str(self._path), found, {"embedded_sample": False, "source": self._source or "own data"}
-        )
+        return RawFolder(str(self._path), found, dict(self._facts))
 
     def save(self, data: None) -> None:
         raise DatasetError(f"{self._path} is raw data and is never written by a study")
@@ -81,12 +84,21 @@ class RawFileDataset(AbstractDataset[None, RawFile]):
         source: name of the data set in the table of sources (``kedro data list``); null for a file of your own.
         file: name of the file in the data set's folder.
         raw: the raw folder.
+        title, unit: of data of your own, what the report is headed and what it calls the rows (``tickets``).
     """
 
     def __init__(
-        self, *, source: str | None, file: str, raw: str, metadata: dict[str, Any] | None = None
+        self,
+        *,
+        source: str | None,
+        file: str,
+        raw: str,
+        title: str = "",
+        unit: str = "",
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         self._source = source
+        self._facts = _facts(source, title, unit)
         self._raw, self._file = user_path(raw), file
         self._path = self._raw / (source or "") / file
         self.metadata = metadata
@@ -104,9 +116,7 @@ class RawFileDataset(AbstractDataset[None, RawFile]):
             ) from error
         except (MissingDataError, OSError) as error:
             raise DatasetError(str(error)) from error
-        return RawFile(
-            str(self._path), content, {"embedded_sample": False, "source": self._source or "own data"}
-        )
+        return RawFile(str(self._path), content, dict(self._facts))
 
     def _like(self) -> str:
         """A file whose name differs in capitals alone."""
@@ -123,6 +133,18 @@ class RawFileDataset(AbstractDataset[None, RawFile]):
 
     def _describe(self) -> dict[str, Any]:
         return {"source": self._source, "path": str(self._path)}
+
+
+def _facts(source: str | None, title: str, unit: str) -> dict[str, Any]:
+    """What is known of raw data before they are read.
+
+    Raises:
+        DatasetError: a title or a unit for data of the table of sources.
+    """
+    if source is not None and (title or unit):
+        raise DatasetError(f"title and unit are for data of your own (source: null); '{source}' has its own")
+    own = {name: text for name, text in (("title", title), ("unit", unit)) if text}
+    return {"embedded_sample": False, "source": source or OWN_DATA, **own}
 
 
 class WordVectorsDataset(AbstractDataset[None, Any]):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etudes.cards import data_card, fingerprint
+from etudes.cards import data_card, examples_fingerprint
 from etudes.digits.parameters import DigitSplitParameters
 from etudes.examples import Examples
 from etudes.forms.idx import read_idx
@@ -151,9 +151,3 @@ def binarised(pixels: NDArray[np.uint8], generator: np.random.Generator) -> NDAr
     """Each pixel one with the chance intensity / 255 (Salakhutdinov and Murray 2008)."""
     chances = np.asarray(pixels, dtype=np.float32) / 255
     return generator.random(chances.shape, dtype=np.float32) < chances
-
-
-def examples_fingerprint(examples: Examples) -> str:
-    """Fingerprint of ids, labels and arrays, in order."""
-    arrays = [part for name in sorted(examples.arrays) for part in (name, examples[name])]
-    return fingerprint(examples.rows[["id", "label"]], *arrays)

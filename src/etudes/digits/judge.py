@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from etudes.digits.files import DIGITS, examples_fingerprint
+from etudes.cards import examples_fingerprint
+from etudes.digits.files import DIGITS
 from etudes.digits.parameters import JudgeParameters
 from etudes.examples import Examples
 from etudes.models import register_model

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from etudes.digits.files import DIGITS, examples_fingerprint
+from etudes.cards import examples_fingerprint
+from etudes.digits.files import DIGITS
 from etudes.digits.parameters import ConvolutionalVAEParameters
 from etudes.digits.variational import VAE, Bounds, ConvolutionalVAE, bounds
 from etudes.examples import Examples

@@ -9,6 +9,7 @@ from etudes.evaluation.classification import (
     confusion_counts,
     per_class_table,
     reliability_bins,
+    without_examples,
 )
 from etudes.evaluation.comparison import mean_interval, paired_comparison
 from etudes.evaluation.ranking import average_precision, ranking_intervals, roc_auc
@@ -25,4 +26,5 @@ __all__ = [
     "reliability_bins",
     "roc_auc",
     "with_intervals",
+    "without_examples",
 ]

@@ -1,4 +1,4 @@
-"""Percentile bootstrap over examples, all metrics from the same resamples.
+"""Percentile bootstrap over examples, all metrics that are made of sums from the same resamples.
 
 A resample is a row of whole weights (how often each example was drawn), so B resamples of a sum are one
 matrix product (Efron and Tibshirani: An Introduction to the Bootstrap, 1993, chapter 13).
@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
+from etudes.evaluation.calibration import FloatArray, calibration_error
 from etudes.evaluation.classification import (
     BLOCK_ELEMENTS,
-    METRICS,
+    SUMS,
     Examples,
-    FloatArray,
     classification_metrics,
     weighted_metrics,
 )
@@ -30,12 +30,12 @@ def bootstrap_intervals(
     *,
     bins: int = 15,
 ) -> dict[str, tuple[float, float]]:
-    """Percentile bootstrap interval of every metric of `classification_metrics`.
+    """Interval of every metric of `classification_metrics`: percentile bootstrap, of ``ece`` that of `calibration_error`.
 
     The intervals speak of the choice of test examples alone, not of the choice of training seed
-    (`mean_interval`). ``ece`` is biased upwards, and more so in a resample: its interval may lie above the
-    point estimate where the classifier is well calibrated or the examples are few. ``macro_f1`` averages over
-    the classes present in each resample; a rare class may be missing from some.
+    (`seeds_and_rows_interval` holds both). A resample's calibration error holds the noise twice, so that its quantiles
+    would leave out the estimate and the truth. ``macro_f1`` averages over the classes of the labels; a resample that
+    lacks a rare one averages over the others.
 
     Args:
         labels: (N,) integers in 0..K-1.
@@ -56,7 +56,8 @@ def bootstrap_intervals(
     chunks = [
         weighted_metrics(examples, weights) for weights in resample_weights(len(examples), n_resamples, seed)
     ]
-    return {name: quantile_interval(np.concatenate([c[name] for c in chunks]), level) for name in METRICS}
+    found = {name: quantile_interval(np.concatenate([c[name] for c in chunks]), level) for name in SUMS}
+    return {**found, "ece": calibration_error(examples.gaps, examples.bin, level)[1:]}
 
 
 def with_intervals(

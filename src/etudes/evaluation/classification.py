@@ -14,13 +14,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from etudes.evaluation.calibration import FloatArray, calibration_error
+
 if TYPE_CHECKING:
     import pandas as pd
 
-FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-METRICS = ("accuracy", "macro_f1", "top3_accuracy", "log_loss", "ece")
+SUMS = (
+    "accuracy",
+    "macro_f1",
+    "top3_accuracy",
+    "log_loss",
+)  # of sums over examples, so that weights can resample them
+METRICS = (*SUMS, "ece")
 SMALLEST_PROBABILITY = 1e-12
 ROW_SUM_TOLERANCE = 1e-4
 BLOCK_ELEMENTS = 2**22  # float64 elements of one temporary matrix: 32 MiB
@@ -31,7 +38,7 @@ class Examples:
     """What the metrics need of each example; every array has shape (N,). Built by `Examples.check`.
 
     ``loss`` is minus the log of the true class's probability (nats), ``confidence`` the top probability,
-    ``bin`` the 0-based confidence bin out of ``bins``.
+    ``bin`` its 0-based confidence bin.
     """
 
     labels: IntArray
@@ -41,7 +48,6 @@ class Examples:
     confidence: FloatArray
     bin: IntArray
     n_classes: int
-    bins: int
 
     @classmethod
     def check(
@@ -70,7 +76,6 @@ class Examples:
             confidence=confidence,
             bin=_confidence_bin(confidence, bins),
             n_classes=table.shape[1],
-            bins=bins,
         )
 
     def __len__(self) -> int:
@@ -79,6 +84,11 @@ class Examples:
     @property
     def correct(self) -> NDArray[np.bool_]:
         return self.labels == self.predictions
+
+    @property
+    def gaps(self) -> FloatArray:
+        """Correct (1 or 0) less confidence, (N,)."""
+        return self.correct - self.confidence
 
 
 def classification_metrics(
@@ -96,14 +106,14 @@ def classification_metrics(
     Returns:
         ``accuracy``: share of examples whose most probable class is the label; of equals the lowest class is
         taken.
-        ``macro_f1``: unweighted mean of the classes' F1, over the classes present in the labels or the
-        predictions, as scikit-learn's default does. A class predicted but absent from the labels therefore
-        counts as 0, and a class in neither is left out.
+        ``macro_f1``: unweighted mean of the classes' F1, over the classes present in the labels: every classifier of a
+        test split is divided by the same number. (scikit-learn's default adds the classes that are predicted.) What
+        `without_examples` names is left out.
         ``top3_accuracy``: share of labels among the three most probable classes (1 if K <= 3).
         ``log_loss``: mean of -ln p(label) in nats, probabilities clipped at 1e-12 from below.
-        ``ece``: sum over bins of (n_bin / N) |accuracy - mean confidence|, on the top probability; bins are
-        (m/M, (m+1)/M], closed on the right (Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural
-        Networks, ICML 2017, equations 2 and 3).
+        ``ece``: sum over bins of (n_bin / N) |accuracy - mean confidence|, on the top probability, cross-fitted so
+        that a calibrated classifier has 0 in expectation (`calibration_error`); bins are (m/M, (m+1)/M], closed on
+        the right.
 
     Raises:
         ValueError: shapes that do not fit, no examples, labels not integer or outside 0..K-1, probabilities
@@ -111,7 +121,8 @@ def classification_metrics(
     """
     examples = Examples.check(labels, probabilities, n_classes, bins)
     values = weighted_metrics(examples, np.ones((1, len(examples))))
-    return {name: float(value[0]) for name, value in values.items()}
+    found = {name: float(value[0]) for name, value in values.items()}
+    return {**found, "ece": calibration_error(examples.gaps, examples.bin)[0]}
 
 
 def per_class_table(labels: ArrayLike, probabilities: ArrayLike, names: Sequence[str]) -> pd.DataFrame:
@@ -147,6 +158,17 @@ def per_class_table(labels: ArrayLike, probabilities: ArrayLike, names: Sequence
     )
 
 
+def without_examples(labels: ArrayLike, names: Sequence[str]) -> list[str]:
+    """The classes that no label is of, which ``macro_f1`` leaves out.
+
+    Args:
+        labels: (N,) integers in 0..K-1.
+        names: K names of the classes.
+    """
+    there = set(checked_classes(labels, len(names), "labels").tolist())
+    return [name for number, name in enumerate(names) if number not in there]
+
+
 def confusion_counts(labels: ArrayLike, predictions: ArrayLike, n_classes: int) -> IntArray:
     """Number of examples by true class (row) and predicted class (column): (K, K) integers.
 
@@ -169,7 +191,7 @@ def confusion_counts(labels: ArrayLike, predictions: ArrayLike, n_classes: int) 
 
 
 def reliability_bins(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> pd.DataFrame:
-    """The reliability diagram's points: the bins that `classification_metrics` sums into ``ece``.
+    """The reliability diagram's points: the bins behind the ``ece`` of `classification_metrics`.
 
     Args:
         labels: (N,) integers in 0..K-1.
@@ -200,26 +222,23 @@ def reliability_bins(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15
 
 
 def weighted_metrics(examples: Examples, weights: FloatArray) -> dict[str, FloatArray]:
-    """The metrics of `classification_metrics` under B weightings at once.
+    """The metrics of `classification_metrics` that are made of sums, under B weightings at once.
 
     Args:
         examples: N examples.
         weights: (B, N) non-negative floats, no row all zero; a weight of 2 counts as the example twice.
 
     Returns:
-        For each name in `METRICS` its values, (B,).
+        For each name in `SUMS` its values, (B,).
     """
     sums = _weighted_sums(examples, weights)
-    scalars, bin_gaps, hits, true_and_predicted = np.split(
-        sums, np.cumsum([3, examples.bins, examples.n_classes]), axis=1
-    )
+    scalars, hits, true_and_predicted = np.split(sums, np.cumsum([3, examples.n_classes]), axis=1)
     correct, top3, loss = scalars.T / weights.sum(axis=1)
     return {
         "accuracy": correct,
-        "macro_f1": _macro_f1(hits, true_and_predicted),
+        "macro_f1": _macro_f1(hits, true_and_predicted, np.unique(examples.labels)),
         "top3_accuracy": top3,
         "log_loss": loss,
-        "ece": np.abs(bin_gaps).sum(axis=1) / weights.sum(axis=1),
     }
 
 
@@ -283,11 +302,11 @@ def _confidence_bin(confidence: FloatArray, bins: int) -> IntArray:
 
 
 def _weighted_sums(examples: Examples, weights: FloatArray) -> FloatArray:
-    """``weights @ columns`` (B, 3 + bins + 2K), the columns built slice by slice to bound memory.
+    """``weights @ columns`` (B, 3 + 2K), the columns built slice by slice to bound memory.
 
     Sums of whole weights are exact in float64, so counts suffer no rounding.
     """
-    width = 3 + examples.bins + 2 * examples.n_classes
+    width = 3 + 2 * examples.n_classes
     step = max(1, BLOCK_ELEMENTS // width)
     total = np.zeros((len(weights), width))
     for start in range(0, len(examples), step):
@@ -299,27 +318,30 @@ def _weighted_sums(examples: Examples, weights: FloatArray) -> FloatArray:
 def _columns(examples: Examples, part: slice) -> FloatArray:
     """Additive quantities of the examples in ``part``, one column each.
 
-    Correct, in the top three, loss | correct minus confidence, in the column of its bin | one hit in the
-    column of its class | one in the column of the true class and one in that of the predicted class.
+    Correct, in the top three, loss | one hit in the column of its class | one in the column of the true class and one
+    in that of the predicted class.
     """
-    labels, predictions, bin_ = examples.labels[part], examples.predictions[part], examples.bin[part]
+    labels, predictions = examples.labels[part], examples.predictions[part]
     correct = examples.correct[part]
     rows = np.arange(len(labels))
-    hits = 3 + examples.bins
+    hits = 3
     present = hits + examples.n_classes
     columns = np.zeros((len(labels), present + examples.n_classes))
     columns[:, 0] = correct
     columns[:, 1] = examples.top3[part]
     columns[:, 2] = examples.loss[part]
-    columns[rows, 3 + bin_] = correct - examples.confidence[part]
     columns[rows, hits + labels] = correct
     columns[rows, present + labels] += 1.0
     columns[rows, present + predictions] += 1.0
     return columns
 
 
-def _macro_f1(hits: FloatArray, true_and_predicted: FloatArray) -> FloatArray:
-    """(B, K) hits and numbers of true plus predicted examples -> (B,) mean of 2 tp / (2 tp + fp + fn)."""
+def _macro_f1(hits: FloatArray, true_and_predicted: FloatArray, classes: IntArray) -> FloatArray:
+    """(B, K) hits and numbers of true plus predicted examples -> (B,) mean over ``classes`` of 2 tp / (2 tp + fp + fn).
+
+    A resample in which one of them neither occurs nor is predicted says nothing of it and leaves it out.
+    """
+    hits, true_and_predicted = hits[:, classes], true_and_predicted[:, classes]
     present = np.count_nonzero(true_and_predicted, axis=1)
     macro: FloatArray = _ratio(2.0 * hits, true_and_predicted).sum(axis=1) / present
     return macro

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etudes.reporting.metric import KNOWN, Metric
+from etudes.metrics import KNOWN, Metric
 from etudes.results.tables import chosen_variant, count
 from etudes.study import Reference, Study
 

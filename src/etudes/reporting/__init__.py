@@ -3,6 +3,7 @@
 plotly, pandas, scipy, PIL and jinja2 are loaded by the functions that use them.
 """
 
+from etudes.metrics import Metric, ReferenceLike
 from etudes.reporting.figures import (
     confusion_matrix,
     image_grid,
@@ -13,7 +14,6 @@ from etudes.reporting.figures import (
     similarity_order,
     term_weights,
 )
-from etudes.reporting.metric import Metric, ReferenceLike
 from etudes.reporting.page import Report
 from etudes.reporting.style import new_figure, variant_colours, variant_symbols
 from etudes.reporting.tables import Table, lead_table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from etudes.reporting.metric import Measured, Metric, ReferenceLike, as_metric, check_variants, measured
+from etudes.metrics import Measured, Metric, ReferenceLike, as_metric, check_variants, measured
 from etudes.reporting.style import (
     NEUTRAL,
     TOP_MARGIN,
@@ -37,7 +37,7 @@ def metric_bars(
 
     Args:
         metrics: flat, ``variant.metric`` with ``.low`` and ``.high`` where there is an interval.
-        metric: a name of `etudes.reporting.metric.KNOWN` or a `Metric`.
+        metric: a name of `etudes.metrics.KNOWN` or a `Metric`.
         variants: all variants in the order of the study, which fixes colours; those without a value are left out.
         baseline: variant whose value is drawn as a dashed line, if it is there.
         references: those of the same metric get a row each: a filled diamond if like for like, else a hollow one.

@@ -7,7 +7,7 @@ import numbers
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from etudes.reporting.metric import Metric, as_metric
+from etudes.metrics import Metric, as_metric
 from etudes.reporting.style import (
     NEUTRAL,
     TOP_MARGIN,

@@ -21,7 +21,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from etudes.reporting.metric import as_metric
+from etudes.metrics import as_metric
 from etudes.reporting.page import Report
 from etudes.reporting.tables import format_value, lead_table
 from etudes.study import Study
@@ -97,7 +97,7 @@ class Document:
         """
         from jinja2 import TemplateError
 
-        writer = _Writer(self.study, inputs, words)
+        writer = _Writer(self.study.on(inputs["data_card"]), inputs, words)
         try:
             text = self.environment.from_string(self.text).render(writer.context())
         except TemplateError as error:
@@ -116,15 +116,15 @@ class _Writer:
     def __init__(
         self, study: Study, inputs: Mapping[str, Any], words: Mapping[str, Callable[[], Any]]
     ) -> None:
-        self.study, self.inputs, self.words = study, inputs, words
+        self.study, self.words = study, words
+        unit = inputs["data_card"].get("unit") or inputs["split_card"].get("unit", "rows")
+        self.inputs = {**inputs, "split_card": {**inputs["split_card"], "unit": unit}}
         self.metrics = inputs["metrics"]
         self.blocks: list[Callable[[Report], Any]] = []
         data, split = inputs["data_card"], inputs["split_card"]
         self.facts_shown: dict[str, Any] = {
             "data": data["source"],
-            split.get("unit", "rows"): ", ".join(
-                f"{split[f'{part}_rows']:,} {part}" for part in ("train", "dev", "test")
-            ),
+            unit: ", ".join(f"{split[f'{part}_rows']:,} {part}" for part in ("train", "dev", "test")),
         }
 
     def context(self) -> dict[str, Any]:
@@ -199,7 +199,11 @@ class _Writer:
                     speed
                 )
             rows.append(row)
-        return self._block(lambda page: page.table(rows, "What each network costs", note, digits=4))
+        return self._block(
+            lambda page: page.table(
+                rows, f"What each {'network' if self.study.support else 'variant'} costs", note, digits=4
+            )
+        )
 
     def facts(self, **more: Any) -> str:
         self.facts_shown |= {name.replace("_", " "): value for name, value in more.items()}

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from etudes.reporting.metric import check_variants
+from etudes.metrics import check_variants
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

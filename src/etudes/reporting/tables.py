@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from etudes.reporting.metric import (
+from etudes.metrics import (
     Measured,
     Metric,
     ReferenceLike,

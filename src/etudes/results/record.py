@@ -22,6 +22,7 @@ from typing import Any
 
 from etudes.atomic import atomic_file
 from etudes.lock import OutputsLock
+from etudes.models import FACTS
 from etudes.results.summaries import (
     average_table,
     mean_resources,
@@ -222,7 +223,7 @@ def read_run(outputs: Path, study: str, env: str) -> Run:
         "metrics": read("07_model_output", "metrics"),
         "data": read("02_intermediate", "data_card"),
         "split": split,
-        "chosen": read("08_reporting", "predictor/model")["config"]["card"]["variant"],
+        "chosen": read("08_reporting", "predictor/model")["config"][FACTS]["card"]["variant"],
         "test_rows": _test_rows(outputs / "07_model_output" / env / study, study, split),
         "resources": {name: value for name, value in resources.items() if not value.get("skipped")},
         "tables": {entry.name: table(entry.name) for entry in load_study(study).tables},
@@ -360,7 +361,7 @@ def _agreed_by_name(cards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _commit(project: Path) -> str:
-    """The commit of the project, with a plus where files it tracks were changed since; ``unknown`` outside a repository."""
+    """The commit of the project, with a plus where files in src and conf are not as it has them; ``unknown`` outside a repository."""
     try:
         told = [
             subprocess.run(
@@ -368,7 +369,7 @@ def _commit(project: Path) -> str:
             ).stdout.strip()
             for words in (
                 ("rev-parse", "HEAD"),
-                ("status", "--porcelain", "--untracked-files=no", "src", "conf"),
+                ("status", "--porcelain", "src", "conf"),
             )
         ]
     except (OSError, subprocess.CalledProcessError):

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etudes.evaluation.seeds import Errors, rows_error, seeds_and_rows_interval
-from etudes.reporting.metric import Metric, metric_of
+from etudes.metrics import Metric, metric_of
 from etudes.study import RecordedTable
 
 Summary = dict[str, Any]
@@ -159,7 +159,7 @@ def _row_ends(row: Mapping[str, Any], name: str, first: bool) -> Ends | None:
 
 def table_metric(entry: RecordedTable, row: Mapping[str, Any], column: str) -> Metric | None:
     """The known metric behind a value of a recorded table, as the table says by a key of the row, or by its column."""
-    from etudes.reporting.metric import KNOWN
+    from etudes.metrics import KNOWN
 
     named = [entry.metrics[row[key]] for key in entry.keys if row[key] in entry.metrics]
     return KNOWN.get(named[0] if named else str(row.get("metric", column)))

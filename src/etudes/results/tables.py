@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from etudes.atomic import atomic_file
-from etudes.reporting.metric import KNOWN, Metric
+from etudes.metrics import KNOWN, Metric
 from etudes.results.data_sets import data_sets
 from etudes.results.summaries import table_metric
 from etudes.study import Headline, RecordedTable, Study, load_studies, load_study

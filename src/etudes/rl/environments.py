@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import gymnasium
-    from gymnasium.vector import VectorEnv
 
 
 @dataclass(frozen=True)
@@ -215,36 +214,3 @@ class Environments:
     def close(self) -> None:
         for environment in self._environments:
             environment.close()
-
-
-class VectorEnvironments:
-    """Any vector environment of gymnasium (a compiled one, say) behind the interface of `Environments`, without states.
-
-    Raises:
-        ValueError: it resets in another way than `AutoresetMode.NEXT_STEP`, so that last observations would be lost.
-    """
-
-    def __init__(self, environments: VectorEnv, seed: int) -> None:
-        from gymnasium.vector import AutoresetMode
-
-        mode = environments.metadata.get("autoreset_mode")
-        if mode != AutoresetMode.NEXT_STEP:
-            raise ValueError(
-                f"the vector environment resets in the mode {mode}; make it with {AutoresetMode.NEXT_STEP}"
-            )
-        self._environments = environments
-        self.observations, _ = environments.reset(seed=seed)
-        self.pending = np.zeros(environments.num_envs, bool)
-
-    def __len__(self) -> int:
-        return self._environments.num_envs
-
-    def step(self, actions: NDArray) -> Step:
-        """As `Environments.step`."""
-        observations, rewards, terminated, truncated, _ = self._environments.step(actions)
-        real, self.pending = ~self.pending, terminated | truncated
-        self.observations = observations
-        return Step(observations, rewards, terminated, truncated, real)
-
-    def close(self) -> None:
-        self._environments.close()

@@ -16,7 +16,7 @@ from etudes.serving.registered import CHAMPION, NotRegisteredError, find_in_file
 if TYPE_CHECKING:
     import pandas as pd
 
-    from etudes.serving.predictor import Answering
+    from etudes.serving.predictor import Predictor
 
 TABLES = (".csv", ".json")
 PREDICTOR = Path("artifacts", "predictor")  # in the folder of a registered model
@@ -41,7 +41,7 @@ SAMPLE_ENVIRONMENTS = (None, "base", "local", "test")
 class Found:
     """A registered model: its predictor, its name and version."""
 
-    predictor: Answering
+    predictor: Predictor
     name: str
     version: str
 
@@ -206,7 +206,7 @@ def table_bytes(answer: pd.DataFrame, suffix: str) -> bytes:
     return plain.to_csv(index=False).encode()
 
 
-def _told(predictor: Answering, answer: pd.DataFrame, whole: bool) -> list[str]:
+def _told(predictor: Predictor, answer: pd.DataFrame, whole: bool) -> list[str]:
     """The answer in words; of a long table its beginning, unless its words are about the ``whole``."""
     if whole or len(answer) <= SHOWN:
         return [predictor.describe(answer)]

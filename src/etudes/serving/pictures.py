@@ -5,41 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 
-import pandas as pd
-
-from etudes.forms.pictures import read_picture
 from etudes.forms.raw import RawFile
-from etudes.serving.questions import LARGEST_FILE, read_file
-
-COLUMN = "image"
-
-
-def pictures_of(frame: pd.DataFrame) -> list[RawFile]:
-    """The picture files in the column ``image``: bytes, or the same in base64 (what JSON can carry).
-
-    Raises:
-        ValueError: no such column, or an entry that is neither or too large.
-    """
-    if COLUMN not in frame.columns:
-        raise ValueError(
-            f"expected a column {COLUMN} with PNG, JPEG, BMP or TIFF files (bytes or base64); found {list(frame.columns)}"
-        )
-    return [picture_file(value, f"{COLUMN} in row {row}") for row, value in enumerate(frame[COLUMN])]
-
-
-def picture_frame(path: str, size: int | None = None, crop: int | None = None) -> pd.DataFrame:
-    """The picture file at ``path`` as a frame of one row, once it is known that it can be read.
-
-    Args:
-        path: of a PNG or JPEG file.
-        size, crop: as for `read_picture`; a picture that is too small is refused here, by its name.
-
-    Raises:
-        ValueError: there is no such file, it is too large, or no picture can be read from it.
-    """
-    raw = read_file(path, "the path of a PNG or JPEG file")
-    read_picture(raw, size, crop)
-    return pd.DataFrame({COLUMN: [raw.content]})
+from etudes.serving.questions import LARGEST_FILE
 
 
 def picture_file(value: object, name: str) -> RawFile:

@@ -6,18 +6,17 @@ import typing
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, final, runtime_checkable
+from typing import Any, ClassVar, Self, final
 
 import pandas as pd
 from pydantic import BaseModel
 
-from etudes.models import ModelState, load_model, registered_class
+from etudes.models import FACTS, ModelState, load_model, registered_class
 from etudes.serving.columns import Column, check_names, checked, listed
 from etudes.serving.rows import rows_of, with_pictures
 
-__all__ = ["Answering", "Column", "Predictor", "load_predictor"]
+__all__ = ["Column", "Predictor", "load_predictor"]
 
-FACTS = "predictor-facts"  # the key of the state's config that can be the name of no part
 LONGEST_CELL = 200  # characters of a cell that is shown in a terminal; a picture in base64 has more
 
 
@@ -135,19 +134,7 @@ class Predictor(ABC):
         return cls(card=facts["card"], **models, **facts["values"])
 
 
-@runtime_checkable
-class Answering(Protocol):
-    """What `kedro predict` and the registry ask of a model; `Predictor` is all of it but the answer."""
-
-    card: dict[str, Any]
-
-    def predict(self, frame: pd.DataFrame) -> pd.DataFrame: ...
-    def example(self) -> pd.DataFrame: ...
-    def parse(self, text: str) -> pd.DataFrame: ...
-    def describe(self, answer: pd.DataFrame) -> str: ...
-
-
-def load_predictor(folder: Path) -> Answering:
+def load_predictor(folder: Path) -> Predictor:
     """Read a predictor's model folder.
 
     Raises:
@@ -155,7 +142,7 @@ def load_predictor(folder: Path) -> Answering:
         TypeError: it holds a model that does not answer users.
     """
     model = load_model(folder)
-    if not isinstance(model, Answering):
+    if not isinstance(model, Predictor):
         raise TypeError(
             f"{folder} holds a {type(model).__name__}, expected a predictor (etudes.serving.predictor)"
         )

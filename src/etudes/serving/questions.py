@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Collection
-from typing import Any
 
 import pandas as pd
 
@@ -17,29 +14,6 @@ LARGEST_FILE = 50_000_000  # bytes
 LARGEST_SEED = 2**32 - 1
 TEXTS = (".txt",)
 SEPARATORS = ",;\t"
-
-
-def json_fields(text: str, expected: str, known: Collection[str] | None = None) -> dict[str, Any] | None:
-    """The fields of a JSON object; None where ``text`` does not begin as one.
-
-    Args:
-        text: what the user typed.
-        expected: an example of what is understood, for the message.
-        known: names that a field may have; None for any.
-
-    Raises:
-        ValueError: it begins with a brace and is no JSON, or a field is unknown.
-    """
-    if not text.lstrip().startswith("{"):
-        return None
-    try:
-        fields: dict[str, Any] = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"The input looks like JSON but is not: {error}. Expected {expected}") from error
-    unknown = sorted(set(fields) - set(known)) if known is not None else []
-    if unknown:
-        raise ValueError(f"unknown fields {', '.join(unknown)}; expected {expected}")
-    return fields
 
 
 def read_file(name: str, expected: str) -> RawFile:

@@ -48,7 +48,7 @@ def list_(context: click.Context) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from etudes.sources.table import load_sources, status
+    from etudes.sources.table import load_sources, raw_folder_origin, status
 
     raw = _raw(context)
     table = Table("name", "title", "size", "licence", "how", "state", "where")
@@ -75,7 +75,7 @@ def list_(context: click.Context) -> None:
     console = Console()
     # Into a pipe or a file rich would assume 80 columns and break every cell.
     (console if console.is_terminal else Console(width=200)).print(table)
-    click.echo(f"raw folder: {raw} (set by ETUDES_RAW)")
+    click.echo(f"raw folder: {raw} ({raw_folder_origin()})")
 
 
 @data.command(name="fetch")

@@ -199,6 +199,15 @@ def raw_folder(project_path: Path | None = None) -> Path:
     return Path(os.path.abspath(project)) / "data" / "01_raw"
 
 
+def raw_folder_origin() -> str:
+    """Why the raw folder is where it is, for a message."""
+    return (
+        "set by ETUDES_RAW"
+        if os.environ.get("ETUDES_RAW", "").strip()
+        else "the project's; ETUDES_RAW sets another"
+    )
+
+
 def _find_project(start: Path) -> Path:
     for folder in (start, *start.parents):
         table = folder / "pyproject.toml"
@@ -261,7 +270,7 @@ def require(
         what = "; ".join(_describe(file) for file in wrong)
         message = (
             f"data set {name!r} is not complete: {what}. "
-            f"Expected in {found.folder} (the raw folder is set by ETUDES_RAW). "
+            f"Expected in {found.folder} (the raw folder is {raw_folder_origin()}). "
             f"To get it, {how_to_get(source, found.folder)}"
         )
         missing = tuple(file.name for file in wrong)

@@ -40,6 +40,7 @@ class TextProblem:
     rates: Mapping[str, float] = field(default_factory=dict)
     monitor: str = "accuracy"
     maximise: bool = True
+    settings: Any = None  # JSON: what the sequences were made with, for the key of a checkpoint
 
     @classmethod
     def of(
@@ -59,7 +60,11 @@ class TextProblem:
         labels = train["label"].to_numpy()
         weights, size = class_weights(labels, classes, parameters.balance), parameters.fit.batch_size
         sequences, of_dev = model.encode(train), model.encode(dev)
-        return cls(model.network, sequences, labels, of_dev, dev["label"].to_numpy(), weights, size, rates)
+        settings = parameters.model_dump(mode="json")
+        held_out = dev["label"].to_numpy()
+        return cls(
+            model.network, sequences, labels, of_dev, held_out, weights, size, rates, settings=settings
+        )
 
     def __post_init__(self) -> None:
         if len(self.train) != len(self.train_labels) or len(self.dev) != len(self.dev_labels):
@@ -73,7 +78,11 @@ class TextProblem:
     def fingerprint(self) -> str:
         rows = [sequence.tolist() for sequence in (*self.train, *self.dev)]
         return checkpoint_key(
-            rows, self.train_labels.tolist(), self.dev_labels.tolist(), self.class_weights.tolist()
+            rows,
+            self.train_labels.tolist(),
+            self.dev_labels.tolist(),
+            self.class_weights.tolist(),
+            self.settings,
         )
 
     def batches(self, generator: np.random.Generator) -> Sequence[np.ndarray]:

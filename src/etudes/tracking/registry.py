@@ -23,7 +23,7 @@ from mlflow.types.schema import AnyType
 
 from etudes.interrupts import held
 from etudes.serving.package import copy_code, requirements
-from etudes.serving.predictor import Answering, Predictor, load_predictor
+from etudes.serving.predictor import Predictor, load_predictor
 from etudes.serving.registered import CHAMPION, registered_name
 from etudes.serving.server import MARK
 from etudes.tracking.failures import GuardedClient, TrackingError
@@ -116,21 +116,20 @@ def beats_champion(
     return better
 
 
-def declared_signature(predictor: Answering) -> ModelSignature:
+def declared_signature(predictor: Predictor) -> ModelSignature:
     """The columns as the predictor declares them, and its answer to its own example."""
     example = predictor.example()
     signature = infer_signature(example, predictor.predict(example))
-    if isinstance(predictor, Predictor):
-        signature.inputs = Schema(
-            [ColSpec(TYPES[column.kind], column.name, column.required) for column in predictor.columns]
-        )
-        # MLflow would drop the columns that a signature lacks, and turn what it can into the type. By this mark it leaves
-        # the checks to the model, as it does for one whose `predict` has the type of its input as a hint.
-        signature._is_signature_from_type_hint = True
+    signature.inputs = Schema(
+        [ColSpec(TYPES[column.kind], column.name, column.required) for column in predictor.columns]
+    )
+    # MLflow would drop the columns that a signature lacks, and turn what it can into the type. By this mark it leaves
+    # the checks to the model, as it does for one whose `predict` has the type of its input as a hint.
+    signature._is_signature_from_type_hint = True
     return signature
 
 
-def save_served(study: str, folder: Path, predictor: Answering, path: Path) -> None:
+def save_served(study: str, folder: Path, predictor: Predictor, path: Path) -> None:
     """Write the MLflow model of a study's predictor.
 
     Args:
@@ -148,11 +147,11 @@ def save_served(study: str, folder: Path, predictor: Answering, path: Path) -> N
             signature=declared_signature(predictor),
             input_example=predictor.example(),
             pip_requirements=requirements(),
-            metadata={MARK: version("etudes")} if isinstance(predictor, Predictor) else None,
+            metadata={MARK: version("etudes")},
         )
 
 
-def _log_model(run: StudyRun, predictor: Answering, folder: Path) -> str:
+def _log_model(run: StudyRun, predictor: Predictor, folder: Path) -> str:
     # Beside the predictor, where the next run of the study clears what a kill leaves.
     with tempfile.TemporaryDirectory(prefix=".version.", suffix=".tmp", dir=folder.parent) as temporary:
         path = Path(temporary) / "model"

@@ -143,9 +143,13 @@ class _Loop:
         self.averaged = copy.deepcopy(model).eval() if settings.average > 0 else None
 
     def _key(self, groups: list[dict[str, Any]]) -> str:
-        """First weights, the numbers in the modules (dropout rates) and in the optimiser's groups, data, settings."""
+        """First weights and buffers, the numbers in the modules (dropout rates) and in the optimiser's groups, data, settings."""
         digest = hashlib.sha256()
-        for name, value in self.problem.model.state_dict().items():
+        # Buffers that are not stored count too: rotations of queries and keys are made from a setting that is nowhere else.
+        for name, value in {
+            **dict(self.problem.model.named_buffers()),
+            **self.problem.model.state_dict(),
+        }.items():
             digest.update(name.encode())
             digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
         names = {id(value): name for name, value in self.problem.model.named_parameters()}

@@ -54,7 +54,8 @@ class Resumable:
         for attribute in self.keep:
             setattr(self, attribute, _restored(getattr(self, attribute), stored["kept"][attribute]))
         restore_random_state(stored["random"])
-        for row in getattr(self, self.rows) if self.rows else ():
+        rows = type(self).rows  # not what an attribute of the loop may be called
+        for row in getattr(self, rows) if rows else ():
             self.log(row)
         return True
 

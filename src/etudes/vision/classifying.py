@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,7 @@ class PictureProblem(ShuffledProblem):
     """Cross-entropy of a network that gives logits (n, K) of standardised pictures (n, 3, H, W).
 
     ``train`` and ``dev`` are pixels (N, H, W, 3), uint8, with their labels (N,); the best epoch has the best dev accuracy.
+    ``even`` batches differ in size by one picture at most; else the last one has what is left.
     """
 
     model: nn.Module
@@ -32,12 +34,19 @@ class PictureProblem(ShuffledProblem):
     dev: Pixels
     dev_labels: Labels
     batch_size: int
+    even: bool = False
     monitor: str = "accuracy"
     maximise: bool = True
 
     @property
     def fingerprint(self) -> str:
         return fingerprint(self.train, self.labels, self.dev, self.dev_labels)
+
+    def batches(self, generator: np.random.Generator) -> Sequence[np.ndarray]:
+        if not self.even:
+            return super().batches(generator)
+        order = generator.permutation(len(self.train))
+        return np.array_split(order, max(1, len(order) // self.batch_size))
 
     def collate(self, indices: NDArray[np.int64], device: torch.device) -> tuple[Tensor, Tensor]:
         labels = torch.from_numpy(self.labels[indices]).to(device)
@@ -54,4 +63,4 @@ class PictureProblem(ShuffledProblem):
         labels = torch.from_numpy(self.dev_labels).to(device)
         losses = nn.functional.cross_entropy(logits, labels, reduction="none")
         hits = int((logits.argmax(1) == labels).sum())
-        return {"loss": float(losses.mean()), "accuracy": hits / len(labels)}
+        return {"loss": losses.mean().item(), "accuracy": hits / len(labels)}

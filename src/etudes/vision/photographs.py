@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etudes.cards import data_card
-from etudes.digits.files import examples_fingerprint
+from etudes.cards import data_card, examples_fingerprint
 from etudes.examples import Examples
 from etudes.forms.archives import picture_files
 from etudes.forms.pictures import pixel_digest, read_picture

@@ -1,163 +1,156 @@
-"""Learning a strip: it turns photos it has not seen, keeps its range, and resumes to the same numbers."""
+"""Learning a strip: its steps against a plain reference, what dev sees, and what a checkpoint depends on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from etudes.examples import Examples
-from etudes.pipelines.adversarial_strip import learning
-from etudes.pipelines.adversarial_strip.learning import Task, learn_strip
-from etudes.pipelines.adversarial_strip.networks import View
+from attack_toys import StubVictims, photos, untrained_victims
+from etudes.benches.attacks import answers
+from etudes.pipelines.adversarial_strip.learning import CHUNK, Learning, Task
+from etudes.pipelines.adversarial_strip.parameters import Parameters
 from etudes.pipelines.adversarial_strip.strip import paste
-from etudes.training.checkpoint import CheckpointError
-from etudes.training.session import training_session
+from etudes.vision.victims import View
+from study_settings import run_parameters, settings_of
 
-ROWS = 4
-
-
-@pytest.fixture
-def task(photos: Callable[..., Examples], small_view: View) -> Task:
-    others = [part.take(part.rows["label"].to_numpy() != 3) for part in (photos(48), photos(24, seed=1))]
-    pixels = [np.asarray(part["pixels"]) for part in others]
-    return Task(small_view, "cafe", *pixels, target=3, rows=ROWS, loss="cross_entropy")
+HEIGHT, ROWS, TARGET = 0.25, 4, 3
+settings = settings_of("adversarial_strip", Parameters)
 
 
 @pytest.fixture
-def learn(settings: Callable[..., Any], run_settings: Callable[..., Any]) -> Callable[..., Any]:
-    def build(task: Task, seed: int = 0, resume: bool = False, **changes: Any) -> Any:
-        parameters = settings("attack", learning=changes).learning
-        return learn_strip(task, parameters, run_settings(seed=seed, resume=resume))
+def task() -> Task:
+    victims = untrained_victims()
+    parts = [part.take(part.rows["label"].to_numpy() != TARGET) for part in (photos(48), photos(24, seed=1))]
+    train, dev = (np.asarray(part["pixels"]) for part in parts)
+    return Task(victims, "cnn", train, dev, TARGET, HEIGHT, "cross_entropy")
 
-    return build
+
+def learning(
+    task: Task, seed: int = 0, resume: bool = False, precision: str = "no", **changes: Any
+) -> Learning:
+    """A learning that has not begun, its settings those of `test`, changed."""
+    run = run_parameters(seed=seed, resume=resume, precision=precision)
+    return Learning(task, settings("attack", learning=changes).learning, run)
 
 
-def success(task: Task, photos: np.ndarray, strip: np.ndarray) -> float:
-    patched = torch.from_numpy(paste(photos, strip)).permute(0, 3, 1, 2).float() / 255
-    return float((task.view(patched).argmax(1) == task.target).float().mean())
+def pasted(task: Task, pixels: np.ndarray, strip: torch.Tensor) -> torch.Tensor:
+    """Logits of photos under a strip, by plain indexing and a whole pass."""
+    inputs = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    inputs = torch.cat([strip.expand(len(inputs), -1, -1, -1), inputs[:, :, ROWS:]], 2)
+    return task.victims.view(task.network)(inputs)
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "margin"])
-def test_a_learned_strip_raises_the_target_on_photos_it_has_not_seen(
-    task: Task, learn: Callable[..., Any], loss: str, photos: Callable[..., Examples]
-) -> None:
-    strip, history = learn(replace(task, loss=loss), iterations=30)
-    unseen = photos(30, seed=9)["pixels"]
+def test_steps_are_those_of_the_equations(task: Task, loss: str) -> None:
+    """g <- momentum g + grad / mean|grad|, x <- clip(x - step_t sign(g)), written out anew with autograd alone."""
+    own = learning(
+        replace(task, loss=loss), iterations=6, step=0.2, momentum=0.7, confidence=2.0, batch_size=5
+    )
+    strip, momentum = own.strip.clone(), torch.zeros(3, ROWS, 16)
+    for iteration in range(5):
+        batch = own._batch()
+        x = strip.clone().requires_grad_()
+        logits = pasted(task, task.train[batch], x)
+        if loss == "cross_entropy":
+            value = torch.nn.functional.cross_entropy(logits, torch.full((5,), TARGET))
+        else:
+            value = (logits[:, :TARGET].max(1).values - logits[:, TARGET] + 2.0).clamp(min=0).mean()
+        (gradient,) = torch.autograd.grad(value, x)
+        momentum = 0.7 * momentum + gradient / gradient.abs().mean()
+        rate = 0.2 * max(0.05, np.cos(np.pi / 2 * iteration / 6))
+        strip = (strip - rate * momentum.sign()).clamp(0, 1)
+        own._step()
+        assert own.iterations[-1]["loss"] == pytest.approx(float(value.detach()), rel=1e-4)
+        assert torch.allclose(own.momentum, momentum, atol=1e-3)
+        # The sign of a momentum near zero is a matter of rounding.
+        certain = momentum.abs() > 1e-2
+        assert certain.float().mean() > 0.9
+        assert torch.allclose(own.strip[certain], strip[certain], atol=1e-6)
+        strip, momentum = own.strip.clone(), own.momentum.clone()
+
+
+def test_dev_is_scored_on_the_strip_rounded_to_8_bits(task: Task) -> None:
+    own = learning(task)
+    seen: list[torch.Tensor] = []
+    logits = own.dev.logits
+
+    def spy(strip: torch.Tensor, indices: Any) -> torch.Tensor:
+        seen.append(strip)
+        return logits(strip, indices)
+
+    own.dev.logits = spy  # type: ignore[method-assign, assignment]
+    strip, history = own.learn()
+    assert len(seen) == len(history["epochs"]) * -(-len(task.dev) // CHUNK)
+    for shown in seen:
+        levels = (shown * 255).numpy()
+        assert np.abs(levels - levels.round()).max() < 1e-4
+    found = answers(task.victims.view("cnn"), paste(task.dev, strip), TARGET, 50)
+    best = max((row["dev_success"], row["dev_target_log_probability"]) for row in history["epochs"])
+    assert best == pytest.approx((found.success(TARGET).mean(), found.of_target.mean()), abs=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "margin"])
+def test_a_learned_strip_raises_the_target_on_photos_it_has_not_seen(task: Task, loss: str) -> None:
+    strip, _ = learning(replace(task, loss=loss), iterations=30).learn()
+    unseen = np.asarray(photos(30, seed=9)["pixels"])
 
     def log_probability(strip: np.ndarray) -> float:
-        inputs = torch.from_numpy(paste(unseen, strip)).permute(0, 3, 1, 2).float() / 255
-        return float(task.view(inputs).log_softmax(1)[:, task.target].mean())
+        return float(answers(task.victims.view("cnn"), paste(unseen, strip), TARGET, 50).of_target.mean())
 
     generator = np.random.default_rng(3)
-    random = [generator.integers(0, 256, strip.shape, dtype=np.uint8) for _ in range(20)]
-    assert log_probability(strip) > max(map(log_probability, [*random, np.zeros_like(strip)]))
-    losses = [row["loss"] for row in history["iterations"]]
-    assert np.mean(losses[-5:]) < np.mean(losses[:5])
+    others = [generator.integers(0, 256, strip.shape, dtype=np.uint8) for _ in range(20)]
+    assert log_probability(strip) > max(map(log_probability, [*others, np.zeros_like(strip)]))
 
 
-def test_one_step_lowers_the_loss_of_its_batch(task: Task, learn: Callable[..., Any]) -> None:
-    everything = {"batch_size": len(task.train), "momentum": 0.0, "step": 0.01, "score_every": 1}
-    _, history = learn(task, iterations=2, **everything)
-    first, second = (row["loss"] for row in history["iterations"])
-    assert second < first
-
-
-def test_strip_is_8_bits_and_dev_scores_are_of_the_rounded_strip(
-    task: Task, learn: Callable[..., Any]
-) -> None:
-    strip, history = learn(task)
-    assert strip.dtype == np.uint8 and strip.shape == (ROWS, 16, 3)
-    assert history["best"]["success"] == pytest.approx(success(task, task.dev, strip))
-    best = max((row["dev_success"], row["dev_target_log_probability"]) for row in history["epochs"])
-    assert tuple(history["best"].values()) == best
-
-
-def test_the_same_seed_gives_the_same_strip_and_another_seed_another(
-    task: Task, learn: Callable[..., Any]
-) -> None:
-    strip, history = learn(task)
-    again, same = learn(task)
+def test_the_seed_decides_and_the_networks_weights_are_left_alone(task: Task) -> None:
+    view = task.victims.view("cnn")
+    before = {name: value.clone() for name, value in view.state_dict().items()}
+    (strip, history), (again, same) = (learning(task).learn() for _ in range(2))
     assert np.array_equal(strip, again) and history == same
-    assert not np.array_equal(strip, learn(task, seed=1)[0])
+    assert not np.array_equal(strip, learning(task, seed=1).learn()[0])
+    assert all(torch.equal(value, before[name]) for name, value in view.state_dict().items())
+    assert all(parameter.grad is None for parameter in view.parameters())
 
 
-def test_the_networks_weights_are_left_alone(task: Task, learn: Callable[..., Any]) -> None:
-    before = {name: value.clone() for name, value in task.view.state_dict().items()}
-    learn(task)
-    assert all(torch.equal(value, before[name]) for name, value in task.view.state_dict().items())
-    assert all(parameter.grad is None for parameter in task.view.parameters())
-
-
-def test_learning_stops_when_dev_success_rises_no_more(task: Task, learn: Callable[..., Any]) -> None:
-    _, history = learn(task, iterations=400, score_every=5, patience=2)
+def test_learning_stops_when_dev_success_rises_no_more(task: Task) -> None:
+    _, history = learning(task, iterations=400, score_every=5, patience=2).learn()
     looks = [row["dev_success"] for row in history["epochs"]]
     assert len(history["iterations"]) < 400
     assert max(looks[:-2]) >= max(looks[-2:])
 
 
-def test_every_photo_is_seen_once_in_a_pass(
-    task: Task, settings: Callable[..., Any], run_settings: Callable[..., Any]
-) -> None:
-    state = learning._Learning(task, settings("attack", learning={"batch_size": 9}).learning, run_settings())
-    seen = []
-    for iteration in range(len(task.train) // 9):
-        state.state.iteration = iteration
-        seen += state._batch().tolist()
+def test_every_photo_is_seen_once_in_a_pass(task: Task) -> None:
+    own, seen = learning(task, batch_size=9), []
+    for own.iteration in range(len(task.train) // 9):
+        seen += own._batch().tolist()
     assert len(seen) == len(set(seen)) == 36
 
 
-def test_a_killed_learning_resumes_to_the_same_numbers(
-    task: Task, learn: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    strip, history = learn(task)
-    curve: list[tuple[int, dict[str, float]]] = []
-    look = learning._Learning._look
-
-    def killed(self: Any) -> None:
-        if self.state.iteration == 20:
-            raise KeyboardInterrupt
-        look(self)
-
-    named = replace(task, name="")
-    with training_session("cross_entropy", tmp_path, lambda step, row: curve.append((step, row))):
-        monkeypatch.setattr(learning._Learning, "_look", killed)
-        with pytest.raises(KeyboardInterrupt):
-            learn(named)
-        monkeypatch.setattr(learning._Learning, "_look", look)
-        resumed, same = learn(named, resume=True)
-    assert np.array_equal(strip, resumed) and history == same
-    assert [step for step, _ in curve] == [10, 10, 20, 30], "the curve of the killed run is written again"
+def test_everything_that_changes_the_strip_changes_the_checkpoints_key(task: Task) -> None:
+    other = untrained_victims()
+    other.card["fingerprints"] = {"cnn": "other weights"}
+    tasks = [
+        *(replace(task, **{part: getattr(task, part)[::-1].copy()}) for part in ("train", "dev")),
+        *(replace(task, target=2), replace(task, height=0.5), replace(task, loss="margin")),
+        *(replace(task, name="other"), replace(task, network="cnn@32"), replace(task, victims=other)),
+    ]
+    changes: dict[str, Any] = {"iterations": 7, "batch_size": 7, "step": 0.5, "momentum": 0.5}
+    changes |= {"confidence": 1.5, "score_every": 7, "patience": 7, "seed": 7, "precision": "bf16"}
+    assert set(changes) - {"seed", "precision"} == set(type(learning(task).settings).model_fields)
+    keys = [learning(one).checkpoint.key for one in (task, *tasks)]
+    keys += [learning(task, **{name: value}).checkpoint.key for name, value in changes.items()]
+    assert len(set(keys)) == len(keys)
 
 
-def test_other_photos_or_settings_start_afresh(
-    task: Task, learn: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with training_session("cross_entropy", tmp_path, lambda step, row: None):
-        learn(task)
-        fresh = replace(task, train=task.train[::-1].copy())
-        learn(fresh, resume=True)
-    assert "training starts afresh" in caplog.text
-
-
-def test_a_damaged_checkpoint_is_named(task: Task, learn: Callable[..., Any], tmp_path: Path) -> None:
-    (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
-    with (
-        training_session("cross_entropy", tmp_path, lambda step, row: None),
-        pytest.raises(CheckpointError, match="cannot be read"),
-    ):
-        learn(task, resume=True)
-
-
-def test_a_network_that_answers_no_numbers_is_named(task: Task, learn: Callable[..., Any]) -> None:
+def test_a_network_that_answers_no_numbers_is_named(task: Task) -> None:
     class Broken(torch.nn.Module):
-        def forward(self, photos: torch.Tensor) -> torch.Tensor:
-            return torch.full((len(photos), 4), float("nan")) * photos.mean()
+        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+            return torch.full((len(pictures), 4), float("nan")) * pictures.mean()
 
+    broken = replace(task, victims=StubVictims(cnn=View(Broken())))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"loss is nan .* in iteration 0; expected finite numbers"):
-        learn(replace(task, view=View(Broken())))
+        learning(broken).learn()

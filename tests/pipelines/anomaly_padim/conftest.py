@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from etudes.forms.raw import RawFolder
-from etudes.models import load_model, save_model
-from etudes.pipelines.anomaly_padim import nodes
+from etudes.examples import Examples
+from etudes.pipelines.anomaly_padim import fitting, images
+from etudes.pipelines.anomaly_padim.backbone import train_backbone
 from etudes.pipelines.anomaly_padim.parameters import Parameters
 from etudes.samples.textures import raw_file
 from etudes.training.parameters import RunParameters
 from study_settings import run_parameters, settings_of
 
-STUDY = "anomaly_padim"
 Settings = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
     """``settings("backbone", width=4)``: a group of the study's `test` parameters, changed."""
-    return settings_of(STUDY, Parameters)
+    return settings_of("anomaly_padim", Parameters)
 
 
 @pytest.fixture(scope="session")
@@ -33,74 +31,36 @@ def run_settings() -> RunParameters:
 
 
 @pytest.fixture(scope="session")
-def folder() -> RawFolder:
-    """The embedded sample as `test` has it."""
-    return raw_file("images", size=64, train=16, good=8, defective=4, seed=7)
+def pictures(settings: Settings) -> tuple[Examples, Examples]:
+    """The embedded sample as `test` has it: training and test pictures."""
+    folder = raw_file("images", size=64, train=16, good=8, defective=4, seed=7)
+    return images.ingest(folder, settings("images"))[:2]
 
 
 class Fitted:
-    """The outputs of the stages up to training, in one process and on tiny sizes."""
+    """The outputs of the stages up to the importances, in one process and on tiny sizes."""
 
-    def __init__(self, folder: RawFolder, settings: Settings, run: RunParameters) -> None:
+    def __init__(self, pictures: tuple[Examples, Examples], settings: Settings, run: RunParameters) -> None:
         self.settings, self.run = settings, run
         gaussian, maps, subsets = settings("gaussian"), settings("maps"), settings("subsets")
-        self.train_images, self.test_images, self.data_card = nodes.ingest(folder, settings("images"))
-        splits = nodes.split(self.train_images, self.test_images, settings("split"))
-        self.train, self.dev, self.test, self.card = splits
-        self.backbone, self.backbone_history = nodes.train_backbone(None, settings("backbone"), run)
-        self.statistics, self.statistics_history = nodes.train_statistics(
-            self.train, self.card, self.backbone, gaussian, run
-        )
-        self.importance, self.importance_history = nodes.train_importance(
-            self.dev, self.card, self.backbone, self.statistics, gaussian, maps, settings("importance"), run
-        )
-        network = (self.dev, self.backbone, self.statistics)
-        trained = {
-            "mean_image": nodes.train_mean_image(self.train, self.dev, self.card, gaussian, maps, run),
-            "padim": nodes.train_padim(*network, gaussian, maps, run),
-            "pca": nodes.train_pca(*network, gaussian, maps, subsets, run),
-            "random": nodes.train_random(*network, gaussian, maps, subsets, run),
-            "best": nodes.train_best(*network, self.importance, gaussian, maps, subsets, run),
-            "worst": nodes.train_worst(*network, self.importance, gaussian, maps, subsets, run),
-        }
-        self.models = {name: model for name, (model, _) in trained.items()}
-        self.histories = {name: history for name, (_, history) in trained.items()}
+        self.train, self.dev, self.test, self.card = images.split(*pictures, settings("split"))
+        self.backbone, _ = train_backbone(None, settings("backbone"), run)
+        self.statistics, _ = fitting.fit_statistics(self.train, self.card, self.backbone, gaussian, run)
+        self.network = (self.dev, self.backbone, self.statistics)
+        importance = settings("importance")
+        self.importance, _ = fitting.measure_importance(*self.network, gaussian, maps, importance, run)
+        self.how = (gaussian, maps, subsets, run)
 
-    def evaluated(self, **models: Any) -> tuple[Any, ...]:
-        """The outputs of `evaluate` for all variants, or for those given."""
-        groups = [self.settings(name) for name in ("gaussian", "maps", "importance", "subsets", "evaluation")]
-        return nodes.evaluate(
-            self.test,
-            self.dev,
-            self.card,
-            self.backbone,
-            self.statistics,
-            self.importance,
-            *groups,
-            self.run,
-            **(models or self.models),
-        )
+    def fit(self, name: str) -> tuple[Any, dict[str, Any]]:
+        """A variant that looks through the network."""
+        if name in ("best", "worst"):
+            return fitting.fit_chosen(*self.network, self.importance, *self.how, best=name == "best")
+        return fitting.fit_patches(*self.network, *self.how, of=name)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")
-def fitted(folder: RawFolder, settings: Settings, run_settings: RunParameters) -> Fitted:
-    return Fitted(folder, settings, run_settings)
-
-
-@pytest.fixture(scope="session")
-def evaluated(fitted: Fitted) -> tuple[Any, ...]:
-    return fitted.evaluated()
-
-
-@pytest.fixture
-def reloaded(tmp_path: Path) -> Callable[[Any], Any]:
-    """``reloaded(model)``: the model written to a folder and read again."""
-
-    def save_and_load(model: Any) -> Any:
-        save_model(model, tmp_path / "model")
-        return load_model(tmp_path / "model")
-
-    return save_and_load
+def fitted(pictures: tuple[Examples, Examples], settings: Settings, run_settings: RunParameters) -> Fitted:
+    return Fitted(pictures, settings, run_settings)
 
 
 @pytest.fixture(scope="session")

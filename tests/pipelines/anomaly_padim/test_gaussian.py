@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -17,9 +14,7 @@ from etudes.pipelines.anomaly_padim.gaussian import (
     changed_squares,
     factor,
     pack,
-    unpack,
 )
-from projects import quiet_environment
 
 Vectors = Callable[..., np.ndarray]
 EPSILON = 0.01
@@ -50,14 +45,6 @@ def test_streamed_covariance_equals_two_passes(made_vectors: Vectors, batch_size
     np.testing.assert_allclose(stream.covariance().numpy(), covariance, atol=1e-10, rtol=0)
 
 
-def test_batches_of_different_sizes_make_no_difference(made_vectors: Vectors) -> None:
-    vectors = made_vectors(30, 4, 3)
-    stream = StreamingGaussian(3, 4)
-    for part in np.split(vectors, [1, 3, 11, 12, 25]):
-        stream.update(torch.from_numpy(part))
-    np.testing.assert_allclose(stream.covariance().numpy(), two_pass(vectors)[1], atol=1e-10, rtol=0)
-
-
 def test_a_large_offset_costs_no_precision(made_vectors: Vectors) -> None:
     vectors = made_vectors(50, 3, 4).astype(np.float64)
     far = torch.from_numpy(vectors + 1e6)
@@ -67,19 +54,6 @@ def test_a_large_offset_costs_no_precision(made_vectors: Vectors) -> None:
     np.testing.assert_allclose(stream.covariance().numpy(), two_pass(vectors)[1], rtol=1e-8, atol=1e-8)
 
 
-@pytest.mark.parametrize("sizes", [(13, 27), (0, 40), (40, 0), (1, 39)])
-def test_merged_accumulators_equal_one(made_vectors: Vectors, sizes: tuple[int, int]) -> None:
-    vectors = made_vectors(40, 5, 6)
-    first, second = (
-        streamed(part, 7) if len(part) else StreamingGaussian(6, 5) for part in np.split(vectors, [sizes[0]])
-    )
-    merged = first.merge(second)
-    mean, covariance = two_pass(vectors)
-    assert merged.count == 40
-    np.testing.assert_allclose(merged.mean.numpy(), mean, atol=1e-10, rtol=0)
-    np.testing.assert_allclose(merged.covariance().numpy(), covariance, atol=1e-10, rtol=0)
-
-
 def test_float32_is_within_its_stated_tolerance(made_vectors: Vectors) -> None:
     vectors = made_vectors(60, 6, 5)
     covariance = two_pass(vectors)[1]
@@ -87,41 +61,9 @@ def test_float32_is_within_its_stated_tolerance(made_vectors: Vectors) -> None:
     assert np.abs(found - covariance).max() < 1e-5 * covariance.max()
 
 
-def test_maps_on_a_grid_are_taken_as_they_are(made_vectors: Vectors) -> None:
-    vectors = made_vectors(12, 3, 6)
-    grid = StreamingGaussian(6, 3).update(torch.from_numpy(vectors).unflatten(2, (2, 3)))
-    assert torch.equal(grid.covariance(), streamed(vectors, 12).covariance())
-
-
 def test_what_is_held_does_not_grow_with_the_number_of_images(made_vectors: Vectors) -> None:
     few, many = streamed(made_vectors(8, 5, 6), 4), streamed(made_vectors(64, 5, 6), 4)
     assert few.nbytes == many.nbytes < 8 * (6 * 5 + 6 * 5 * 5)
-
-
-@pytest.mark.slow
-def test_peak_memory_is_flat_in_the_number_of_images() -> None:
-    """Fresh processes: 40 and 160 batches of images; keeping them would take 150 MiB more."""
-    code = (
-        "import json, sys, torch\n"
-        "from etudes.pipelines.anomaly_padim.gaussian import StreamingGaussian\n"
-        "from etudes.training.resources import measure\n"
-        "stream = StreamingGaussian(400, 20)\n"
-        "stream.update(torch.randn(32, 20, 400))\n"
-        "with measure() as found:\n"
-        "    for _ in range(int(sys.argv[1])): stream.update(torch.randn(32, 20, 400))\n"
-        "print(json.dumps(found.added_memory_mib))"
-    )
-    added = []
-    for batches in ("40", "160"):
-        done = subprocess.run(
-            [sys.executable, "-c", code, batches],
-            env=quiet_environment(),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        added.append(json.loads(done.stdout))
-    assert abs(added[1] - added[0]) < 15, added
 
 
 def test_batches_of_another_shape_or_with_nan_are_refused() -> None:
@@ -134,13 +76,6 @@ def test_batches_of_another_shape_or_with_nan_are_refused() -> None:
         stream.update(torch.full((1, 3, 6), float("nan")))
     with pytest.raises(ValueError, match="at least 2 images, found 1"):
         stream.update(torch.zeros(1, 3, 6)).covariance()
-    with pytest.raises(ValueError, match="cannot merge"):
-        stream.merge(StreamingGaussian(5, 3))
-
-
-def test_packing_a_triangle_loses_nothing() -> None:
-    lower = torch.randn(4, 5, 5).tril()
-    assert torch.equal(unpack(torch.from_numpy(pack(lower)), 5), lower)
 
 
 def test_packed_statistics_are_the_covariance(made_vectors: Vectors) -> None:
@@ -215,18 +150,6 @@ def test_changed_distances_equal_brute_force(made_vectors: Vectors) -> None:
         expected = gaussian.distances(changed).square()
         found = changed_squares(squares, turned[:, channel], diagonal[channel], delta)
         torch.testing.assert_close(found, expected, rtol=2e-3, atol=2e-3)
-
-
-def test_precision_is_the_explicit_inverse(made_vectors: Vectors) -> None:
-    vectors, new = made_vectors(40, 5, 6), made_vectors(3, 5, 6, seed=1)
-    mean, covariance = two_pass(vectors)
-    inverse = np.linalg.inv(covariance + EPSILON * np.eye(5))
-    turned, diagonal = (
-        streamed(vectors, 8).packed().gaussian(EPSILON).precision_vectors(torch.from_numpy(new))
-    )
-    expected = np.einsum("pcd,npd->ncp", inverse, new.transpose(0, 2, 1) - mean)
-    np.testing.assert_allclose(turned.numpy(), expected, rtol=5e-3, atol=5e-3)
-    np.testing.assert_allclose(diagonal.numpy(), np.diagonal(inverse, axis1=1, axis2=2).T, rtol=5e-3)
 
 
 def test_fewer_images_than_channels_are_regularised(made_vectors: Vectors) -> None:

@@ -1,10 +1,10 @@
-"""The two players: losses, one step of each, labels that count, and a game that resumes where it was cut."""
+"""The two players: losses, one step of each, what is shown to whom, and the epoch that is kept."""
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +18,6 @@ from etudes.pipelines.gan_digits.networks import (
     discriminator_loss,
     generator_loss,
 )
-from etudes.training.checkpoint import CheckpointError
-from etudes.training.session import training_session
 
 PARAMETERS = settings("gan_digits", "gan", latent=4, width=4, epochs=3, batch_size=16, checkpoint_steps=2)
 
@@ -58,37 +56,6 @@ def test_labels_of_another_shape_are_refused() -> None:
         Generator(8, 4, 4)(torch.zeros(3, 4), torch.zeros(2, dtype=torch.long))
 
 
-def test_a_step_of_the_discriminator_tells_the_sets_further_apart() -> None:
-    torch.manual_seed(0)
-    discriminator = Discriminator(8, 4, 16)
-    labels = torch.arange(64) % 10
-    real, fake = torch.rand(64, 1, 8, 8), -torch.rand(64, 1, 8, 8)
-    optimizer = torch.optim.SGD(discriminator.parameters(), lr=0.1)
-
-    def gap() -> torch.Tensor:
-        return discriminator(real, labels).mean() - discriminator(fake, labels).mean()
-
-    before = float(gap().detach())
-    for _ in range(5):
-        optimizer.zero_grad()
-        discriminator_loss(discriminator(real, labels), discriminator(fake, labels)).backward()
-        optimizer.step()
-    assert float(gap().detach()) > before
-
-
-def test_a_step_of_the_generator_is_believed_more() -> None:
-    torch.manual_seed(0)
-    generator, discriminator = Generator(8, 4, 4), Discriminator(8, 4, 16).eval()
-    z, labels = torch.randn(64, 4), torch.arange(64) % 10
-    optimizer = torch.optim.SGD(generator.parameters(), lr=0.05)
-    before = float(discriminator(generator(z, labels), labels).mean().detach())
-    for _ in range(5):
-        optimizer.zero_grad()
-        generator_loss(discriminator(generator(z, labels), labels)).backward()
-        optimizer.step()
-    assert float(discriminator(generator(z, labels), labels).mean().detach()) > before
-
-
 def test_the_label_counts_on_both_sides() -> None:
     torch.manual_seed(0)
     generator, discriminator = Generator(8, 4, 4).eval(), Discriminator(8, 4, 16).eval()
@@ -113,42 +80,53 @@ def test_pictures_become_bytes() -> None:
     assert as_bytes(pictures).flatten().tolist() == [0, 128, 255]
 
 
-def test_the_game_resumes_to_the_same_generator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, rows, snapshots = game().play()
-    step, calls = Game._step, iter(range(1000))
-
-    def breaking(self: Game, indices: np.ndarray) -> dict[str, float]:
-        if next(calls) == 8:
-            raise KeyboardInterrupt
-        return step(self, indices)
-
-    recorded: list[int] = []
-    with training_session("gan", tmp_path, lambda step, metrics: recorded.append(step)):
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(Game, "_step", breaking)
-            game().play()
-        torch.manual_seed(99)
-        resumed, again, pictures = game(resume=True).play()
-    assert rows == again and np.array_equal(snapshots, pictures)
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, resumed.state_dict()[name]), name
-    assert recorded == [1, 1, 2, 3]  # the first again: a resumed run shows the whole curve
+def test_pictures_are_shown_with_the_labels_they_have() -> None:
+    """Real pictures with their own, generated ones with those that the generator was asked for."""
+    played, train = game(), splits()[0]
+    drawn: list[tuple[torch.Tensor, torch.Tensor]] = []
+    shown: list[tuple[torch.Tensor, torch.Tensor]] = []
+    played.generator.register_forward_hook(lambda _, asked, pictures: drawn.append((pictures, asked[1])))
+    played.discriminator.register_forward_hook(lambda _, given, answers: shown.append(given))
+    rows = np.arange(5, 21)
+    played._step(rows)
+    (both, labels), (answered, wanted) = shown
+    real = torch.from_numpy(train["pixels"][rows]).float() / 127.5 - 1
+    torch.testing.assert_close(both[:16, 0], real)
+    assert labels[:16].tolist() == train.rows["label"].iloc[rows].tolist()
+    for (pictures, asked), (seen, told) in zip(
+        drawn, [(both[16:], labels[16:]), (answered, wanted)], strict=True
+    ):
+        assert torch.equal(pictures, seen) and torch.equal(asked, told)
+    assert len({tuple(labels[:16].tolist()), tuple(labels[16:].tolist()), tuple(wanted.tolist())}) == 3
 
 
-def test_another_judge_is_another_game(tmp_path: Path) -> None:
-    with training_session("gan", tmp_path, lambda step, metrics: None):
-        first = game()
-        first.play()
-        assert (
-            Game(
-                splits()[0], PARAMETERS, run_settings(resume=True), lambda g: {"fid": 0.0}, "other"
-            ).checkpoint.load()
-            is None
-        )
-        assert game(resume=True).checkpoint.load() is not None
-        (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
-        with pytest.raises(CheckpointError, match="cannot be read"):
-            game(resume=True).play()
+def test_a_step_follows_the_gradients_of_both_losses() -> None:
+    """The same step with the losses written out and separate batches; Adam's first step is the sign of the gradient."""
+    torch.manual_seed(0)
+    played = game()
+    before = [copy.deepcopy(network) for network in (played.discriminator, played.generator)]
+    drawn: list[torch.Tensor] = []
+    asked: list[torch.Tensor] = []
+
+    def note(_: object, given: tuple[torch.Tensor, torch.Tensor], pictures: torch.Tensor) -> None:
+        drawn.append(pictures.detach())
+        asked.append(given[1])
+
+    played.generator.register_forward_hook(note)
+    played._step(np.arange(16))
+    discriminator = before[0].train()
+    real, labels = (
+        torch.from_numpy(splits()[0]["pixels"][:16]).float()[:, None] / 127.5 - 1,
+        played.labels[:16],
+    )
+    chances = discriminator(torch.cat([real, drawn[0]]), torch.cat([labels, asked[0]])).sigmoid()
+    (-chances[:16].log().mean() - (1 - chances[16:]).log().mean()).backward()
+    for (name, old), new in zip(
+        discriminator.named_parameters(), played.discriminator.parameters(), strict=True
+    ):
+        clear = old.grad.abs() > 1e-6
+        moved = (new - old).detach()[clear].sign()
+        assert torch.equal(moved, -old.grad[clear].sign()), name
 
 
 def test_the_best_epoch_is_kept_and_pictures_of_all() -> None:

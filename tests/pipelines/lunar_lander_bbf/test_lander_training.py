@@ -1,30 +1,39 @@
-"""A whole training: it learns, it resumes inside and after a seed, it stays within its budget."""
+"""A whole training: it learns, it stays within its budget, its variants differ by what they add."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from etudes.pipelines.lunar_lander_bbf import training
-from etudes.pipelines.lunar_lander_bbf.parameters import AnnealingParameters, ResetParameters
+from etudes.benches.agents import ingest, split_episodes
+from etudes.pipelines.lunar_lander_bbf.model import (
+    LEFT,
+    MAIN,
+    NOTHING,
+    RIGHT,
+    heuristic_policy,
+    train_agents,
+    train_heuristic,
+)
+from etudes.pipelines.lunar_lander_bbf.parameters import AnnealingParameters, Parameters, ResetParameters
 from etudes.pipelines.lunar_lander_bbf.training import AgentJob, train_agent
 from etudes.rl.environments import EnvironmentSpec, inspect_environment
-from etudes.training.checkpoint import Checkpoint, CheckpointError
+from etudes.rl.evaluation import evaluate_policy
+from etudes.samples.environments import raw_file
 from etudes.training.session import training_session
 from rl.toy_environments import toy
+from study_settings import run_parameters, settings_of
 
+settings = settings_of("lunar_lander_bbf", Parameters)
 ANNEALING = AnnealingParameters(n_start=5, n_end=2, discount_start=0.9, discount_end=0.95, updates=30)
 RESETS = ResetParameters(every=40, shrink=0.5)
 Rows = list[tuple[int, dict[str, float]]]
 
 
-def job(
-    settings: Callable[..., Any], spec: EnvironmentSpec, *, resume: bool = False, **changes: Any
-) -> AgentJob:
+def job(spec: EnvironmentSpec, **changes: Any) -> AgentJob:
     values = {
         "steps": 800,
         "warmup_steps": 100,
@@ -42,74 +51,77 @@ def job(
         horizon=ANNEALING,
         discounting=ANNEALING,
         resets=RESETS,
-        resume=resume,
+        resume=False,
     )
 
 
-def train(job: AgentJob, folder: Path | None = None) -> tuple[dict[str, Any], Rows]:
+def train(job: AgentJob) -> tuple[dict[str, Any], Rows]:
     seen: Rows = []
-    with training_session("agent", folder, lambda step, metrics: seen.append((step, metrics))):
+    with training_session("agent", None, lambda step, metrics: seen.append((step, metrics))):
         return train_agent(job), seen
 
 
-def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    weights = all(np.array_equal(one[name], other[name]) for name in ("kept", "last"))
-    return weights and one["curve"] == other["curve"] and one["kept_step"] == other["kept_step"]
-
-
-def test_it_learns_to_walk_to_the_end_of_a_chain(settings: Callable[..., Any]) -> None:
-    learned, _ = train(job(settings, toy("Chain"), learning_rate=0.01, replay_ratio=0.5, target_rate=0.05))
+def test_it_learns_to_walk_to_the_end_of_a_chain() -> None:
+    learned, _ = train(job(toy("Chain"), learning_rate=0.01, replay_ratio=0.5, target_rate=0.05))
     assert learned["curve"][-1]["dev_mean_return"] == pytest.approx(0.85, abs=0.1)
 
 
-def test_steps_updates_and_curve_are_as_asked(settings: Callable[..., Any]) -> None:
-    result, seen = train(job(settings, toy("Chain")))
+def test_steps_updates_and_curve_are_as_asked() -> None:
+    result, seen = train(job(toy("Chain")))
     assert [row["step"] for row in result["curve"]] == [200, 400, 600, 800]
     assert 170 <= result["curve"][-1]["updates"] <= 175  # (800 - 100) / 4
     assert [step for step, _ in seen] == [200, 400, 600, 800] and "dev_mean_return" in seen[0][1]
     best = max(result["curve"], key=lambda row: row["dev_mean_return"])
     assert result["kept_step"] == best["step"]
-    assert train(job(settings, toy("Chain"), keep="last"))[0]["kept_step"] == 800
+    assert train(job(toy("Chain"), keep="last"))[0]["kept_step"] == 800
 
 
-@pytest.mark.parametrize(
-    "spec", [toy("Chain"), EnvironmentSpec("LunarLander-v3", 200)], ids=["chain", "lander"]
-)
-def test_a_training_that_was_killed_ends_with_the_same_numbers(
-    settings: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: EnvironmentSpec
-) -> None:
-    whole, rows = train(job(settings, spec))
-    saved = Checkpoint.save
-
-    def save_twice(self: Checkpoint, state: dict[str, Any]) -> None:
-        saved(self, state)
-        if len(state["curve"]) == 2:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
-        killed.setattr(Checkpoint, "save", save_twice)
-        train(job(settings, spec), tmp_path)
-    resumed, rows_again = train(job(settings, spec, resume=True), tmp_path)
-    assert same(whole, resumed)
-    assert rows == rows_again, "the tracker sees the whole curve"
+def made(spec: EnvironmentSpec | None = None) -> tuple[Any, ...]:
+    """The splits of two agents in a small environment."""
+    environment = (spec or toy("Chain", solved=0.8)).as_dict()
+    card = ingest(raw_file("environment", embedded_sample=True, **environment))
+    return split_episodes(card, settings("split"), 2, 0)
 
 
-def test_a_finished_agent_is_not_trained_again(
-    settings: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, rows = train(job(settings, toy("Chain")), tmp_path)
-    monkeypatch.setattr(training, "_Training", None)
-    again, rows_again = train(job(settings, toy("Chain"), resume=True), tmp_path)
-    assert same(first, again) and rows == rows_again
+def test_agents_of_a_variant_differ_and_come_from_their_seeds() -> None:
+    train, dev, _, card = made()
+    rest = (run_parameters(), "bbf", ANNEALING, ANNEALING, RESETS)
+    model, history = train_agents(train, dev, card, settings("training"), settings("runs"), *rest)
+    again, _ = train_agents(train, dev, card, settings("training"), settings("runs", bbf=1), *rest)
+    assert len(model) == 2 and not np.array_equal(model.kept[0], model.kept[1])
+    np.testing.assert_array_equal(model.kept[0], again.kept[0])
+    assert [agent["seed"] for agent in history["agents"]] == train["agent_seed"].unique().tolist()
+    assert len(history["epochs"]) == len(history["agents"][0]["curve"])
 
 
-def test_other_parameters_start_afresh_and_a_damaged_checkpoint_is_named(
-    settings: Callable[..., Any], tmp_path: Path
-) -> None:
-    train(job(settings, toy("Chain")), tmp_path)
-    other, _ = train(job(settings, toy("Chain"), resume=True, learning_rate=0.003), tmp_path)
-    fresh, _ = train(job(settings, toy("Chain"), learning_rate=0.003))
-    assert same(other, fresh)
-    (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
-    with pytest.raises(CheckpointError, match="cannot be read"):
-        train(job(settings, toy("Chain"), resume=True), tmp_path)
+def test_variants_differ_by_their_arm_alone() -> None:
+    """With arms that change nothing, every variant is plain double DQN, to the last weight."""
+    train, dev, _, card = made()
+    training = settings("training")
+    same = {"n_start": training.n_step, "n_end": training.n_step}
+    same |= {"discount_start": training.discount, "discount_end": training.discount}
+    idle, never = settings("annealing", **same), settings("resets", every=10**6)
+
+    def weights(**arms: Any) -> NDArray:
+        given = (train, dev, card, training, settings("runs", dqn=1), run_parameters(), "dqn")
+        return train_agents(*given, **arms)[0].kept
+
+    plain = weights()
+    for arms in ({"horizon": idle}, {"discounting": idle}, {"resets": never}):
+        np.testing.assert_allclose(weights(**arms), plain, atol=1e-6)
+
+
+def test_the_heuristic_lands_and_refuses_what_it_cannot_fly() -> None:
+    lander = EnvironmentSpec("LunarLander-v3", 200)
+    assert np.median(evaluate_policy(heuristic_policy, lander, range(20), 20).returns) > 200
+    _, dev, _, card = made()
+    with pytest.raises(ValueError, match="leave it out of the parameter variants"):
+        train_heuristic(dev, card)
+
+
+def test_the_heuristic_fires_against_what_is_wrong() -> None:
+    falling, tilted, drifting, resting = np.zeros((4, 8))
+    falling[[1, 3]], tilted[4], drifting[0], resting[[6, 7]] = (0.5, -1.5), 0.5, -0.8, 1
+    fired = heuristic_policy(np.stack([falling, tilted, -tilted, resting]))
+    assert fired.tolist() == [MAIN, RIGHT, LEFT, NOTHING]
+    assert heuristic_policy(drifting[None])[0] in (MAIN, RIGHT)

@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from etudes.training.parameters import FitParameters, Strict
+from etudes.training.parameters import Strict
+from etudes.vision.parameters import NetworksParameters, PhotoParameters
 
 Variant = Literal["black", "random", "natural", "cross_entropy", "margin", "related"]
 Loss = Literal["cross_entropy", "margin"]
-
-
-class PhotoParameters(Strict):
-    """The size at which photos are shown to the networks."""
-
-    size: int = Field(
-        ge=8, le=1024, description="shorter side of a photo after it is resized, in pixels (Lanczos)"
-    )
-    crop: int = Field(ge=8, le=1024, description="side of the square that is cut from its middle, in pixels")
-
-    @model_validator(mode="after")
-    def _fits(self) -> PhotoParameters:
-        if self.crop > self.size:
-            raise ValueError(f"crop = {self.crop} is larger than size = {self.size}")
-        return self
+Share = Annotated[float, Field(gt=0, lt=1)]
+Quality = Annotated[int, Field(ge=1, le=95)]
+Factor = Annotated[float, Field(ge=0.1, le=4)]
 
 
 class SplitParameters(Strict):
     """Which photos the strip is learned on and which it is scored on; all other photos are left to the networks."""
 
     target: int = Field(ge=0, description="index of the class that the strip shall make the network answer")
-    related: tuple[int, ...] = Field(
-        min_length=1, description="indices of the classes that the variant `related` is learned on"
-    )
+    related: tuple[int, ...] = Field(min_length=1, description="classes that `related` is learned on")
     train: int = Field(ge=2, description="photos a strip is learned on")
     dev: int = Field(ge=2, description="photos that choose the iteration and the registered variant")
     test: int = Field(ge=2, description="held-out photos")
-    seed: int = Field(
-        ge=0, description="seed of the split, apart from run.seed so that seeds share one split"
-    )
+    seed: int = Field(ge=0, description="apart from run.seed, so that seeds share one split")
 
     @model_validator(mode="after")
     def _target_is_not_related(self) -> SplitParameters:
@@ -48,34 +33,8 @@ class SplitParameters(Strict):
         return self
 
 
-class NetworksParameters(Strict):
-    """The networks: the first is the victim, all of them make the transfer matrix."""
-
-    names: tuple[str, ...] = Field(
-        min_length=1,
-        description="cnn, deep_cnn, mlp (trained here) or a pretrained network; NAME@PIXELS shows it resized photos",
-    )
-    dev_fraction: float = Field(
-        gt=0, lt=0.5, description="share of their photos that stops the training of cnn, deep_cnn and mlp"
-    )
-    fit: FitParameters
-
-    @field_validator("names", mode="before")
-    @classmethod
-    def _from_text(cls, value: Any) -> Any:
-        """``a+b+c``, as it can be written after ``--params``, where a comma ends the parameter."""
-        return value.split("+") if isinstance(value, str) else value
-
-    @field_validator("names")
-    @classmethod
-    def _different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) < len(value):
-            raise ValueError("expected different networks")
-        return value
-
-
 class LearningParameters(Strict):
-    """How one strip is learned (`learning.learn_strip`)."""
+    """How one strip is learned (`learning.Learning`)."""
 
     iterations: int = Field(ge=1, description="most steps")
     batch_size: int = Field(ge=1, description="photos of one step")
@@ -89,24 +48,9 @@ class LearningParameters(Strict):
 class AttackParameters(Strict):
     """The strips that are compared."""
 
-    height: float = Field(gt=0, lt=1, description="share of the photo's height that the strip covers")
+    height: Share = Field(description="share of the photo's height that the strip covers")
     draws: int = Field(ge=1, description="strips of the variants random and natural")
     learning: LearningParameters
-
-
-class SweepParameters(Strict):
-    """Strips of other heights against the same network."""
-
-    heights: tuple[float, ...] = Field(min_length=1, description="shares of the photo's height")
-    loss: Loss
-    learning: LearningParameters
-
-    @field_validator("heights")
-    @classmethod
-    def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if any(not 0 < height < 1 for height in value) or list(value) != sorted(set(value)):
-            raise ValueError("expected rising shares between 0 and 1, each once")
-        return value
 
 
 class TransferParameters(Strict):
@@ -116,31 +60,28 @@ class TransferParameters(Strict):
     learning: LearningParameters
 
 
+class SweepParameters(TransferParameters):
+    """Strips of other heights against the same network."""
+
+    heights: tuple[Share, ...] = Field(min_length=1, description="shares of the photo's height")
+
+    @field_validator("heights")
+    @classmethod
+    def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if list(value) != sorted(set(value)):
+            raise ValueError("expected rising shares, each once")
+        return value
+
+
 class EvaluationParameters(Strict):
     """How strips are scored and shown."""
 
-    level: float = Field(gt=0, lt=1, description="coverage of the intervals")
+    level: Share = Field(description="coverage of the intervals")
     batch_size: int = Field(ge=1, description="photos of one forward pass")
-    jpeg: tuple[int, ...] = Field(description="qualities of JPEG compression the patched photo goes through")
-    resize: tuple[float, ...] = Field(
-        description="factors by which the patched photo is scaled, and back again"
-    )
+    jpeg: tuple[Quality, ...] = Field(description="qualities of the patched photo's JPEG compression")
+    resize: tuple[Factor, ...] = Field(description="factors by which it is scaled, and back again")
     shifts: tuple[int, ...] = Field(description="pixels by which the strip is moved down, and sideways")
     shown: int = Field(ge=1, le=64, description="photos in the gallery, and failures at most")
-
-    @field_validator("jpeg")
-    @classmethod
-    def _qualities(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if any(not 1 <= quality <= 95 for quality in value):
-            raise ValueError("expected JPEG qualities from 1 to 95")
-        return value
-
-    @field_validator("resize")
-    @classmethod
-    def _factors(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if any(not 0.1 <= factor <= 4 for factor in value):
-            raise ValueError("expected factors from 0.1 to 4")
-        return value
 
 
 class Parameters(Strict):

@@ -1,4 +1,4 @@
-"""The strip: what is pasted, what it is learned with, and how it is kept. Needs numpy alone."""
+"""The strip: how large it is, how it is pasted and how it is kept. Needs numpy alone."""
 
 from __future__ import annotations
 
@@ -34,14 +34,10 @@ def paste(photos: Pixels, strip: Pixels, top: int = 0) -> Pixels:
     Raises:
         ValueError: another type or shape, or a strip that leaves the photo.
     """
-    if photos.dtype != np.uint8 or strip.dtype != np.uint8:
+    if {photos.dtype, strip.dtype} != {np.dtype(np.uint8)} or photos.shape[2:] != strip.shape[1:]:
         raise ValueError(
-            f"photos are {photos.dtype}, the strip is {strip.dtype}; expected both rounded to uint8"
-        )
-    if photos.ndim != 4 or strip.ndim != 3 or photos.shape[2:] != strip.shape[1:]:
-        raise ValueError(
-            f"a strip of shape {strip.shape} does not fit photos of shape {photos.shape}; expected (h, W, 3) and "
-            "(N, H, W, 3) with the same width"
+            f"a strip of shape {strip.shape} and type {strip.dtype} does not fit photos of shape {photos.shape} and type "
+            f"{photos.dtype}; expected (h, W, 3) and (N, H, W, 3) with the same width, both rounded to uint8"
         )
     if top < 0 or top + len(strip) > photos.shape[1]:
         raise ValueError(f"a strip of {len(strip)} rows at row {top} leaves photos of {photos.shape[1]} rows")
@@ -50,61 +46,35 @@ def paste(photos: Pixels, strip: Pixels, top: int = 0) -> Pixels:
     return patched
 
 
-def to_uint8(strip: NDArray[np.floating]) -> Pixels:
-    """Intensities in 0..1 rounded to the 256 values that a picture file can hold.
-
-    Raises:
-        ValueError: a value outside 0..1, or none.
-    """
-    if not np.isfinite(strip).all() or strip.min() < 0 or strip.max() > 1:
-        raise ValueError("a strip holds values outside 0..1; expected intensities")
-    return np.round(strip * 255).astype(np.uint8)
-
-
-@register_model("adversarial_strip.strip")
-class Strip:
-    """Strips of one variant, (draws, h, W, 3), uint8: one where it was learned, several where it was drawn.
-
-    ``card`` says what they are for: ``target`` (class index), ``network`` and ``network_fingerprint``.
-    """
-
-    registered_name: str
-
-    def __init__(self, pixels: Pixels, card: Mapping[str, Any]) -> None:
-        if pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.dtype != np.uint8 or not len(pixels):
-            raise ValueError(
-                f"found strips of shape {pixels.shape} and type {pixels.dtype}; expected (draws, h, W, 3), uint8"
-            )
-        self.pixels, self.card = pixels, dict(card)
-
-    @property
-    def rows(self) -> int:
-        return int(self.pixels.shape[1])
-
-    def state(self) -> ModelState:
-        return ModelState(config=self.card, arrays={"pixels": self.pixels})
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        return cls(state.arrays["pixels"], state.config)
-
-
 @register_model("adversarial_strip.strips")
 class Strips:
-    """Strips by name: one for each height, or for each network."""
+    """Strips by name, each (draws, h, W, 3), uint8: one for each height, or for each network; of a variant one alone.
+
+    There is one draw where a strip was learned, several where it was drawn. ``card`` says what the strips are for:
+    ``target`` (class index), and of a variant ``network`` and ``network_fingerprint``.
+    """
 
     registered_name: str
 
-    def __init__(self, strips: Mapping[str, Strip]) -> None:
-        self.strips = dict(strips)
+    def __init__(self, pixels: Mapping[str, Pixels], card: Mapping[str, Any]) -> None:
+        self.pixels, self.card = dict(pixels), dict(card)
+
+    @property
+    def draws(self) -> Pixels:
+        """The draws of the only strip."""
+        (pixels,) = self.pixels.values()
+        return pixels
+
+    def attacked(self, photos: Pixels) -> Pixels:
+        """Photos (N, H, W, 3) under the first draw."""
+        return paste(photos, self.draws[0])
 
     def state(self) -> ModelState:
-        state = ModelState({"names": list(self.strips)})
-        for number, strip in enumerate(self.strips.values()):
-            state.nest(f"strip_{number}", strip.state())
-        return state
+        arrays = {f"strip_{number}": pixels for number, pixels in enumerate(self.pixels.values())}
+        return ModelState({"names": list(self.pixels), "card": self.card}, arrays)
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
         names = state.config["names"]
-        return cls({name: Strip.from_state(state.nested(f"strip_{n}")) for n, name in enumerate(names)})
+        pixels = {name: state.arrays[f"strip_{number}"] for number, name in enumerate(names)}
+        return cls(pixels, state.config["card"])

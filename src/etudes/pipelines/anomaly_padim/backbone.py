@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, Self
+from collections.abc import Iterator
+from typing import Any, Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from etudes.cards import fingerprint
 from etudes.models import register_model
 from etudes.networks import NetworkModel, network_arrays
 from etudes.pipelines.anomaly_padim.parameters import BackboneParameters
 from etudes.training.parameters import RunParameters
-from etudes.vision.classifying import PictureProblem
 from etudes.vision.imagenet import normalised
 from etudes.vision.taps import Taps, channel_counts, empty_taps, side_by_side, tapped
+from etudes.vision.textures import learn_textures, texture_stages
 
 TEXTURES = "textures"
-
-
-class Rows(Protocol):
-    """Pictures (N, H, W, 3), uint8, that are read when they are sliced: an array, or some rows of a memory map."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, part: slice, /) -> np.ndarray: ...
-
-
-def texture_stages(width: int) -> Taps:
-    """A small network on grids of 1/4, 1/8 and 1/16 of the picture, with width, 2 width and 4 width channels."""
-
-    def block(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
-        convolution = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
-        return [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
-
-    first = nn.Sequential(*block(3, width, 2), *block(width, width, 2))
-    second = nn.Sequential(*block(width, 2 * width, 2), *block(2 * width, 2 * width, 1))
-    return Taps([first, second, nn.Sequential(*block(2 * width, 4 * width, 2))])
 
 
 def stages_of(name: str, width: int) -> Taps:
@@ -75,7 +56,7 @@ class Backbone(NetworkModel):
         return np.searchsorted(np.cumsum(self.channel_counts), channels, side="right") + 1
 
     def embed(
-        self, pixels: Rows, channels: np.ndarray, batch_size: int, device: torch.device
+        self, pixels: np.ndarray, channels: np.ndarray, batch_size: int, device: torch.device
     ) -> Iterator[Tensor]:
         """Patch vectors (n, C, H, W) of pictures (N, H', W', 3), uint8, batch by batch, on ``device``.
 
@@ -90,59 +71,16 @@ class Backbone(NetworkModel):
                 yield side_by_side(maps, chosen)
 
 
-class PretextNetwork(nn.Module):
-    """The stages of `textures` and a linear answer to which family a texture is of."""
-
-    def __init__(self, width: int, families: int) -> None:
-        super().__init__()
-        self.taps = texture_stages(width)
-        self.head = nn.Linear(4 * width, families)
-
-    def forward(self, batch: Tensor) -> Tensor:
-        """Logits (n, families) of pictures (n, 3, H, W)."""
-        return self.head(self.taps(batch)[-1].mean((2, 3)))
-
-
-class PretextProblem(PictureProblem):
-    """Telling families of generated textures apart, in batches of nearly equal size."""
-
-    def batches(self, generator: np.random.Generator) -> Sequence[np.ndarray]:
-        order = generator.permutation(len(self.train))
-        return np.array_split(order, max(1, len(order) // self.batch_size))
-
-
 def train_backbone(
     pretrained: Any, backbone: BackboneParameters, run: RunParameters
 ) -> tuple[Backbone, dict[str, Any]]:
-    """The network whose features are modelled: one by name, or a small one trained on generated textures."""
-    epochs: list[dict[str, float]] = []
-    if backbone.network == TEXTURES:
-        model, epochs = learn_textures(backbone, run)
+    """The network whose features are modelled: one by name, or a small one that learns to tell generated textures apart."""
+    epochs: list[dict[str, Any]] = []
+    if (name := backbone.network) == TEXTURES:
+        taps, epochs = learn_textures(backbone, run)
+        weights = fingerprint(*network_arrays(taps).values())
+        model = Backbone(taps, {"name": name, "width": backbone.width}, fingerprint=weights)
     else:
-        model = Backbone.pretrained(pretrained, backbone.network)
-    card = {"network": backbone.network, "fingerprint": model.fingerprint, "channels": model.channel_counts}
+        model = Backbone.pretrained(pretrained, name)
+    card = {"network": name, "fingerprint": model.fingerprint, "channels": model.channel_counts}
     return model, {**card, "epochs": epochs}
-
-
-def learn_textures(
-    parameters: BackboneParameters, run: RunParameters
-) -> tuple[Backbone, list[dict[str, float]]]:
-    """Train the small network to name the family of generated textures; no picture of a category is among them.
-
-    Returns:
-        The backbone, its weights those of the best epoch on held-out crops, and the epochs.
-    """
-    from etudes.samples.textures_pretext import FAMILIES, texture_crops
-    from etudes.training.fit import fit
-    from etudes.training.seeds import derive_seed, seed_everything
-
-    seed = derive_seed(run.seed, "textures")
-    pixels, labels = texture_crops(parameters.crops, parameters.size, seed)
-    seed_everything(seed)
-    model = PretextNetwork(parameters.width, len(FAMILIES))
-    n = max(1, round(parameters.dev_fraction * len(pixels)))
-    held_out = (pixels[:n], labels[:n])
-    problem = PretextProblem(model, pixels[n:], labels[n:], *held_out, parameters.fit.batch_size)
-    epochs = fit(problem, parameters.fit, run)
-    weights = fingerprint(*network_arrays(model.taps).values())
-    return Backbone(model.taps, {"name": TEXTURES, "width": parameters.width}, fingerprint=weights), epochs

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from etudes.models import register_model
-from etudes.pipelines.anomaly_padim.backbone import Rows
 from etudes.pipelines.anomaly_padim.gaussian import PatchGaussian, PatchStatistics
 from etudes.stored import Stored
 from etudes.vision.heat_maps import heat_maps
@@ -24,10 +23,12 @@ COLOUR_PATCH = 4  # pixels: as large as the patches of a ResNet's first stage
 class Colours:
     """What `mean_image` looks through in the place of a network: the standardised mean colour of small patches."""
 
+    channels = 0  # that could be chosen
+
     def embed(
-        self, pixels: Rows, channels: np.ndarray, batch_size: int, device: torch.device
+        self, pixels: np.ndarray, channels: np.ndarray, batch_size: int, device: torch.device
     ) -> Iterator[Tensor]:
-        """Colours (n, 3, h, w) of pictures (N, H, W, 3), uint8, batch by batch; there are no channels to choose."""
+        """Colours (n, 3, h, w) of pictures (N, H, W, 3), uint8, batch by batch."""
         for start in range(0, len(pixels), batch_size):
             colours = normalised(pixels[start : start + batch_size], str(device))
             yield nn.functional.avg_pool2d(colours, COLOUR_PATCH)

@@ -40,35 +40,31 @@ def evaluate(
         metrics, predictions (one row for each variant and picture), heat maps of one variant, the tables of categories,
         random draws and importances, and pictures a second.
     """
-    results, predictions, draws = {}, [], []
-    speeds, maps = detectors.Speeds(), {}
+    results: dict[tuple[str, str, str], detectors.Scored] = {}
+    predictions, draws, maps, speeds = [], [], {}, detectors.Speeds()
     shown = next((name for name in SHOWN if name in models), "")
-    pool = importance_model.channels
+    pool, halves = importance_model.channels, (test_split, dev_split)
     for category in split_card["categories"]:
-        seen = []  # the network sees each picture once, whatever the number of variants
-        for part in (test_split, dev_split):
-            with speeds.of("backbone", len(detectors.members(part, category))):
-                seen.append(vectors_of(part, category, backbone_model, pool, gaussian, run))
-        truth, official = (
-            detectors.truth_of(category, *parts) for parts in ((test_split,), (dev_split, test_split))
-        )
+        truth = detectors.truth_of(category, test_split)
+        official = detectors.truth_of(category, dev_split, test_split)
+        with speeds.of("backbone", len(official[0])):  # once for all variants
+            seen = [vectors_of(part, category, backbone_model, pool, gaussian, run) for part in halves]
+        colours = [vectors_of(part, category, Colours(), pool, gaussian, run) for part in halves]
         for name, model in models.items():
-            looked = seen
-            with speeds.of(name, len(truth[0]) * model.draws):
-                if model.source == "colour":
-                    looked = [
-                        vectors_of(part, category, Colours(), pool, gaussian, run)
-                        for part in (test_split, dev_split)
-                    ]
-                heats = [model.maps(looked[0], category, draw) for draw in range(model.draws)]
-            results[name, category, HALF] = detectors.score(heats, truth, evaluation, category)
+            test, dev = seen if model.source == "network" else colours
+            with speeds.of(name, len(test) * model.draws):
+                heats = [model.maps(test, category, draw) for draw in range(model.draws)]
+            found = results[name, category, HALF] = detectors.score(heats, truth, evaluation, category)
             if name in UNCHOSEN:
-                both = np.concatenate([model.maps(looked[1], category), heats[0]])
+                both = np.concatenate([model.maps(dev, category), heats[0]])
                 results[name, category, ALL] = detectors.score([both], official, evaluation, category)
-            if model.draws > 1:
-                draws += draw_rows(name, model, category, results[name, category, HALF].draws)
-            threshold = model.thresholds[category]
-            predictions.append(detectors.prediction_rows(name, test_split, category, heats[0], threshold))
+            for draw, values in enumerate(found.draws if model.draws > 1 else []):
+                channels = " ".join(map(str, model.channels[model.gaussians[category][draw].columns]))
+                key = {"variant": name, "category": category, "draw": draw, "channels": channels}
+                draws.append({**key, **values})
+            predictions.append(
+                detectors.prediction_rows(name, test_split, category, heats[0], model.thresholds[category])
+            )
             if name == shown:
                 maps[category] = heats[0]
     table = pd.concat(predictions, ignore_index=True)
@@ -81,14 +77,3 @@ def evaluate(
         importance_model.table(),
         speeds.card(),
     )
-
-
-def draw_rows(
-    name: str, model: Detector, category: str, found: list[dict[str, float]]
-) -> list[dict[str, Any]]:
-    """The channels and the metrics of each random draw."""
-    rows = []
-    for draw, (looked, values) in enumerate(zip(model.gaussians[category], found, strict=True)):
-        channels = " ".join(map(str, model.channels[looked.columns]))
-        rows.append({"variant": name, "category": category, "draw": draw, "channels": channels, **values})
-    return rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from etudes.benches.detectors import image_scores, members
-from etudes.evaluation import roc_auc
+from etudes.benches.detectors import dev_scores, image_scores, members, on_dev, truth_of
 from etudes.examples import Examples
 from etudes.pipelines.anomaly_padim.backbone import Backbone
 from etudes.pipelines.anomaly_padim.detector import Colours, Detector, Source, Statistics
@@ -31,24 +30,18 @@ from etudes.training.session import progress, record
 Trained = tuple[Any, dict[str, Any]]
 
 
-def pool_of(backbone: Backbone, parameters: GaussianParameters, seed: int) -> np.ndarray:
+def pool_of(backbone: Backbone | Colours, parameters: GaussianParameters, seed: int) -> np.ndarray:
     """The random channels that are modelled, rising indices: the paper's way to fewer dimensions (section III-A)."""
     count = min(parameters.channels, backbone.channels)
     generator = np.random.default_rng(derive_seed(seed, "channels"))
     return np.sort(generator.permutation(backbone.channels)[:count])
 
 
-class RowsOf:
-    """Some rows of an array, read when they are sliced: a memory map stays one."""
-
-    def __init__(self, array: np.ndarray, rows: np.ndarray) -> None:
-        self.array, self.rows = array, rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, part: slice) -> np.ndarray:
-        return self.array[self.rows[part]]
+def pixels_of(examples: Examples, category: str) -> np.ndarray:
+    """The pictures of a category, which stand together; of a memory map a view, read when it is sliced."""
+    rows = members(examples, category)
+    assert len(rows) == rows[-1] - rows[0] + 1, f"the pictures of {category} do not stand together"
+    return examples["pixels"][rows[0] : rows[-1] + 1]
 
 
 def vectors_of(
@@ -60,39 +53,27 @@ def vectors_of(
     run: RunParameters,
 ) -> Tensor:
     """The vectors (n, C, h, w) of all dev or test pictures of a category."""
-    pixels = RowsOf(examples["pixels"], members(examples, category))
-    return torch.cat(list(through.embed(pixels, pool, gaussian.batch_size, resolve_device(run.device))))
+    pixels, device = pixels_of(examples, category), resolve_device(run.device)
+    return torch.cat(list(through.embed(pixels, pool, gaussian.batch_size, device)))
 
 
 def fit_statistics(
     train_split: Examples,
     split_card: dict[str, Any],
-    backbone_model: Backbone,
-    gaussian: GaussianParameters,
-    run: RunParameters,
-) -> Trained:
-    """One pass over the training pictures: mean and covariance of each patch, over a pool of random channels."""
-    pool = pool_of(backbone_model, gaussian, run.seed)
-    return streamed(train_split, split_card["categories"], backbone_model, pool, gaussian, run)
-
-
-def streamed(
-    train: Examples,
-    categories: Sequence[str],
-    through: Backbone | Colours,
-    pool: np.ndarray,
+    backbone_model: Backbone | Colours,
     gaussian: GaussianParameters,
     run: RunParameters,
 ) -> tuple[Statistics, dict[str, Any]]:
-    """The training pictures of each category, batch by batch, in a `StreamingGaussian`."""
-    device, found, grid, held = resolve_device(run.device), {}, (0, 0), 0
-    for category in categories:
-        pixels, stream = RowsOf(train["pixels"], members(train, category)), None
-        batches = through.embed(pixels, pool, gaussian.batch_size, device)
+    """One pass over the training pictures: mean and covariance of each patch, over a pool of random channels."""
+    pool, device = pool_of(backbone_model, gaussian, run.seed), resolve_device(run.device)
+    found, grid, held = {}, [0, 0], 0
+    for category in split_card["categories"]:
+        pixels, stream = pixels_of(train_split, category), None
+        batches = backbone_model.embed(pixels, pool, gaussian.batch_size, device)
         steps = -(-len(pixels) // gaussian.batch_size)
         for batch in progress(batches, f"statistics {category}", steps):
             if stream is None:
-                grid = (int(batch.shape[2]), int(batch.shape[3]))
+                grid = list(batch.shape[2:])
                 stream = StreamingGaussian(grid[0] * grid[1], batch.shape[1], gaussian.precision, device)
             stream.update(batch)
         assert stream is not None, "the split has at least two pictures of each category"
@@ -100,7 +81,7 @@ def streamed(
         record(len(found), {"images": float(stream.count)})
         del stream  # before the next category's is made
     images = {name: part.count for name, part in found.items()}
-    card = {"epochs": [], "grid": list(grid), "channels": len(pool), "images": images, "bytes_held": held}
+    card = {"epochs": [], "grid": grid, "channels": len(pool), "images": images, "bytes_held": held}
     return Statistics(pool, grid, found), card
 
 
@@ -140,10 +121,11 @@ def fit_mean_image(
     run: RunParameters,
 ) -> Trained:
     """The trivial baseline: the same Gaussians on the mean colour of small patches, without a network."""
-    through, pool = Colours(), np.empty(0, dtype=np.int64)
-    statistics, _ = streamed(train_split, split_card["categories"], through, pool, gaussian, run)
-    vectors = {n: vectors_of(dev_split, n, through, pool, gaussian, run) for n in statistics.categories}
-    gaussians = {name: [found.gaussian(gaussian.epsilon)] for name, found in statistics.categories.items()}
+    through = Colours()
+    statistics, _ = fit_statistics(train_split, split_card, through, gaussian, run)
+    pool, found = statistics.channels, statistics.categories
+    vectors = {name: vectors_of(dev_split, name, through, pool, gaussian, run) for name in found}
+    gaussians = {name: [part.gaussian(gaussian.epsilon)] for name, part in found.items()}
     return judged("colour", pool, gaussians, vectors, dev_split, maps)
 
 
@@ -203,16 +185,15 @@ def fit_chosen(
     kept = {name: choice(name, found.mean) for name, found in seen.items()}
     vectors = {name: vectors_of(dev_split, name, backbone_model, pool, gaussian, run) for name in seen}
     model, _ = judged("network", pool, kept, vectors, dev_split, maps)
-    honest = {}
-    for category, found in seen.items():
-        rows = members(dev_split, category)
-        folds, scores = dev_split.rows["fold"].to_numpy()[rows], []
+    honest: dict[str, list[dict[str, float]]] = {name: [] for name in seen}
+    for category, scores in honest.items():
+        defective, masks = truth_of(category, dev_split)
+        folds = dev_split.rows["fold"].to_numpy()[members(dev_split, category)]
         for fold in (0, 1):
-            other = replace(model, gaussians={category: choice(category, found.folds[fold])})
+            other = replace(model, gaussians={category: choice(category, seen[category].folds[fold])})
             held_out = np.flatnonzero(folds != fold)
             heat = other.maps(vectors[category][torch.from_numpy(held_out)], category)
-            scores.append(dev_scores(heat, dev_split, rows[held_out]))
-        honest[category] = mean_of(scores)
+            scores.append(dev_scores(heat, defective[held_out], masks[held_out]))
     return model, {**on_dev(honest), "cross_fitted": True}
 
 
@@ -242,26 +223,8 @@ def judged(
     model = Detector(source, pool, int(dev["pixels"].shape[1]), maps.sigma, gaussians, {})
     thresholds, by_category = {}, {}
     for category, found in vectors.items():
-        rows = members(dev, category)
+        defective, masks = truth_of(category, dev)
         heats = [model.maps(found, category, draw) for draw in range(model.draws)]
-        good = image_scores(heats[0][~dev.rows["defective"].to_numpy()[rows]])
-        thresholds[category] = float(np.quantile(good, maps.quantile))
-        by_category[category] = mean_of([dev_scores(heat, dev, rows) for heat in heats])
+        thresholds[category] = float(np.quantile(image_scores(heats[0][~defective]), maps.quantile))
+        by_category[category] = [dev_scores(heat, defective, masks) for heat in heats]
     return replace(model, thresholds=thresholds), on_dev(by_category)
-
-
-def dev_scores(heat: np.ndarray, dev: Examples, rows: np.ndarray) -> dict[str, float]:
-    """Image and pixel AUROC of heat maps (n, H, W) of the dev pictures ``rows`` (n,)."""
-    return {
-        "image_auroc": roc_auc(image_scores(heat), dev.rows["defective"].to_numpy()[rows]),
-        "pixel_auroc": roc_auc(heat.reshape(-1), dev["masks"][rows].reshape(-1)),
-    }
-
-
-def on_dev(by_category: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    """A history: the dev score is the mean over categories."""
-    return {"dev": mean_of(list(by_category.values())), "dev_by_category": by_category, "epochs": []}
-
-
-def mean_of(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {name: float(np.mean([found[name] for found in scores])) for name in scores[0]}

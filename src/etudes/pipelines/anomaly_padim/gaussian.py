@@ -126,13 +126,9 @@ class PatchStatistics(Stored):
     triangle: np.ndarray
     count: int
 
-    @property
-    def channels(self) -> int:
-        return int(self.mean.shape[1])
-
     def covariance(self, positions: slice = slice(None)) -> Tensor:
         """Covariance of some positions (P', C, C), float64."""
-        return symmetric(unpack(torch.from_numpy(self.triangle[positions]).double(), self.channels))
+        return symmetric(unpack(torch.from_numpy(self.triangle[positions]).double(), self.mean.shape[1]))
 
     def principal_axes(self, count: int) -> np.ndarray:
         """The first principal axes of the vectors of all images and positions together, rows (count, C), float64.
@@ -143,9 +139,10 @@ class PatchStatistics(Stored):
         Raises:
             ValueError: more axes than channels.
         """
-        if not 1 <= count <= self.channels:
-            raise ValueError(f"{count} principal axes of {self.channels} channels")
-        total = torch.zeros(self.channels, self.channels, dtype=torch.float64)
+        channels = self.mean.shape[1]
+        if not 1 <= count <= channels:
+            raise ValueError(f"{count} principal axes of {channels} channels")
+        total = torch.zeros(channels, channels, dtype=torch.float64)
         for part in blocks_of(*self.mean.shape):
             total += self.covariance(part).sum(0) * (self.count - 1)
         means = torch.from_numpy(self.mean).to(torch.float64)
@@ -167,20 +164,21 @@ class PatchStatistics(Stored):
             ValueError: a covariance that is not positive definite even so.
         """
         assert columns is None or axes is None
-        turn = None if axes is None else torch.from_numpy(axes)
-        mean, factors = self.mean.astype(np.float64), []
+        mean = self.mean.astype(np.float64)
+        if columns is not None:
+            mean = mean[:, columns]
+        elif axes is not None:
+            mean, turn = mean @ axes.T, torch.from_numpy(axes)
+        size = mean.shape[1]
+        factors = np.empty((len(mean), size * (size + 1) // 2), dtype=np.float32)
         for part in blocks_of(*self.mean.shape):
             found = self.covariance(part)
             if columns is not None:
                 found = found[:, columns][:, :, columns]
-            elif turn is not None:
+            elif axes is not None:
                 found = turn @ found @ turn.T
-            factors.append(pack(factor(found, epsilon, part.start)))
-        if columns is not None:
-            mean = mean[:, columns]
-        elif axes is not None:
-            mean = mean @ axes.T
-        return PatchGaussian(mean.astype(np.float32), np.concatenate(factors), columns, axes)
+            factors[part] = pack(factor(found, epsilon, part.start))
+        return PatchGaussian(mean.astype(np.float32), factors, columns, axes)
 
 
 @register_model("anomaly_padim.patch_gaussian")
@@ -201,7 +199,7 @@ class PatchGaussian(Stored):
 
         M(x) = sqrt((x - m)^T S^-1 (x - m)) = |L^-1 (x - m)| with S = L L^T: a triangular solve, no inverse.
         """
-        centred = self._looked_at(vectors) - torch.from_numpy(self.mean).to(vectors.device).T
+        centred = self._centred(vectors)
         squares = torch.empty(centred.shape[0], centred.shape[2], device=vectors.device)
         for part in blocks_of(*self.mean.shape):
             solved = torch.linalg.solve_triangular(
@@ -216,11 +214,9 @@ class PatchGaussian(Stored):
         diag(S^-1)_j = sum_i (L^-1)_ij^2. What the distance becomes when one channel changes follows from the two
         (`changed_squares`).
         """
-        size = self.mean.shape[1]
-        centred = self._looked_at(vectors) - torch.from_numpy(self.mean).to(vectors.device).T
-        turned = torch.empty_like(centred)
-        diagonal = torch.empty(size, self.mean.shape[0], device=vectors.device)
-        identity = torch.eye(size, device=vectors.device)
+        centred = self._centred(vectors)
+        turned, diagonal = torch.empty_like(centred), torch.empty_like(centred[0])
+        identity = torch.eye(len(diagonal), device=vectors.device)
         for part in blocks_of(*self.mean.shape):
             lower = self.factor(part, vectors.device)
             solved = torch.cholesky_solve(centred[:, :, part].permute(2, 1, 0), lower)
@@ -233,13 +229,13 @@ class PatchGaussian(Stored):
         """Cholesky factors of some positions, dense (P', d, d)."""
         return unpack(torch.from_numpy(self.triangle[positions]).to(device), self.mean.shape[1])
 
-    def _looked_at(self, vectors: Tensor) -> Tensor:
+    def _centred(self, vectors: Tensor) -> Tensor:
+        """What it looks at (n, d, P), less the mean."""
         if self.columns is not None:
-            return vectors[:, torch.from_numpy(self.columns).to(vectors.device)]
-        if self.axes is not None:
-            axes = torch.from_numpy(self.axes).to(vectors.device, vectors.dtype)
-            return torch.einsum("dc,ncp->ndp", axes, vectors)
-        return vectors
+            vectors = vectors[:, torch.from_numpy(self.columns).to(vectors.device)]
+        elif self.axes is not None:
+            vectors = torch.einsum("dc,ncp->ndp", torch.from_numpy(self.axes).to(vectors), vectors)
+        return vectors - torch.from_numpy(self.mean).to(vectors.device).T
 
 
 def changed_squares(squares: Tensor, turned: Tensor, diagonal: Tensor, delta: Tensor) -> Tensor:

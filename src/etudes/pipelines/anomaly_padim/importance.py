@@ -77,7 +77,7 @@ def permutation_importance(
     inside, flat = patch_masks(masks, grid), vectors.flatten(2)
     squares = gaussian.distances(flat).square()
     turned, diagonal = gaussian.precision_vectors(flat)
-    resampled = stratified_weights(masks.any((1, 2)), parameters.resamples, seed)
+    resampled = stratified_weights(np.asarray(masks.any((1, 2))), parameters.resamples, seed)
     weights = np.concatenate([np.ones((1, len(flat))), [folds == 0, folds == 1], resampled])
 
     def maps(of_squares: Tensor) -> np.ndarray:

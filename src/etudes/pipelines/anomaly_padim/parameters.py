@@ -14,9 +14,7 @@ Variant = Literal["mean_image", "padim", "pca", "random", "best", "worst"]
 class ImagesParameters(Strict):
     """Which categories are read and what of their pictures."""
 
-    categories: list[str] = Field(
-        min_length=1, description="folders of the data set, each a study of its own"
-    )
+    categories: list[str] = Field(min_length=1, description="folders of the data set, modelled apart")
     resize: int = Field(ge=16, le=2048, description="pixels of the shorter side after resizing")
     crop: int = Field(ge=16, le=2048, description="pixels of the square cut from the middle")
 
@@ -39,9 +37,7 @@ class SplitParameters(Strict):
     """How the official test images are divided into dev (choices) and test (scores)."""
 
     dev_fraction: float = Field(gt=0, lt=1, description="share of each kind of image that goes to dev")
-    seed: int = Field(
-        ge=0, description="seed of the split, apart from run.seed so that seeds share one split"
-    )
+    seed: int = Field(ge=0, description="of the split, apart from run.seed so that seeds share one split")
 
 
 class BackboneParameters(Strict):
@@ -51,18 +47,14 @@ class BackboneParameters(Strict):
     crops: int = Field(ge=24, description="generated pictures that `textures` learns from, dev included")
     size: int = Field(ge=16, le=256, description="pixels of a side of a generated picture")
     dev_fraction: float = Field(gt=0, lt=0.5, description="share of the generated pictures kept for dev")
-    width: int = Field(
-        ge=4, le=256, description="channels of the first stage; the others have 2 and 4 times as many"
-    )
+    width: int = Field(ge=4, le=256, description="channels of the first stage; others: 2 and 4 times as many")
     fit: FitParameters
 
 
 class GaussianParameters(Strict):
     """The Gaussians of the patches."""
 
-    channels: int = Field(
-        ge=2, description="channels drawn at random from all of the network; all if it has fewer"
-    )
+    channels: int = Field(ge=2, description="drawn at random from all of the network; all if it has fewer")
     epsilon: float = Field(gt=0, description="added to the diagonal of every covariance; 0.01 in the paper")
     batch_size: int = Field(ge=1, description="images of one pass through the network; changes no result")
     precision: Literal["float64", "float32"] = Field(description="of the running mean and covariance")
@@ -71,12 +63,8 @@ class GaussianParameters(Strict):
 class MapsParameters(Strict):
     """From distances to heat maps and decisions."""
 
-    sigma: float = Field(
-        gt=0, description="pixels: Gaussian blur of a heat map; 4 in the paper, at 224 x 224"
-    )
-    quantile: float = Field(
-        gt=0, le=1, description="quantile of the scores of good dev images that is the threshold"
-    )
+    sigma: float = Field(gt=0, description="pixels: blur of a heat map; 4 in the paper, at 224 x 224")
+    quantile: float = Field(gt=0, le=1, description="of the scores of good dev images: the threshold")
 
 
 class ImportanceParameters(Strict):

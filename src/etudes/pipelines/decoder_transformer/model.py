@@ -106,13 +106,18 @@ def train_networks(
 
 
 def tasks_of(splits: Splits, split_card: Card) -> dict[str, Task]:
-    """What every network learns from: the recurrences of each modulus, and the text."""
-    train, text_dev = splits["train"], np.asarray(splits["text_dev"]["tokens"])
+    """What a network learns from: the recurrences of each modulus, and the text where it is among the splits."""
+    train = splits["train"]
     moduli, tasks = train.rows["modulus"].to_numpy(), {}
     for modulus in sorted(set(moduli.tolist())):
         groups = [of_group(splits["dev"], modulus, group)["tokens"] for group in ("seen", "heldout")]
         tasks[f"modulus_{modulus}"] = Task(modulus, train["tokens"][moduli == modulus], *groups)
-    text = stream(np.asarray(splits["text_train"]["tokens"]))
+    if "text_train" not in splits:
+        return tasks
+    text, text_dev = (
+        stream(np.asarray(splits["text_train"]["tokens"])),
+        np.asarray(splits["text_dev"]["tokens"]),
+    )
     return {**tasks, TEXT: Task(len(split_card["alphabet"]), text, text_dev, text_dev[:0])}
 
 

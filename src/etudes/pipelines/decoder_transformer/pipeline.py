@@ -20,6 +20,7 @@ from etudes.assembly import (
 from etudes.pipelines.decoder_transformer import data, report
 from etudes.pipelines.decoder_transformer.parameters import Parameters
 
+RECURRENCES = each("split", "train", "dev")
 LEARNED = each("split", "train", "dev", "text_train", "text_dev")
 TEXTS = ("text_train_split", "text_dev_split", "text_test_split")
 
@@ -50,7 +51,7 @@ def create_pipeline() -> Pipeline:
             train("trigram", "model.train_counted", splits=LEARNED, order=3),
             train("lookup", "model.train_lookup", splits=LEARNED),
             train("transformer", "model.train_networks", splits=LEARNED, gpu=True),
-            train("relabelled", "model.train_networks", splits=LEARNED, gpu=True),
+            train("relabelled", "model.train_networks", splits=RECURRENCES, gpu=True),
             evaluate("evaluation.evaluate", "metrics", "predictions", "positions_table", "ceiling_card"),
             evaluate("generation.sample_grid", "sampling_table", "texts_table"),
             evaluate("generation.measure_speed", "speed_resources"),

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from etudes.digits.files import DIGITS, examples_fingerprint
+from etudes.cards import examples_fingerprint
+from etudes.digits.files import DIGITS
 from etudes.examples import Examples
 from etudes.pipelines.gan_digits.networks import (
     Discriminator,
@@ -45,7 +46,7 @@ class Game(Resumable):
     Args:
         train: rows ``label``, array ``pixels``.
         score: dev scores of a generator; ``fid`` chooses the epoch.
-        judge_key: fingerprint of what ``score`` depends on.
+        score_key: fingerprint of what ``score`` depends on.
     """
 
     keep = (
@@ -60,7 +61,7 @@ class Game(Resumable):
         parameters: GANParameters,
         run: RunParameters,
         score: Scores,
-        judge_key: str,
+        score_key: str,
     ) -> None:
         self.parameters, self.run, self.score = parameters, run, score
         self.device = resolve_device(run.device)
@@ -89,7 +90,7 @@ class Game(Resumable):
         self.best: dict[str, Tensor] = {}
         self.best_score = math.inf
         self.snapshots: list[Tensor] = []
-        if not self.resume(run, examples_fingerprint(train), parameters.model_dump(), judge_key):
+        if not self.resume(run, examples_fingerprint(train), parameters.model_dump(), score_key):
             self.snapshots.append(self._snapshot())
 
     def play(self) -> tuple[Generator, list[Row], np.ndarray]:

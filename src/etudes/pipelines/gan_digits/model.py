@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from etudes.cards import fingerprint_of
+from etudes.cards import examples_fingerprint, fingerprint_of
 from etudes.digits.judge import DigitJudge
 from etudes.digits.parameters import ConvolutionalVAEParameters
 from etudes.digits.vae import BernoulliPixels, ConvolutionalDigitVAE
@@ -86,7 +86,8 @@ def train_gan(
         copy.load_state_dict({name: value.cpu() for name, value in generator.state_dict().items()})
         return on_dev(ConditionalGAN(copy, config), judge_model, dev_split, run.seed, real)
 
-    game = Game(train_split, parameters, run, score, fingerprint_of(judge_model))
+    scored_by = f"{fingerprint_of(judge_model)} {examples_fingerprint(dev_split)}"
+    game = Game(train_split, parameters, run, score, scored_by)
     generator, epochs, snapshots = game.play()
     best = min(range(len(epochs)), key=lambda i: epochs[i]["dev_fid"])
     dev = {n.removeprefix("dev_"): value for n, value in epochs[best].items() if n.startswith("dev_")}

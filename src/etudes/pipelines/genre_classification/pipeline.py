@@ -63,7 +63,7 @@ def create_pipeline() -> Pipeline:
                 "report.terms",
                 classes=f"{pages}.by_class",
             ),
-            page("report.best_two", "report.mistakes"),
+            page("report.best_two", "report.absent", "report.mistakes"),
             predictor("model.GenrePredictor", genres=dataset("split_card", "classes")),
         ],
     )

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from etudes.assembly import left_out
 from etudes.benches import classifiers
 from etudes.benches.classifier_pages import of_best
+from etudes.evaluation import without_examples
 from etudes.reporting import figures, new_figure
 
 TERMS = 12
@@ -29,9 +30,18 @@ def terms(tfidf_model: Any, split_card: dict[str, Any]) -> go.Figure:
     return figures.term_weights(table, classes, unit="score per unit of TF-IDF")
 
 
-def best_two(comparison_card: dict[str, Any]) -> str:
+def best_two(comparison_card: dict[str, Any], data_card: dict[str, Any]) -> str:
     """The two best variants, film by film."""
-    return classifiers.say_best_two(comparison_card, "films", "accuracy", "macro_f1")
+    return classifiers.say_best_two(comparison_card, data_card.get("unit", "films"), "accuracy", "macro_f1")
+
+
+def absent(split_card: dict[str, Any], test_split: pd.DataFrame) -> str:
+    """What macro-F1 is averaged over, if that is not every genre."""
+    genres = split_card["classes"]
+    gone = without_examples(test_split["label"].to_numpy(), genres)
+    if not gone:
+        return ""
+    return f"Macro-F1 is the mean over the {len(genres) - len(gone)} genres that test has; without any row: {', '.join(gone)}."
 
 
 def mistakes(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from etudes.benches.classifiers import Majority, on_dev
+from etudes.cards import fingerprint
 from etudes.models import ModelState, register_model
 from etudes.pipelines.income_classification.features import Features, FloatArray
 from etudes.pipelines.income_classification.generative import fit_gaussian, fit_naive_bayes
@@ -138,7 +139,7 @@ def train_logistic(
             "dev_accuracy": float(((odds > 0) == dev[1]).mean()),
         }
 
-    descent = Descent(matrix, labels, penalty, parameters, run, watch)
+    descent = Descent(matrix, labels, penalty, parameters, run, watch, fingerprint(*dev))
     linear = descent.run()
     model = LinearClassifier(layout, linear, standard_errors(linear, matrix, penalty))
     difference = float(np.abs(linear.weights - best.weights).max())

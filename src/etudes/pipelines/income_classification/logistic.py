@@ -132,6 +132,7 @@ class Descent(Resumable):
         settings: epochs, batch size, step, momentum.
         run: its seed and the epoch decide each order, so that a resumed training meets the same.
         watch: metrics of a model for the record of an epoch.
+        watched: fingerprint of what ``watch`` looks at.
     """
 
     keep = ("point", "velocity", "epochs")
@@ -145,13 +146,14 @@ class Descent(Resumable):
         settings: LogisticParameters,
         run: RunParameters,
         watch: Watch,
+        watched: str,
     ) -> None:
         self.matrix, self.labels, self.penalty = matrix, labels, penalty
         self.settings, self.watch = settings, watch
         self.seed = derive_seed(run.seed, "logistic")
         self.point, self.velocity = np.zeros(matrix.shape[1] + 1), np.zeros(matrix.shape[1] + 1)
         self.epochs: list[dict[str, float]] = []
-        self.resume(run, fingerprint(matrix, labels), penalty, settings.model_dump())
+        self.resume(run, fingerprint(matrix, labels), watched, penalty, settings.model_dump())
 
     def run(self) -> Linear:
         """The model after the last epoch; ``epochs`` holds ``epoch``, ``train_loss`` (J), ``learning_rate`` and what

@@ -138,9 +138,9 @@ def _of_best(table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
     return table[table["variant"] == best]
 
 
-def best_two(comparison_card: dict[str, Any]) -> str:
+def best_two(comparison_card: dict[str, Any], data_card: dict[str, Any]) -> str:
     """The two best variants, person by person."""
-    return classifiers.say_best_two(comparison_card, "people", "accuracy", digits=4)
+    return classifiers.say_best_two(comparison_card, data_card.get("unit", "people"), "accuracy", digits=4)
 
 
 def rates(group_table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:

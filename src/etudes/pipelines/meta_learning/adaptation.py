@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +19,7 @@ Weights = dict[str, Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-@dataclass(frozen=True)
-class Tasks:
+class Tasks(NamedTuple):
     """T tasks: inputs (T, n, ...) and targets (T, n) or (T, n, 1) of support and query set."""
 
     support_x: Tensor
@@ -28,15 +27,8 @@ class Tasks:
     query_x: Tensor
     query_y: Tensor
 
-    def __len__(self) -> int:
-        return len(self.support_x)
-
-    @property
-    def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.support_x, self.support_y, self.query_x, self.query_y
-
     def to(self, device: torch.device) -> Self:
-        return type(self)(*(part.to(device) for part in self.parts))
+        return type(self)(*(part.to(device) for part in self))
 
 
 @dataclass(frozen=True)
@@ -62,10 +54,6 @@ class Learner:
     def support_loss(self, weights: Weights, inputs: Tensor, targets: Tensor) -> Tensor:
         """L_S."""
         return self.loss(self.answer(weights, inputs), targets)
-
-    def query_loss(self, weights: Weights, support_x: Tensor, query_x: Tensor, query_y: Tensor) -> Tensor:
-        """L_Q; the network may look at the support inputs."""
-        return self.loss(self.answer(weights, query_x, support_x), query_y)
 
 
 def step(learner: Learner, weights: Weights, inputs: Tensor, targets: Tensor, rate: float) -> Weights:
@@ -97,26 +85,21 @@ def meta_gradient(
     steps gives. First order: d phi_K / d theta is taken as I, so the gradient is that of L_Q at phi_K.
     """
 
-    def task_loss(
-        start: Weights, support_x: Tensor, support_y: Tensor, query_x: Tensor, query_y: Tensor
-    ) -> Tensor:
-        adapted = adapt(learner, start, support_x, support_y, steps, rate)
-        return learner.query_loss(adapted, support_x, query_x, query_y)
+    def adapted(start: Weights, task: Tasks) -> Weights:
+        return adapt(learner, start, task.support_x, task.support_y, steps, rate)
 
-    def task_gradient(
-        support_x: Tensor, support_y: Tensor, query_x: Tensor, query_y: Tensor
-    ) -> tuple[Weights, Tensor]:
-        adapted = adapt(learner, weights, support_x, support_y, steps, rate)
-        return grad_and_value(learner.query_loss)(adapted, support_x, query_x, query_y)
+    def query_loss(phi: Weights, task: Tasks) -> Tensor:
+        answer = learner.answer(
+            phi, task.query_x, task.support_x
+        )  # the network may look at the support inputs
+        return learner.loss(answer, task.query_y)
 
     if first_order:
-        gradients, losses = vmap(task_gradient)(*tasks.parts)
+        gradients, losses = vmap(lambda task: grad_and_value(query_loss)(adapted(weights, task), task))(tasks)
         return {name: value.mean(0) for name, value in gradients.items()}, losses.mean()
-
-    def mean_loss(start: Weights) -> Tensor:
-        return vmap(task_loss, in_dims=(None, 0, 0, 0, 0))(start, *tasks.parts).mean()
-
-    return grad_and_value(mean_loss)(weights)
+    return grad_and_value(
+        lambda start: vmap(lambda task: query_loss(adapted(start, task), task))(tasks).mean()
+    )(weights)
 
 
 def reptile_gradient(
@@ -146,65 +129,31 @@ def reptile_gradient(
 
 
 def adaptation_curve(
-    learner: Learner, weights: Weights, tasks: Tasks, steps: Sequence[int], rate: float, chunk: int = 20
+    learner: Learner,
+    weights: Weights,
+    tasks: Tasks,
+    steps: Sequence[int],
+    rate: float,
+    see: Loss | None = None,
+    chunk: int = 20,
 ) -> Tensor:
-    """Score of every task's query set after the given numbers of gradient steps from the same start: (T, len(steps)).
+    """Score of every task's query set after the given numbers of gradient steps from the same start: (T, len(steps), ...).
 
     Args:
         learner, weights, rate: as in `step`.
         tasks: T tasks.
         steps: rising numbers of gradient steps, 0 for the start itself.
+        see: what is taken of the answers and targets of the queries; the learner's score if not given.
         chunk: tasks at a time. It bounds the memory; with more, the maps no longer fit into the processor's cache.
     """
+    see = see or learner.score
 
-    def curve(support_x: Tensor, support_y: Tensor, query_x: Tensor, query_y: Tensor) -> Tensor:
-        phi, done, scores = weights, 0, []
+    def curve(task: Tasks) -> Tensor:
+        phi, done, seen = weights, 0, []
         for count in steps:
-            phi, done = adapt(learner, phi, support_x, support_y, count - done, rate), count
-            scores.append(learner.score(learner.answer(phi, query_x, support_x), query_y))
-        return torch.stack(scores)
+            phi, done = adapt(learner, phi, task.support_x, task.support_y, count - done, rate), count
+            seen.append(see(learner.answer(phi, task.query_x, task.support_x), task.query_y))
+        return torch.stack(seen)
 
     with torch.no_grad():
-        return vmap(curve, chunk_size=chunk)(*tasks.parts)
-
-
-def answers(learner: Learner, weights: Weights, tasks: Tasks, steps: Sequence[int], rate: float) -> Tensor:
-    """What the network answers to the queries after the given numbers of steps: (T, len(steps), n, outputs)."""
-
-    def curve(support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
-        phi, done, found = weights, 0, []
-        for count in steps:
-            phi, done = adapt(learner, phi, support_x, support_y, count - done, rate), count
-            found.append(learner.answer(phi, query_x, support_x))
-        return torch.stack(found)
-
-    with torch.no_grad():
-        return vmap(curve)(tasks.support_x, tasks.support_y, tasks.query_x)
-
-
-class Replayed:
-    """A function of weights and tensors whose tensor operations are recorded at its first call and replayed after.
-
-    The numbers are the same to the last bit. What is saved is the way through the layers of vmap and grad, which for
-    networks of this size costs more than the arithmetic. A new shape is recorded anew.
-
-    Args:
-        function: pure; what it reads besides its arguments must not change between calls.
-    """
-
-    def __init__(self, function: Callable[..., tuple[Weights, Tensor]]) -> None:
-        self._function = function
-        self._recorded: dict[tuple[torch.Size, ...], Callable[..., tuple[Weights, Tensor]]] = {}
-
-    def __call__(self, weights: Weights, *tensors: Tensor) -> tuple[Weights, Tensor]:
-        from torch.fx.experimental.proxy_tensor import make_fx
-
-        shapes = tuple(tensor.shape for tensor in tensors)
-        if shapes not in self._recorded:
-            # A lambda, because the tracer counts arguments by the signature and would count a method's `self`.
-            recorded = make_fx(lambda first, *rest: self._function(first, *rest))(weights, *tensors)  # noqa: PLW0108
-            recorded.graph.eliminate_dead_code()
-            recorded.recompile()
-            self._recorded[shapes] = recorded
-        with torch.no_grad():
-            return self._recorded[shapes](weights, *tensors)
+        return vmap(curve, chunk_size=chunk)(tasks)

@@ -2,151 +2,107 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from etudes.benches.characters import SHOTS, Drawings, Episodes, draw_episodes, labels_of
 from etudes.examples import Examples
 from etudes.pipelines.meta_learning.adaptation import Learner, Tasks, Weights, adaptation_curve
-from etudes.pipelines.meta_learning.distortion import distorted
-from etudes.pipelines.meta_learning.networks import (
-    OUTPUT,
-    Classifier,
-    Regressor,
-    cross_entropy,
-    hits,
-    squared_error,
-)
-from etudes.pipelines.meta_learning.outer import Goal
+from etudes.pipelines.meta_learning.networks import OUTPUT, learner_of
 from etudes.pipelines.meta_learning.parameters import CharacterParameters, SinusoidParameters
+from etudes.pipelines.meta_learning.starts import CharacterStart, SinusoidStart, Start
 from etudes.pipelines.meta_learning.tasks import (
-    CHARACTER_SHOTS,
     SINUSOID_SHOTS,
-    Drawings,
-    Episodes,
     Sinusoids,
-    draw_episodes,
     draw_sinusoids,
-    labels_of,
 )
+from etudes.vision.distortion import distorted
 
 LAST_STEP = 10
-Pictures = Callable[[np.ndarray], Tensor]
 DEV_SEED = 1  # dev tasks are part of the data: the same for all variants and seeds of a run
+CPU = torch.device("cpu")
+Pictures = Callable[[np.ndarray], Tensor]
 
 
-class Family(Protocol):
-    """What the trainings need to know of a family of tasks."""
+class Family(ABC):
+    """What the trainings need to know of a family of tasks.
+
+    ``learner`` meets training tasks, ``answering`` with the settings ``answered`` dev and test tasks. ``held_out`` are the
+    dev tasks, with the names of their scores and the steps after which they are taken; the score ``metric`` decides.
+    """
 
     name: str
-    goal: Goal
+    metric: str
+    maximise: bool
+    start_class: type[Start]
     learner: Learner
+    answering: Learner
+    answered: SinusoidParameters | CharacterParameters
+    held_out: list[tuple[Tasks, dict[str, int]]]
 
+    @abstractmethod
     def tasks(self, generator: np.random.Generator, count: int, shots: int, queries: int) -> Tasks:
         """Fresh training tasks."""
-        ...
 
+    @abstractmethod
     def batches(
         self, generator: np.random.Generator, count: int, steps: int, batch: int, shots: int
     ) -> tuple[Tensor, Tensor]:
         """For each of ``count`` tasks, ``steps`` batches out of ``shots`` examples: (T, K, n, ...) and targets."""
-        ...
+
+    @abstractmethod
+    def pooled(self, generator: np.random.Generator, tasks: int, examples: int) -> tuple[Tensor, Tensor]:
+        """A batch (n, ...) of examples of many tasks, and targets, for the `joint` learner."""
 
     def joint(self) -> Learner:
         """The learner of all training tasks at once."""
-        ...
-
-    def pooled(self, generator: np.random.Generator, tasks: int, examples: int) -> tuple[Tensor, Tensor]:
-        """A batch (n, ...) of examples of many tasks, and targets, for the joint learner."""
-        ...
+        return self.learner
 
     def start_of(self, joint: Weights) -> Weights:
         """What of the joint learner is the start for a new task."""
-        ...
+        return joint
 
-    def dev(self, weights: Weights, rate: float) -> dict[str, float]:
-        """Scores of a start on the dev tasks."""
-        ...
+    def start(self, weights: Weights, rate: float) -> Start:
+        """The weights and the step size that go with them, as they answer new tasks."""
+        return self.start_class(self.answered, weights, rate, self.learner.adapts)
 
+    def better(self, new: float, old: float) -> bool:
+        return new > old if self.maximise else new < old
 
-def sinusoid_learner(parameters: SinusoidParameters, adapts: str = "") -> Learner:
-    return Learner(Regressor(parameters), squared_error, squared_error, adapts)
+    def dev(self, weights: Weights, rates: Sequence[float]) -> dict[str, float]:
+        """Scores of a start on the dev tasks with the step size that suits it best, and that size as ``rate``."""
+        rows = [{**self._scores(weights, rate), "rate": rate} for rate in rates]
+        return (max if self.maximise else min)(rows, key=lambda row: row[self.metric])
 
-
-def character_learner(
-    parameters: CharacterParameters, adapts: str = "", outputs: int | None = None
-) -> Learner:
-    return Learner(Classifier(parameters, outputs or parameters.ways), cross_entropy, hits, adapts)
-
-
-def sinusoid_tasks(drawn: Sinusoids, shots: int, queries: int) -> Tasks:
-    """The first points are the support set, the last ones the queries."""
-    x, y = torch.from_numpy(drawn.x), torch.from_numpy(drawn.y)
-    if shots + queries > x.shape[1]:
-        raise ValueError(f"{shots} support and {queries} query points asked of tasks that hold {x.shape[1]}")
-    first = x.shape[1] - queries
-    return Tasks(x[:, :shots], y[:, :shots], x[:, first:], y[:, first:])
+    def _scores(self, weights: Weights, rate: float) -> dict[str, float]:
+        scores: dict[str, float] = {}
+        for tasks, names in self.held_out:
+            curve = adaptation_curve(self.answering, weights, tasks, tuple(names.values()), rate)
+            scores |= dict(zip(names, curve.double().mean(0).tolist(), strict=True))
+        return scores
 
 
-def intensities(drawings: Drawings, device: torch.device) -> Tensor:
-    """Pixels as the network takes them: (N, 1, S, S), 0..1."""
-    return torch.tensor(drawings.pixels, device=device)[:, None].to(torch.float32).div_(255)
+class SinusoidFamily(Family):
+    """Sinusoids; the error after ten steps on ten points decides."""
 
-
-def character_tasks(pictures: Pictures, episodes: Episodes, shots: int, queries: int) -> Tasks:
-    """The drawings of the episodes, with the place of a character in its episode as label.
-
-    Args:
-        pictures: rows of drawings (T, n) to pictures (T, n, 1, S, S).
-        episodes: T tasks.
-        shots, queries: drawings of each character in the support and in the query set.
-    """
-    support, query = (pictures(rows) for rows in episodes.split(shots, queries))
-    tasks, ways, _ = episodes.rows.shape
-    labels = [
-        torch.from_numpy(labels_of(ways, each)).to(support.device).expand(tasks, -1)
-        for each in (shots, queries)
-    ]
-    return Tasks(support, labels[0], query, labels[1])
-
-
-def as_they_are(pictures: Tensor) -> Pictures:
-    """Rows to the pictures (N, 1, S, S) of these rows."""
-    return lambda rows: pictures[torch.from_numpy(rows).to(pictures.device)]
-
-
-def dev_scores(
-    learner: Learner, weights: Weights, rate: float, tasks: dict[str, Tasks], steps: Sequence[int]
-) -> list[tuple[str, int, float]]:
-    """Mean score (name of the tasks, step, score) over tasks."""
-    found = []
-    for name, of_name in tasks.items():
-        curve = adaptation_curve(learner, weights, of_name, steps, rate).double().mean(0)
-        found += [(name, step, float(value)) for step, value in zip(steps, curve, strict=True)]
-    return found
-
-
-class SinusoidFamily:
-    """Sinusoids; the goal is the error after ten steps on ten points."""
-
-    name = "sinusoids"
-    goal = Goal("mse_after_10", maximise=False)
+    name, metric, maximise, start_class = "sinusoids", "mse_after_10", False, SinusoidStart
 
     def __init__(self, parameters: SinusoidParameters, device: torch.device, adapts: str = "") -> None:
-        self.parameters, self.device = parameters, device
-        self.learner = sinusoid_learner(parameters, adapts)
-        shots = SINUSOID_SHOTS[-1]
-        drawn = draw_sinusoids(
-            parameters, parameters.dev_tasks, shots + parameters.queries, np.random.default_rng(DEV_SEED)
-        )
-        self._dev = {
-            "mse_after": sinusoid_tasks(drawn, shots, parameters.queries).to(device),
-            "mse_5shot": sinusoid_tasks(drawn, SINUSOID_SHOTS[0], parameters.queries).to(device),
-        }
+        self.parameters = self.answered = parameters
+        self.device = device
+        self.learner = self.answering = learner_of(parameters, adapts)
+        few, many = SINUSOID_SHOTS
+        queries, generator = parameters.queries, np.random.default_rng(DEV_SEED)
+        drawn = draw_sinusoids(parameters, parameters.dev_tasks, many + queries, generator)
+        steps = {f"mse_after_{step}": step for step in (0, 1, 5, LAST_STEP)}
+        self.held_out = [
+            (sinusoid_tasks(drawn, many, queries).to(device), steps),
+            (sinusoid_tasks(drawn, few, queries).to(device), {"mse_5shot": LAST_STEP}),
+        ]
 
     def tasks(self, generator: np.random.Generator, count: int, shots: int, queries: int) -> Tasks:
         drawn = draw_sinusoids(self.parameters, count, shots + queries, generator)
@@ -156,37 +112,20 @@ class SinusoidFamily:
         self, generator: np.random.Generator, count: int, steps: int, batch: int, shots: int
     ) -> tuple[Tensor, Tensor]:
         drawn = draw_sinusoids(self.parameters, count, shots, generator)
-        chosen = generator.random((count, steps, shots)).argsort(2)[:, :, :batch]
-        x, y = (
-            torch.from_numpy(np.take_along_axis(values[:, None], chosen[..., None], 2)).to(self.device)
-            for values in (drawn.x, drawn.y)
-        )
-        return x, y
-
-    def joint(self) -> Learner:
-        return self.learner
+        chosen = generator.random((count, steps, shots)).argsort(2)[:, :, :batch, None]
+        x, y = (np.take_along_axis(values[:, None], chosen, 2) for values in (drawn.x, drawn.y))
+        return torch.from_numpy(x).to(self.device), torch.from_numpy(y).to(self.device)
 
     def pooled(self, generator: np.random.Generator, tasks: int, examples: int) -> tuple[Tensor, Tensor]:
         drawn = draw_sinusoids(self.parameters, tasks, examples, generator)
         x, y = (torch.from_numpy(values.reshape(-1, 1)).to(self.device) for values in (drawn.x, drawn.y))
         return x, y
 
-    def start_of(self, joint: Weights) -> Weights:
-        return joint
 
-    def dev(self, weights: Weights, rate: float) -> dict[str, float]:
-        scores = dev_scores(self.learner, weights, rate, self._dev, (0, 1, 5, LAST_STEP))
-        found = {f"{name}_{step}": value for name, step, value in scores if name == "mse_after"}
-        return found | {
-            name: value for name, step, value in scores if name != "mse_after" and step == LAST_STEP
-        }
+class CharacterFamily(Family):
+    """Characters; the accuracy after ten steps on one drawing of each decides."""
 
-
-class CharacterFamily:
-    """Characters; the goal is the accuracy after ten steps on one drawing of each."""
-
-    name = "characters"
-    goal = Goal("accuracy_1shot", maximise=True)
+    name, metric, maximise, start_class = "characters", "accuracy_1shot", True, CharacterStart
 
     def __init__(
         self,
@@ -196,42 +135,28 @@ class CharacterFamily:
         device: torch.device,
         adapts: str = "",
     ) -> None:
-        self.parameters, self.device = parameters, device
-        self.learner = character_learner(parameters, adapts)
-        self._answering = replace(self.learner, network=Classifier(parameters.answering(), parameters.ways))
+        self.parameters, self.answered, self.device = parameters, parameters.answering(), device
+        self.learner, self.answering = (learner_of(shape, adapts) for shape in (parameters, self.answered))
         self.drawings = Drawings.of(train, parameters.rotations)
-        self._pictures = intensities(self.drawings, device)
-        held_out = Drawings.of(dev, rotations=False)
-        episodes = draw_episodes(
-            held_out.table,
-            parameters.dev_tasks,
-            parameters.ways,
-            CHARACTER_SHOTS[-1] + parameters.queries,
-            np.random.default_rng(DEV_SEED),
-        )
-        pictures = as_they_are(intensities(held_out, device))
-        self._dev = {
-            f"accuracy_{shots}shot": character_tasks(pictures, episodes, shots, parameters.queries)
-            for shots in CHARACTER_SHOTS
-        }
+        self._pictures = as_they_are(self.drawings, device)
+        held_out, queries = Drawings.of(dev, rotations=False), parameters.queries
+        generator, examples = np.random.default_rng(DEV_SEED), SHOTS[-1] + queries
+        episodes = draw_episodes(held_out.table, parameters.dev_tasks, parameters.ways, examples, generator)
+        pictures = as_they_are(held_out, device)
+        self.held_out = [
+            (character_tasks(pictures, episodes, shots, queries), {f"accuracy_{shots}shot": LAST_STEP})
+            for shots in SHOTS
+        ]
 
     def _episodes(self, generator: np.random.Generator, count: int, examples: int) -> Episodes:
-        drawings, parameters = self.drawings, self.parameters
-        return draw_episodes(
-            drawings.table,
-            count,
-            parameters.ways,
-            examples,
-            generator,
-            drawings.alphabets,
-            parameters.one_alphabet,
-        )
+        ways, share, drawings = self.parameters.ways, self.parameters.one_alphabet, self.drawings
+        return draw_episodes(drawings.table, count, ways, examples, generator, drawings.alphabets, share)
 
     def _met(self, rows: np.ndarray, generator: np.random.Generator) -> Tensor:
         """Training pictures (*rows.shape, 1, S, S), each distorted anew."""
-        pictures = self._pictures[torch.from_numpy(rows.reshape(-1)).to(self.device)]
-        met = distorted(pictures, self.parameters.distortion, generator)
-        return met.view(*rows.shape, *pictures.shape[1:])
+        settings = self.parameters.distortion
+        met = distorted(self._pictures(rows.reshape(-1)), generator, **settings.model_dump())
+        return met.view(*rows.shape, *met.shape[1:])
 
     def tasks(self, generator: np.random.Generator, count: int, shots: int, queries: int) -> Tasks:
         episodes = self._episodes(generator, count, shots + queries)
@@ -247,13 +172,15 @@ class CharacterFamily:
         labels = torch.from_numpy(labels_of(ways, batch)).to(self.device).expand(count, steps, -1)
         return self._met(taken, generator), labels
 
-    def joint(self) -> Learner:
-        return character_learner(self.parameters, outputs=len(self.drawings))
-
     def pooled(self, generator: np.random.Generator, tasks: int, examples: int) -> tuple[Tensor, Tensor]:
-        chosen = draw_episodes(self.drawings.table, 1, min(tasks, len(self.drawings)), examples, generator)
+        chosen = draw_episodes(
+            self.drawings.table, 1, min(tasks, len(self.drawings.table)), examples, generator
+        )
         labels = torch.from_numpy(np.repeat(chosen.characters[0], examples)).to(self.device)
         return self._met(chosen.rows.reshape(-1), generator), labels
+
+    def joint(self) -> Learner:
+        return learner_of(self.parameters, outputs=len(self.drawings.table))
 
     def start_of(self, joint: Weights) -> Weights:
         """The features of the joint network; the output layer of a new task begins at zero: all answers alike."""
@@ -263,6 +190,34 @@ class CharacterFamily:
             for name, value in joint.items()
         }
 
-    def dev(self, weights: Weights, rate: float) -> dict[str, float]:
-        scores = dev_scores(self._answering, weights, rate, self._dev, (LAST_STEP,))
-        return {name: value for name, _, value in scores}
+
+def sinusoid_tasks(drawn: Sinusoids, shots: int, queries: int) -> Tasks:
+    """The first points are the support set, the last ones the queries."""
+    x, y = torch.from_numpy(drawn.x), torch.from_numpy(drawn.y)
+    if shots + queries > x.shape[1]:
+        raise ValueError(f"{shots} support and {queries} query points asked of tasks that hold {x.shape[1]}")
+    first = x.shape[1] - queries
+    return Tasks(x[:, :shots], y[:, :shots], x[:, first:], y[:, first:])
+
+
+def character_tasks(pictures: Pictures, episodes: Episodes, shots: int, queries: int) -> Tasks:
+    """The drawings of the episodes, with the place of a character in its episode as label.
+
+    Args:
+        pictures: rows of drawings (T, n) to pictures (T, n, 1, S, S).
+        episodes: T tasks.
+        shots, queries: drawings of each character in the support and in the query set.
+    """
+    support, query = (pictures(rows) for rows in episodes.split(shots, queries))
+    tasks, ways, _ = episodes.rows.shape
+    of_support, of_query = (
+        torch.from_numpy(labels_of(ways, each)).to(support.device).expand(tasks, -1)
+        for each in (shots, queries)
+    )
+    return Tasks(support, of_support, query, of_query)
+
+
+def as_they_are(drawings: Drawings, device: torch.device = CPU) -> Pictures:
+    """Rows to their pictures as the network takes them, (*rows.shape, 1, S, S), intensities in 0..1."""
+    pictures = torch.tensor(drawings.pixels, device=device)[:, None].to(torch.float32).div_(255)
+    return lambda rows: pictures[torch.from_numpy(rows).to(device)]

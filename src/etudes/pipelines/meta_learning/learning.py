@@ -1,164 +1,221 @@
-"""The variants: what each subtracts from the start, and how each chooses the step size of new tasks."""
+"""The variants: what each subtracts from the start, and the loop that follows it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.func import grad_and_value
 
+from etudes.benches.characters import contents
+from etudes.cards import fingerprint
 from etudes.examples import Examples
 from etudes.pipelines.meta_learning.adaptation import (
-    Replayed,
     Tasks,
     Weights,
     meta_gradient,
     reptile_gradient,
 )
 from etudes.pipelines.meta_learning.families import CharacterFamily, Family, SinusoidFamily
-from etudes.pipelines.meta_learning.outer import Search, train_start
 from etudes.pipelines.meta_learning.parameters import (
+    Both,
     CharacterParameters,
     MamlPart,
+    OuterPart,
+    Part,
     PretrainedPart,
-    RandomPart,
     ReptilePart,
     SinusoidParameters,
 )
-from etudes.pipelines.meta_learning.starts import Start, Starts
+from etudes.pipelines.meta_learning.starts import Starts
 from etudes.training.fit import resolve_device
 from etudes.training.parameters import RunParameters
+from etudes.training.replayed import Replayed
+from etudes.training.resumable import Resumable
 from etudes.training.seeds import derive_seed, seed_everything
+from etudes.training.session import current_session, part, progress
+
+Direction = Callable[[Weights, int, np.random.Generator], tuple[Weights, Tensor]]
+MOMENTS = (0.9, 0.999)
 
 
 @dataclass(frozen=True)
-class Learned:
-    """A start, the step size that goes with it, its dev scores, and one row for each look at dev."""
+class Rule:
+    """How a start is moved.
 
-    weights: Weights
-    rate: float
-    dev: dict[str, float]
-    rows: list[dict[str, float]]
-
-
-def watch_rates(family: Family, rates: Sequence[float]) -> Callable[[Weights], dict[str, float]]:
-    """Dev scores of a start with the step size of ``rates`` that suits it best, and that size as ``rate``."""
-
-    def watch(weights: Weights) -> dict[str, float]:
-        rows = [{**family.dev(weights, rate), "rate": rate} for rate in rates]
-        best = rows[0]
-        for row in rows[1:]:
-            if family.goal.better(row[family.goal.metric], best[family.goal.metric]):
-                best = row
-        return best
-
-    return watch
-
-
-def learn_random(family: Family, weights: Weights, part: RandomPart) -> Learned:
-    """The weights as they are."""
-    row = {"step": 0.0, **watch_rates(family, part.rates)(weights)}
-    return Learned(weights, row["rate"], _scores(row), [row])
-
-
-def learn_pretrained(
-    family: Family, weights: Weights, part: PretrainedPart, run: RunParameters, fingerprint: str
-) -> Learned:
-    """One network that fits all training tasks at once: the start that knows the tasks but not that there will be others.
-
-    Sinusoids share their input: the best joint answer is their mean. Characters have one output each.
+    ``direction`` says what to subtract from the weights at update t, and the mean loss of its tasks. It gets a generator that
+    depends on the run's seed and t alone, so that a resumed training meets the same tasks. ``plain`` goes without Adam:
+    Reptile's direction is a difference of weights already. ``start_of`` is what of the weights is the start.
     """
-    learner = family.joint()
-    # The layers that both networks have begin with the same weights in all variants.
-    begin = {
-        name: weights[name] if weights[name].shape == value.shape else value.to(weights[name].device)
-        for name, value in learner.initial().items()
-    }
-    watch = watch_rates(family, part.rates)
 
-    update = Replayed(grad_and_value(learner.support_loss))
-
-    def direction(theta: Weights, number: int, generator: np.random.Generator) -> tuple[Weights, Tensor]:
-        return update(theta, *family.pooled(generator, part.tasks, part.examples))
-
-    found = train_start(
-        family.name,
-        begin,
-        direction,
-        lambda theta: watch(family.start_of(theta)),
-        family.goal,
-        part,
-        run,
-        plain=False,
-        fingerprint=fingerprint,
-    )
-    return _learned(found, family.start_of(found.best))
+    begin: Weights
+    direction: Direction
+    plain: bool = False
+    start_of: Callable[[Weights], Weights] = lambda weights: weights
 
 
-def learn_reptile(
-    family: Family, weights: Weights, part: ReptilePart, run: RunParameters, fingerprint: str
-) -> Learned:
-    """Reptile: a share of the way towards the weights that the tasks of an update were adapted to."""
-
-    @Replayed
-    def update(theta: Weights, inputs: Tensor, targets: Tensor) -> tuple[Weights, Tensor]:
-        return reptile_gradient(family.learner, theta, inputs, targets, part.inner_rate)
-
-    def direction(theta: Weights, number: int, generator: np.random.Generator) -> tuple[Weights, Tensor]:
-        batches = family.batches(generator, part.tasks, part.inner_steps, part.batch, part.shots)
-        return update(theta, *batches)
-
-    watch = watch_rates(family, part.rates)
-    found = train_start(
-        family.name, weights, direction, watch, family.goal, part, run, plain=True, fingerprint=fingerprint
-    )
-    return _learned(found, found.best)
-
-
-def learn_maml(
-    family: Family, weights: Weights, part: MamlPart, run: RunParameters, fingerprint: str, first_order: bool
-) -> Learned:
+def maml(family: Family, weights: Weights, settings: MamlPart, first_order: bool = False) -> Rule:
     """MAML: the start whose loss after the inner steps is least; ``first_order`` leaves the second derivatives out."""
 
     @Replayed
     def update(theta: Weights, *tasks: Tensor) -> tuple[Weights, Tensor]:
-        steps, rate = part.inner_steps, part.inner_rate
+        steps, rate = settings.inner_steps, settings.inner_rate
         return meta_gradient(family.learner, theta, Tasks(*tasks), steps, rate, first_order)
 
     def direction(theta: Weights, number: int, generator: np.random.Generator) -> tuple[Weights, Tensor]:
-        shots = part.shots[number % len(part.shots)]
-        return update(theta, *family.tasks(generator, part.tasks, shots, part.queries).parts)
+        shots = settings.shots[number % len(settings.shots)]
+        return update(theta, *family.tasks(generator, settings.tasks, shots, settings.queries))
 
-    watch = watch_rates(family, part.rates)
-    found = train_start(
-        family.name, weights, direction, watch, family.goal, part, run, plain=False, fingerprint=fingerprint
-    )
-    return _learned(found, found.best)
+    return Rule(weights, direction)
 
 
-def train_starts(
-    learn: Callable[[Any, Weights, Any], Learned],
-    train: Examples,
-    dev: Examples,
+def reptile(family: Family, weights: Weights, settings: ReptilePart) -> Rule:
+    """Reptile: a share of the way towards the weights that the tasks of an update were adapted to."""
+
+    @Replayed
+    def update(theta: Weights, inputs: Tensor, targets: Tensor) -> tuple[Weights, Tensor]:
+        return reptile_gradient(family.learner, theta, inputs, targets, settings.inner_rate)
+
+    def direction(theta: Weights, number: int, generator: np.random.Generator) -> tuple[Weights, Tensor]:
+        sizes = settings.tasks, settings.inner_steps, settings.batch, settings.shots
+        return update(theta, *family.batches(generator, *sizes))
+
+    return Rule(weights, direction, plain=True)
+
+
+def pretrained(family: Family, weights: Weights, settings: PretrainedPart) -> Rule:
+    """One network that fits all training tasks at once: the start that knows the tasks but not that there will be others.
+
+    Sinusoids share their input: the best joint answer is their mean. Characters have one output each. The layers that
+    both networks have begin with the same weights in all variants.
+    """
+    learner = family.joint()
+    begin = {
+        name: weights[name] if weights[name].shape == value.shape else value.to(weights[name].device)
+        for name, value in learner.initial().items()
+    }
+    update = Replayed(grad_and_value(learner.support_loss))
+
+    def direction(theta: Weights, number: int, generator: np.random.Generator) -> tuple[Weights, Tensor]:
+        return update(theta, *family.pooled(generator, settings.tasks, settings.examples))
+
+    return Rule(begin, direction, start_of=family.start_of)
+
+
+class Search(Resumable):
+    """The outer loop, ``settings.steps`` updates of the start.
+
+        theta <- theta - eta_t clip(direction(theta)),   eta_t = learning_rate (1 + cos(pi t / T)) / 2
+
+    with Adam (Kingma and Ba 2015) in the place of the plain step unless the rule is plain. Now and then it looks at the dev
+    tasks (``looks``) and keeps the best start so far.
+
+    Args:
+        family: whose tasks.
+        rule: what to follow.
+        settings: number of updates, their size.
+        run: seed, resume.
+        key: JSON values that say what else the training depends on.
+    """
+
+    keep = ("theta", "optimizer", "best", "best_row", "looks", "step")
+    rows = "looks"
+
+    def __init__(
+        self, family: Family, rule: Rule, settings: OuterPart, run: RunParameters, *key: Any
+    ) -> None:
+        self.family, self.rule, self.settings = family, rule, settings
+        self.seed = derive_seed(run.seed, "tasks", family.name)
+        self.theta = {name: value.clone() for name, value in rule.begin.items()}
+        self.optimizer: torch.optim.Optimizer
+        if rule.plain:
+            self.optimizer = torch.optim.SGD(self.theta.values(), lr=settings.learning_rate)
+        else:
+            self.optimizer = torch.optim.Adam(self.theta.values(), settings.learning_rate, MOMENTS)
+        self.best: Weights = {}
+        self.best_row: dict[str, float] = {}
+        self.looks: list[dict[str, float]] = []
+        self.step = 0
+        if not self.resume(run, settings.model_dump(), *key):
+            self._look({"step": 0.0})
+
+    def follow(self) -> Self:
+        """Update to the end.
+
+        Raises:
+            ValueError: the loss or the dev score is not finite.
+        """
+        settings, losses = self.settings, []
+        rest = range(self.step, settings.steps)
+        for number in progress(rest, self.family.name, total=len(rest)):
+            rate = settings.learning_rate * (1 + math.cos(math.pi * number / settings.steps)) / 2
+            losses.append(self._update(number, rate))
+            self.step = number + 1
+            if self.step % settings.watch_steps == 0 or self.step == settings.steps:
+                loss = float(np.mean(losses))
+                self._look({"step": float(self.step), "train_loss": loss, "learning_rate": rate})
+                self.save()
+                losses = []
+        return self
+
+    def _update(self, number: int, rate: float) -> float:
+        gradient, loss = self.rule.direction(self.theta, number, np.random.default_rng([self.seed, number]))
+        clip(gradient, self.settings.gradient_clip)
+        for name, value in self.theta.items():
+            value.grad = gradient[name].detach()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        return float(loss)
+
+    def _look(self, row: dict[str, float]) -> None:
+        row |= self.family.dev(self.rule.start_of(self.theta), self.settings.rates)
+        metric, session = self.family.metric, current_session()
+        if self.step and not (math.isfinite(row["train_loss"]) and math.isfinite(row[metric])):
+            raise ValueError(
+                f"{session.label if session else self.family.name}: training loss {row['train_loss']} and dev {metric} "
+                f"{row[metric]} after update {self.step}; lower learning_rate, gradient_clip, or the inner rate"
+            )
+        if not self.best_row or self.family.better(row[metric], self.best_row[metric]):
+            self.best, self.best_row = {n: value.detach().clone() for n, value in self.theta.items()}, row
+        self.looks.append(row)
+        self.log(row)
+
+
+def clip(gradient: Weights, largest: float) -> None:
+    """Shorten the whole gradient to the L2 norm ``largest`` in place."""
+    norm = torch.sqrt(sum((value.square().sum() for value in gradient.values()), torch.zeros(())))
+    factor = (largest / (norm + 1e-6)).clamp(max=1.0)
+    for value in gradient.values():
+        value.mul_(factor)
+
+
+RULES: dict[str, Callable[..., Rule]] = {"pretrained": pretrained, "reptile": reptile, "maml": maml}
+
+
+def learn(
+    train_split: Examples,
+    dev_split: Examples,
     sinusoids: SinusoidParameters,
     characters: CharacterParameters,
-    parameters: Any,
+    parameters: Both[Part] | Both[PretrainedPart] | Both[ReptilePart] | Both[MamlPart],
     run: RunParameters,
+    rule: str = "",
     adapts: str = "",
+    **how: bool,
 ) -> tuple[Starts, dict[str, Any]]:
     """Learn a start for each family of tasks, beginning with the same weights in all variants of a seed.
 
     Args:
-        learn: from a family, the weights to begin with and the variant's settings for it to what is learned.
-        train: drawings that training tasks are made of.
-        dev: drawings that dev tasks are made of.
-        sinusoids: the family of sinusoids.
-        characters: the family of characters.
-        parameters: of the variant, one part for each family.
-        run: seed, device.
+        train_split, dev_split: drawings that training and dev tasks are made of.
+        sinusoids, characters, parameters: the families, and the variant's settings, one part for each.
+        run: seed, device, resume.
+        rule, how: name of what moves the start, and its keywords; none leaves the weights as they are.
         adapts: begins the names of the weights that a task changes (`Learner`).
 
     Returns:
@@ -166,30 +223,30 @@ def train_starts(
     """
     seed_everything(derive_seed(run.seed, "start"))
     device = resolve_device(run.device)
-    points = SinusoidFamily(sinusoids, device, adapts)
-    drawn = CharacterFamily(characters, train, dev, device, adapts)
-    families: tuple[Family, ...] = (points, drawn)
-    learned: dict[str, Learned] = {}
-    for family in families:
-        weights = {name: value.to(device) for name, value in family.learner.initial().items()}
-        learned[family.name] = learn(family, weights, getattr(parameters, family.name))
-    of_points, of_drawn = learned[points.name], learned[drawn.name]
-    starts = Starts(
-        Start(sinusoids, of_points.weights, of_points.rate, points.learner.adapts),
-        Start(characters.answering(), of_drawn.weights, of_drawn.rate, drawn.learner.adapts),
+    families: tuple[Family, ...] = (
+        SinusoidFamily(sinusoids, device, adapts),
+        CharacterFamily(characters, train_split, dev_split, device, adapts),
     )
-    history = {
-        "dev": {**learned["sinusoids"].dev, **learned["characters"].dev},
-        "rates": {name: found.rate for name, found in learned.items()},
-        "epochs": {name: found.rows for name, found in learned.items()},
-    }
-    return starts, history
-
-
-def _learned(found: Search, weights: Weights) -> Learned:
-    cpu: dict[str, Any] = {name: value.detach().cpu() for name, value in weights.items()}
-    return Learned(cpu, found.best_row["rate"], _scores(found.best_row), found.rows)
-
-
-def _scores(row: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in row.items() if name.startswith(("mse_", "accuracy_"))}
+    key: list[Any] = [fingerprint(*contents(train_split), *contents(dev_split)), rule, adapts, how]
+    key += [sinusoids.model_dump(), characters.model_dump()]
+    starts: dict[str, Any] = {}
+    history: dict[str, Any] = {"dev": {}, "rates": {}, "epochs": {}}
+    for family in families:
+        settings = getattr(parameters, family.name)
+        weights = {name: value.to(device) for name, value in family.learner.initial().items()}
+        if rule:
+            followed = RULES[rule](family, weights, settings, **how)
+            with part(family.name):
+                found = Search(family, followed, settings, run, *key).follow()
+            weights, row, rows = followed.start_of(found.best), found.best_row, found.looks
+        else:
+            row = {"step": 0.0, **family.dev(weights, settings.rates)}
+            rows = [row]
+        cpu = {name: value.cpu() for name, value in weights.items()}
+        starts[family.name] = family.start(cpu, row["rate"])
+        history["dev"] |= {
+            name: value for name, value in row.items() if name.startswith(("mse_", "accuracy_"))
+        }
+        history["rates"][family.name] = row["rate"]
+        history["epochs"][family.name] = rows
+    return Starts(**starts), history

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from etudes.pipelines.meta_learning.parameters import CharacterParameters, Normalisation, SinusoidParameters
+from etudes.pipelines.meta_learning.adaptation import Learner
+from etudes.pipelines.meta_learning.parameters import CharacterParameters, SinusoidParameters
 
 LAYERS = 4
 OUTPUT = "output."  # begins the names of the weights of the last layer, in both networks
@@ -33,9 +34,7 @@ class Regressor(nn.Module):
         self.middle, self.deviation = (low + high) / 2, (high - low) / math.sqrt(12)
         widths = [1, *parameters.hidden]
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
-        for (
-            layer
-        ) in self.hidden:  # PyTorch's own first weights are smaller: inner steps then hardly move the answer
+        for layer in self.hidden:  # with PyTorch's smaller first weights inner steps hardly move the answer
             nn.init.kaiming_normal_(layer.get_parameter("weight"), nonlinearity="relu")
         self.output = nn.Linear(widths[-1], 1)
 
@@ -54,12 +53,11 @@ class Classifier(nn.Module):
 
     - ``support``: mean and variance over the support set, so that each query is answered as if it came alone.
     - ``query``: mean and variance over all queries of the task, as in the reference code: transductive.
-    - ``layer``: mean and variance over the filters and pixels of the picture itself.
     """
 
     def __init__(self, parameters: CharacterParameters, outputs: int) -> None:
         super().__init__()
-        self.normalisation: Normalisation = parameters.normalisation
+        self.by_support = parameters.normalisation == "support"
         filters, side = parameters.filters, parameters.side
         self.convolutions = nn.ModuleList(
             nn.Conv2d(filters if index else 1, filters, 3, stride=2, padding=1, bias=False)
@@ -69,14 +67,13 @@ class Classifier(nn.Module):
             nn.init.kaiming_normal_(convolution.get_parameter("weight"), nonlinearity="relu")
         self.scales = nn.ParameterList(torch.ones(filters) for _ in range(LAYERS))
         self.shifts = nn.ParameterList(torch.zeros(filters) for _ in range(LAYERS))
-        for _ in range(LAYERS):
-            side = math.ceil(side / 2)
+        side = math.ceil(side / 2**LAYERS)
         self.output = nn.Linear(filters * side * side, outputs)
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> Tensor:
-        looks = context is not None and self.normalisation == "support"
-        given = context.shape[0] if looks and context is not None else 0
-        maps = torch.cat([context, inputs]) if looks and context is not None else inputs
+        given, maps = 0, inputs
+        if context is not None and self.by_support:
+            given, maps = len(context), torch.cat([context, inputs])
         for convolution, scale, shift in zip(self.convolutions, self.scales, self.shifts, strict=True):
             maps = functional.relu(self._normalised(convolution(maps), given, scale, shift))
         return self.output(maps[given:].flatten(1))
@@ -86,18 +83,17 @@ class Classifier(nn.Module):
 
         Written as maps * factor + rest: passes over the maps, not convolutions, take most of the time of an update.
         """
-        over = (1, 2, 3) if self.normalisation == "layer" else (0, 2, 3)
-        reference = maps[:given] if given else maps
-        variance, mean = torch.var_mean(reference, over, correction=0, keepdim=True)
+        variance, mean = torch.var_mean(
+            maps[:given] if given else maps, (0, 2, 3), correction=0, keepdim=True
+        )
         factor = scale[:, None, None] * torch.rsqrt(variance + EPSILON)
         return torch.addcmul(shift[:, None, None] - mean * factor, maps, factor)
 
 
 def squared_error(predictions: Tensor, targets: Tensor) -> Tensor:
-    """Mean of (prediction - target)^2 over (n, 1) and (n, 1).
+    """Mean of (prediction - target)^2 over (n, 1) and (n, 1); other shapes are a ValueError.
 
-    Raises:
-        ValueError: different shapes. (n,) against (n, 1) would broadcast to (n, n), whose best answer is a constant.
+    (n,) against (n, 1) would broadcast to (n, n), whose best answer is a constant.
     """
     if predictions.shape != targets.shape:
         raise ValueError(
@@ -108,21 +104,13 @@ def squared_error(predictions: Tensor, targets: Tensor) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean of -log softmax(logits)[label] over (n, classes) and (n,), nats.
-
-    Raises:
-        ValueError: other shapes.
-    """
+    """Mean of -log softmax(logits)[label] over (n, classes) and (n,), nats; other shapes are a ValueError."""
     _check_labels(logits, labels)
     return functional.cross_entropy(logits, labels)
 
 
 def hits(logits: Tensor, labels: Tensor) -> Tensor:
-    """Share of right answers: (n, classes) and (n,), integers -> a number.
-
-    Raises:
-        ValueError: other shapes.
-    """
+    """Share of right answers: (n, classes) and (n,), integers -> a number; other shapes are a ValueError."""
     _check_labels(logits, labels)
     return (logits.argmax(-1) == labels).float().mean()
 
@@ -132,3 +120,12 @@ def _check_labels(logits: Tensor, labels: Tensor) -> None:
         raise ValueError(
             f"logits {tuple(logits.shape)} and labels {tuple(labels.shape)} do not fit; expected (n, classes) and (n,)"
         )
+
+
+def learner_of(
+    parameters: SinusoidParameters | CharacterParameters, adapts: str = "", outputs: int = 0
+) -> Learner:
+    """A fresh network for tasks of one family, its loss and its score; ``outputs`` in place of a task's characters."""
+    if isinstance(parameters, SinusoidParameters):
+        return Learner(Regressor(parameters), squared_error, squared_error, adapts)
+    return Learner(Classifier(parameters, outputs or parameters.ways), cross_entropy, hits, adapts)

@@ -2,10 +2,22 @@
 
 from kedro.pipeline import Pipeline
 
-from etudes.pipelines.meta_learning import nodes, report
-from etudes.study import load_study, stage_node, study_pipeline, train_node
-
-STUDY = "meta_learning"
+from etudes.assembly import (
+    SPLITS,
+    assemble,
+    draw,
+    evaluate,
+    ingest,
+    page,
+    predictor,
+    preprocess,
+    set_to,
+    show,
+    train,
+)
+from etudes.benches import characters as bench
+from etudes.pipelines.meta_learning import characters, report
+from etudes.pipelines.meta_learning.parameters import Parameters
 
 
 def create_pipeline() -> Pipeline:
@@ -23,125 +35,36 @@ def create_pipeline() -> Pipeline:
                                  │
                               evaluate ─ metrics, predictions, tables, episode_samples
                                  │
-                               report ─ figures, episode_image, report, predictor
+                               report ─ figures, pictures, report, predictor
     """
-    variants = load_study(STUDY).variants
-    families = ["params:sinusoids", "params:characters"]
-    models = {variant: f"{variant}_model" for variant in variants}
-    histories = {f"{variant}_history": f"{variant}_history" for variant in variants}
-    figures = {f"{name}_figure": f"{name}_figure" for name in report.FIGURES}
-    trained = [
-        train_node(
-            variant,
-            getattr(nodes, f"train_{variant}"),
-            ["train_split", "dev_split", "split_card", *families, f"params:{variant}", "params:run"],
-            tags=["gpu"],
-        )
-        for variant in variants
-        if variant != "random"
-    ]
-    return study_pipeline(
-        STUDY,
+    return assemble(
+        "meta_learning",
+        Parameters,
         [
-            stage_node(
-                "ingest",
-                nodes.ingest,
-                ["raw_characters", "params:characters"],
-                ["drawings_images", "data_card"],
+            ingest(bench.ingest, "drawings_images", "data_card"),
+            preprocess(characters.split, *SPLITS),
+            train("random", "learning.learn", gpu=True),
+            train("pretrained", "learning.learn", gpu=True, rule="pretrained"),
+            train("reptile", "learning.learn", gpu=True, rule="reptile"),
+            train("maml_first_order", "learning.learn", gpu=True, rule="maml", first_order=True),
+            train("anil", "learning.learn", gpu=True, rule="maml", first_order=False, adapts="output."),
+            train("maml", "learning.learn", gpu=True, rule="maml", first_order=False),
+            evaluate("evaluation.choose_rates", "many_ways_history"),
+            evaluate(
+                "evaluation.evaluate",
+                *("metrics", "predictions", "steps_table", "alphabets_table", "differences_table"),
+                *("curves_table", "episode_samples"),
             ),
-            stage_node(
-                "preprocess",
-                nodes.split,
-                ["drawings_images", "params:split", *families, "params:run"],
-                ["train_split", "dev_split", "test_split", "split_card"],
+            draw(
+                errors=set_to(report.steps, task="sinusoids", shots=10),
+                errors_5shot=set_to(report.steps, task="sinusoids", shots=5),
+                accuracies=set_to(report.steps, task="characters", shots=1),
+                sinusoids=report.sinusoids,
+                training=set_to(report.training, family="sinusoids", metric="mse_after_10"),
+                training_characters=set_to(report.training, family="characters", metric="accuracy_1shot"),
             ),
-            train_node(
-                "random",
-                nodes.train_random,
-                ["train_split", "dev_split", *families, "params:random", "params:run"],
-                tags=["gpu"],
-            ),
-            *trained,
-            stage_node(
-                "evaluate",
-                nodes.choose_rates,
-                {
-                    "dev_split": "dev_split",
-                    "split_card": "split_card",
-                    "characters": "params:characters",
-                    "parameters": "params:evaluation",
-                    **models,
-                },
-                "many_ways_history",
-            ),
-            stage_node(
-                "evaluate",
-                nodes.evaluate,
-                {
-                    "test_split": "test_split",
-                    "many_ways_history": "many_ways_history",
-                    "sinusoids": "params:sinusoids",
-                    "characters": "params:characters",
-                    "parameters": "params:evaluation",
-                    **models,
-                },
-                [
-                    "metrics",
-                    "predictions",
-                    "steps_table",
-                    "alphabets_table",
-                    "differences_table",
-                    "curves_table",
-                    "episode_samples",
-                    "inference_resources",
-                ],
-            ),
-            stage_node(
-                "report",
-                report.draw,
-                {
-                    "metrics": "metrics",
-                    "steps_table": "steps_table",
-                    "curves_table": "curves_table",
-                    **histories,
-                },
-                [f"{name}_figure" for name in report.FIGURES],
-                name="draw",
-            ),
-            stage_node(
-                "report",
-                report.draw_episodes,
-                {"episode_samples": "episode_samples", "metrics": "metrics"},
-                "episode_image",
-                name="draw_episodes",
-            ),
-            stage_node(
-                "report",
-                report.write_report,
-                {
-                    "data_card": "data_card",
-                    "split_card": "split_card",
-                    "metrics": "metrics",
-                    "many_ways_history": "many_ways_history",
-                    "alphabets_table": "alphabets_table",
-                    "differences_table": "differences_table",
-                    "inference": "inference_resources",
-                    "episode_image": "episode_image",
-                    "sinusoids": "params:sinusoids",
-                    "characters": "params:characters",
-                    **figures,
-                    **histories,
-                    **{f"{variant}_resources": f"{variant}_resources" for variant in variants},
-                },
-                "report",
-                name="write_report",
-            ),
-            stage_node(
-                "report",
-                report.choose_predictor,
-                {"data_card": "data_card", "split_card": "split_card", **models, **histories},
-                "predictor",
-                name="choose_predictor",
-            ),
+            show(report.episodes),
+            page(report.tasks, report.verdict, report.among, report.rates),
+            predictor("model.SinusoidPredictor"),
         ],
     )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from etudes.digits.files import examples_fingerprint
+from etudes.cards import examples_fingerprint
 from etudes.digits.variational import VAE, Bounds, bounds
 from etudes.examples import Examples
 from etudes.models import register_model

@@ -1,0 +1,72 @@
+"""An attack behind a user's photo: what the victim answers without and with it, and the attacked picture."""
+
+from __future__ import annotations
+
+import base64
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from etudes.benches.attacks import Pixels, answers, class_names
+from etudes.forms.pictures import png_bytes, read_picture
+from etudes.serving.predictor import Column, Predictor
+from etudes.vision.victims import Victims
+
+AT_ONCE = 16  # photos of one forward pass
+
+
+class AttackPredictor(Predictor):
+    """An attack (``attacked(photos) -> photos``, uint8; ``card["target"]``, a class) and its victim behind a user's photo.
+
+    Parts: ``networks``, the victim alone; ``names``, class index (as text) -> name; ``size`` and ``crop``, how photos
+    are resized and cut, in pixels. A study says in ``attack`` what its attack is called.
+    """
+
+    suffix = ".png"
+    attack: ClassVar[str] = "attack"
+    networks: Victims
+    names: dict[str, str]
+    size: int
+    crop: int
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The photo; the example shows bands of grey."""
+        bands = np.linspace(40, 220, self.crop).astype(np.uint8)[:, None, None]
+        return (Column("image", "picture", examples=(_base64(np.tile(bands, (1, self.crop, 3))),)),)
+
+    def answer(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """One row per photo: the class ``before`` and ``after`` the attack with their probabilities, the target's
+        probability after it, whether it ``succeeded``, and the attacked ``picture`` (PNG, base64)."""
+        photos = np.stack([read_picture(raw, self.size, self.crop) for raw in frame["image"]])
+        attacked, target = self.model.attacked(photos), int(self.model.card["target"])
+        view = self.networks.view(self.networks.victim)
+        before, after = (answers(view, pictures, target, AT_ONCE) for pictures in (photos, attacked))
+        return pd.DataFrame(
+            {
+                "before": class_names(self.names, before.predicted),
+                "before_probability": before.confidence,
+                "after": class_names(self.names, after.predicted),
+                "after_probability": after.confidence,
+                "target_probability": np.exp(after.of_target),
+                "succeeded": after.success(target),
+                "picture": [_base64(picture) for picture in attacked],
+            }
+        )
+
+    def describe(self, answer: pd.DataFrame) -> str:
+        """Class before and after the attack of the first row."""
+        row, lines = answer.iloc[0], []
+        for column, how in (("before", "without"), ("after", "with")):
+            told = f"{how} the {self.attack}:".ljust(len(f"without the {self.attack}: "))
+            lines.append(f"{told}{row[column]:<24} {row[f'{column}_probability']:6.1%}")
+        return "\n".join(lines)
+
+    def draw(self, answer: pd.DataFrame) -> bytes:
+        """The first attacked photo."""
+        return base64.b64decode(answer["picture"].iloc[0])
+
+
+def _base64(pixels: Pixels) -> str:
+    return base64.b64encode(png_bytes(pixels)).decode()

@@ -1,0 +1,45 @@
+"""Scores of several variants on the same examples: means, differences, and intervals that hold what the examples share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from etudes.evaluation.bootstrap import resample_weights
+
+
+def mean_intervals(columns: pd.DataFrame, resamples: int, level: float = 0.95, seed: int = 0) -> pd.DataFrame:
+    """Mean of each column and its percentile bootstrap interval over rows: ``value``, ``low``, ``high``, a row a column.
+
+    The same resamples serve all columns, so that differences of columns are paired.
+
+    Args:
+        columns: a row for each example.
+        resamples: of the rows, with replacement.
+        level: coverage aimed at.
+        seed: of the resamples.
+    """
+    values: NDArray[np.float64] = columns.to_numpy(dtype=np.float64)
+    means = np.concatenate(
+        [weights @ values / len(values) for weights in resample_weights(len(values), resamples, seed)]
+    )
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return pd.DataFrame({"value": values.mean(0), "low": low, "high": high}, index=columns.columns)
+
+
+def means_table(scores: Mapping[Any, pd.DataFrame], names: Sequence[str], resamples: int) -> pd.DataFrame:
+    """`mean_intervals` of many tables: a row for each table and column, with columns for the parts of its key.
+
+    Args:
+        scores: by key, a tuple, a table with a row for each example.
+        names: of the key's parts, and of what the tables' columns say.
+        resamples: as for `mean_intervals`.
+    """
+    if not scores:
+        return pd.DataFrame(columns=[*names, "value", "low", "high"])
+    means = {key: mean_intervals(frame, resamples) for key, frame in scores.items()}
+    return pd.concat(means, names=list(names)).reset_index()

@@ -1,0 +1,38 @@
+"""Updates of small networks, recorded once and replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Weights = dict[str, Tensor]
+
+
+class Replayed:
+    """A function of weights and tensors whose tensor operations are recorded at its first call and replayed after.
+
+    The numbers are the same to the last bit. What is saved is the way through the layers of vmap and grad, which for
+    networks of this size costs more than the arithmetic. A new shape is recorded anew.
+
+    Args:
+        function: pure; what it reads besides its arguments must not change between calls.
+    """
+
+    def __init__(self, function: Callable[..., tuple[Weights, Tensor]]) -> None:
+        self._function = function
+        self._recorded: dict[tuple[torch.Size, ...], Callable[..., tuple[Weights, Tensor]]] = {}
+
+    def __call__(self, weights: Weights, *tensors: Tensor) -> tuple[Weights, Tensor]:
+        from torch.fx.experimental.proxy_tensor import make_fx
+
+        shapes = tuple(tensor.shape for tensor in tensors)
+        if shapes not in self._recorded:
+            # A lambda, because the tracer counts arguments by the signature and would count a method's `self`.
+            recorded = make_fx(lambda first, *rest: self._function(first, *rest))(weights, *tensors)  # noqa: PLW0108
+            recorded.graph.eliminate_dead_code()
+            recorded.recompile()
+            self._recorded[shapes] = recorded
+        with torch.no_grad():
+            return self._recorded[shapes](weights, *tensors)

@@ -1,0 +1,80 @@
+"""Parameter groups that studies of photos and of the networks that see them share."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from etudes.training.parameters import FitParameters, Strict
+from etudes.vision.pretrained import NETWORKS as PRETRAINED
+
+SMALL = ("cnn", "deep_cnn", "mlp")  # trained here, on small pictures
+SIDES = range(32, 1025)  # of resized photos, in pixels
+
+
+class PhotoParameters(Strict):
+    """The size at which photos are shown to the networks."""
+
+    size: int = Field(
+        ge=8, le=1024, description="shorter side of a photo after it is resized, in pixels (Lanczos)"
+    )
+    crop: int = Field(ge=8, le=1024, description="side of the square that is cut from its middle, in pixels")
+
+    @model_validator(mode="after")
+    def _fits(self) -> PhotoParameters:
+        if self.crop > self.size:
+            raise ValueError(f"crop = {self.crop} is larger than size = {self.size}")
+        return self
+
+
+class NetworksParameters(Strict):
+    """The networks: the first is the victim, all of them make the transfer matrix."""
+
+    names: tuple[str, ...] = Field(
+        min_length=1,
+        description="cnn, deep_cnn, mlp (trained here) or a pretrained network; NAME@PIXELS shows it resized photos",
+    )
+    dev_fraction: float = Field(
+        gt=0, lt=0.5, description="share of their photos that stops the training of cnn, deep_cnn and mlp"
+    )
+    fit: FitParameters
+
+    @field_validator("names", mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        """``a+b+c``, as it can be written after ``--params``, where a comma ends the parameter."""
+        return value.split("+") if isinstance(value, str) else value
+
+    @field_validator("names")
+    @classmethod
+    def _known_and_different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            parse_view(text)
+        if len(set(value)) < len(value):
+            raise ValueError("expected different networks")
+        return value
+
+
+def parse_view(text: str) -> tuple[str, int | None]:
+    """``name`` or ``name@pixels``.
+
+    Raises:
+        ValueError: an unknown network, or a side that is no number, too small, or not for this network.
+    """
+    match = re.fullmatch(r"([^@]+)(?:@(\d+))?", text)
+    name = match[1] if match else text
+    if match is None or name not in (*SMALL, *PRETRAINED):
+        raise ValueError(
+            f"'{text}' is no network; expected one of {', '.join((*SMALL, *PRETRAINED))}, "
+            "with @PIXELS behind it to show it resized photos"
+        )
+    side = int(match[2]) if match[2] else None
+    if side is not None and side not in SIDES:
+        raise ValueError(
+            f"'{text}' asks for photos of {side} pixels; expected {SIDES.start} to {SIDES.stop - 1}"
+        )
+    if name == "mlp" and side is not None:
+        raise ValueError("mlp sees photos of one size; leave its @PIXELS out")
+    return name, side
