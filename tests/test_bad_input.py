@@ -133,7 +133,10 @@ def one_genre(rows: list[str]) -> list[str]:
 
 CASES: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "missing file": (lambda raw: (raw / "train.txt").unlink(), ("train.txt", "no such file", "catalog")),
-    "empty file": (lambda raw: (raw / "train.txt").write_bytes(b""), ("train.txt", "holds no films")),
+    "empty file": (
+        lambda raw: (raw / "train.txt").write_bytes(b""),
+        ("train.txt", "there are no films in it"),
+    ),
     "truncated line": (
         spoil_lines(lambda rows: [*rows[:-1], rows[-1][:12]]),
         ("train.txt", "line 24", "of 4 fields", "ID ::: TITLE ::: GENRE ::: DESCRIPTION"),
