@@ -61,6 +61,32 @@ def test_an_interrupt_that_was_dropped_is_raised_at_the_next_live_metric(listeni
         record(2, {"loss": 1.0})
 
 
+def test_an_interrupt_in_a_finaliser_is_remembered_and_printed_nowhere() -> None:
+    script = (
+        "import os, signal\n"
+        "from etudes import interrupts\n"
+        "class Fragile:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "interrupts.listen()\n"
+        "Fragile()\n"
+        "try:\n"
+        "    interrupts.check()\n"
+        "except KeyboardInterrupt:\n"
+        "    raise SystemExit(interrupts.exit_status())\n"
+    )
+    environment = quiet_environment(PYTHONPATH=os.pathsep.join(sys.path))
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_an_error_after_an_interrupt_is_an_interrupt(listening: None) -> None:
     assert not interrupts.is_interrupt(RuntimeError("unexpected pos 64"))
     drop_an_interrupt()
