@@ -94,7 +94,7 @@ def champion(project: Path) -> str:
     from mlflow.tracking import MlflowClient
 
     return str(
-        MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
+        MlflowClient(*[f"sqlite:///{project / 'mlflow.db'}"] * 2)
         .get_model_version_by_alias(STUDY, "champion")
         .version
     )
