@@ -122,6 +122,15 @@ def test_a_run_of_this_process_that_a_notebook_interrupted_holds_nothing(tmp_pat
     assert len(list(tmp_path.rglob("*.json"))) == 1
 
 
+def test_processes_that_started_in_the_same_moment_are_told_apart(tmp_path: Path, living: Holder) -> None:
+    path = hold(tmp_path, living)
+    lock = lock_of(tmp_path, DATASETS)
+    lock.holder = replace(lock.holder, process=living.process)
+    with pytest.raises(LockedError):
+        lock.acquire()
+    assert path.exists()
+
+
 @pytest.mark.parametrize("where", [{"host": "elsewhere"}, {"space": "pid:[1]"}])
 def test_what_cannot_be_seen_from_here_is_never_taken_over(tmp_path: Path, where: dict[str, str]) -> None:
     path = hold(tmp_path, replace(Holder.here([], DATASETS), **where, pid=1, process="unknown"))
@@ -266,7 +275,7 @@ def test_pairs_of_whole_runs_give_what_single_runs_give(tmp_path: Path) -> None:
     """Ten pairs of runs of one study into one folder, with the same and with different seeds."""
     project = make_trivial_project(tmp_path / "project")
     chosen = project / "conf" / "test" / "parameters" / f"{STUDY}.yml"
-    chosen.write_text(chosen.read_text() + "  variants: [majority, bilstm]\n")
+    chosen.write_text(chosen.read_text() + "  variants: [bilstm]\n")
     client = MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
 
     def command(seed: int) -> list[str]:
@@ -294,5 +303,9 @@ def test_pairs_of_whole_runs_give_what_single_runs_give(tmp_path: Path) -> None:
             assert run.returncode == 0, output[-3000:]
         for seed, metrics in metrics_of_runs()[:2]:
             assert metrics == expected[seed]
+    weights: dict[str, set[bytes]] = {"0": set(), "1": set()}
     for version in client.search_model_versions(f"name = '{STUDY}-sample'"):
-        assert version.run_id is not None
+        run = client.get_run(str(version.run_id))
+        (file,) = Path(run.info.artifact_uri.removeprefix("file://")).glob("model/**/weights.safetensors")
+        weights[run.data.params["run.seed"]].add(file.read_bytes())
+    assert len(weights["0"]) == len(weights["1"]) == 1 and weights["0"] != weights["1"]

@@ -42,6 +42,8 @@ def listen() -> None:
     for each in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(each) is not signal.SIG_IGN:  # a shell's background jobs ignore Ctrl-C
             signal.signal(each, _receive)
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = _drop_quietly
 
 
 def conclude() -> None:
@@ -86,6 +88,12 @@ def held() -> Iterator[None]:
         _held -= 1
     if not _held and _received > before:
         check()
+
+
+def _drop_quietly(dropped: sys.UnraisableHookArgs) -> None:
+    """Python's own hook prints a traceback of an interrupt that hit a finaliser; here it is remembered."""
+    if not isinstance(dropped.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(dropped)
 
 
 def _receive(signum: int, frame: FrameType | None) -> None:

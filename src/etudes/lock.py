@@ -36,7 +36,7 @@ class LockedError(RuntimeError):
 class Holder:
     """A run that holds outputs.
 
-    ``process`` tells it from another process of the same number, ``space`` is the system's table of process numbers
+    ``process`` tells it from an earlier or later process of the same number, ``space`` is the system's table of process numbers
     (a container has its own): only inside it can be seen whether a process lives.
     """
 
@@ -142,14 +142,13 @@ class OutputsLock:
             if not holder.is_near(self.holder):
                 found.append((path, holder))
                 continue
-            process = process_identity(holder.pid)
-            if process == holder.process and process != self.holder.process:
+            alive = process_identity(holder.pid) == holder.process
+            if alive and holder.pid != self.holder.pid:
                 found.append((path, holder))
                 continue
-            path.unlink(
-                missing_ok=True
-            )  # its process is gone, or it is this one, which a notebook interrupted
-            if process != holder.process:
+            # Its process is gone, or it is this one, whose first run a notebook interrupted.
+            path.unlink(missing_ok=True)
+            if not alive:
                 logger.info("A run of %s held outputs and is gone (process %d).", holder.since, holder.pid)
         return found
 
@@ -172,7 +171,10 @@ class OutputsLock:
 
 
 def process_identity(pid: int) -> str | None:
-    """What tells a process from another one that had or gets its number; None where there is none (or a zombie)."""
+    """What tells a process from another one that had or gets its number; None where there is none (or a zombie).
+
+    It is when the process started: processes of different numbers may have the same.
+    """
     if sys.platform == "linux":
         try:
             state, *fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()

@@ -148,5 +148,7 @@ def on_own_data(run: Run) -> None:
     page(found, Document(run.subject.study), everything=True)
     words = html.unescape(CODE.sub("", found))
     assert "Mine" in words and "things" in words, "the page does not say whose data these are"
-    shown = [reference.name for reference in run.subject.study.references if reference.source in words]
+    shown = [
+        reference.name for reference in run.subject.study.references if f"source: {reference.source}" in words
+    ]
     assert not shown, f"the page over a user's data shows references of other data: {shown}"
