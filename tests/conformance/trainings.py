@@ -7,6 +7,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 from unittest import mock
@@ -26,7 +27,6 @@ from etudes.training.session import Session, enter_session
 HOW_OFTEN = "checkpoint_"  # begins the names of fields that say how often a training saves
 AT_A_TIME = "processes"  # how many parts of a training run at a time; no number depends on either
 TIMINGS = ("seconds", "per_second")
-AFFORDABLE = 3.0  # seconds of training that are resumed beyond one node for each loop
 Parameters = Mapping[str, Mapping[str, Any]]
 
 
@@ -49,19 +49,16 @@ def surroundings(run: Run, label: str, folder: Path) -> Iterator[None]:
         enter_session(None)
 
 
-def resumable(run: Run) -> list[str]:
-    """The training nodes to interrupt: the cheapest of each kind of loop, and more while they are affordable."""
+def resumable(run: Run) -> tuple[list[str], list[str]]:
+    """The training nodes to interrupt: one of each kind of loop, that with the smallest model; and all others."""
     opened = run.notes["checkpoints"]
-    seconds = {name: run.load(f"{name}_resources")["seconds"] for name in opened}
-    chosen: list[str] = []
-    loops: set[str] = set()
-    spent = 0.0
-    for name in sorted(opened, key=lambda name: seconds[name]):
-        spent += seconds[name]
-        if opened[name][0]["loop"] not in loops or spent <= AFFORDABLE:
-            chosen.append(name)
-            loops.add(opened[name][0]["loop"])
-    return chosen
+
+    def size(name: str) -> int:  # not the seconds: they would choose others on another day
+        return sum(path.stat().st_size for path in run.path(f"{name}_model").iterdir())
+
+    ordered = sorted(opened, key=lambda name: (size(name), name))
+    first = {opened[name][0]["loop"]: name for name in reversed(ordered)}.values()
+    return list(first), [name for name in ordered if name not in first]
 
 
 def resumes(run: Run, label: str, folder: Path) -> None:
@@ -96,7 +93,8 @@ def resumes(run: Run, label: str, folder: Path) -> None:
     with mock.patch.object(Checkpoint, "load", noting), surroundings(run, label, folder):
         found = call(node, run.inputs(node, {**changes, "run": {"resume": True}}))
     assert any(loaded), f"train_{label} began anew: no checkpoint was taken up"
-    same_state(found[f"{name}.{label}_model"].state(), run.load(f"{label}_model").state())
+    states = [found[f"{name}.{label}_model"].state(), run.load(f"{label}_model").state()]
+    same_state(*(replace(state, config=untimed(state.config)) for state in states))
     history = untimed(found[f"{name}.{label}_history"])
     assert history == untimed(run.load(f"{label}_history")), f"train_{label} has another history"
 
@@ -113,9 +111,10 @@ def often(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def untimed(value: Any) -> Any:
-    """A history as JSON gives it back, without what a clock says."""
+    """A history or a config as JSON gives it back, without what a clock says and how often it was saved."""
     if isinstance(value, Mapping):
-        return {str(k): untimed(item) for k, item in value.items() if not str(k).endswith(TIMINGS)}
+        named = {str(name): untimed(item) for name, item in value.items()}
+        return {n: v for n, v in named.items() if not n.endswith(TIMINGS) and not n.startswith(HOW_OFTEN)}
     if isinstance(value, list | tuple):
         return [untimed(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value
