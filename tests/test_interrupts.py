@@ -82,7 +82,7 @@ def test_an_interrupt_in_a_finaliser_is_remembered_and_printed_nowhere() -> None
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert (done.returncode, done.stderr) == (130, "")
 
