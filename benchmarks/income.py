@@ -76,7 +76,7 @@ def income_against_scikit_learn() -> list[Row]:
 
     def ours(epochs: int) -> tuple[np.ndarray, float]:
         settings = parameters.logistic.model_copy(update={"epochs": epochs})
-        model = Descent(matrix, labels, PENALTY, settings, run, lambda _: {}).run()
+        model = Descent(matrix, labels, PENALTY, settings, run, lambda _: {}, "").run()
         return model.weights, model.bias
 
     def theirs(epochs: int) -> tuple[np.ndarray, float]:

@@ -94,7 +94,7 @@ def champion(project: Path) -> str:
     from mlflow.tracking import MlflowClient
 
     return str(
-        MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
+        MlflowClient(*[f"sqlite:///{project / 'mlflow.db'}"] * 2)
         .get_model_version_by_alias(STUDY, "champion")
         .version
     )
@@ -133,7 +133,10 @@ def one_genre(rows: list[str]) -> list[str]:
 
 CASES: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "missing file": (lambda raw: (raw / "train.txt").unlink(), ("train.txt", "no such file", "catalog")),
-    "empty file": (lambda raw: (raw / "train.txt").write_bytes(b""), ("train.txt", "holds no films")),
+    "empty file": (
+        lambda raw: (raw / "train.txt").write_bytes(b""),
+        ("train.txt", "there are no films in it"),
+    ),
     "truncated line": (
         spoil_lines(lambda rows: [*rows[:-1], rows[-1][:12]]),
         ("train.txt", "line 24", "of 4 fields", "ID ::: TITLE ::: GENRE ::: DESCRIPTION"),

@@ -214,10 +214,14 @@ def _check_parameters(studies: list[str], options: dict[str, Any]) -> None:
     from etudes.settings import CONFIG_LOADER_ARGS
 
     source, given = options["conf_source"] or str(conf_folder()), options["params"]
-    configured = EtudesConfigLoader(source, env=options["env"], **CONFIG_LOADER_ARGS)["parameters"]
+    env = options["env"] or os.environ.get("KEDRO_ENV")
+    loader = EtudesConfigLoader(source, env=env, **CONFIG_LOADER_ARGS)
+    if set(given) <= {"run", *study_names()}:
+        loader.leave_out(set(study_names()) - set(given))
+    configured = loader["parameters"]
     hooks.check_names(configured, given, studies)
     if set(paths_of(given)) - set(paths_of(configured)):  # the types of a study know for certain
-        loader = EtudesConfigLoader(source, env=options["env"], runtime_params=given, **CONFIG_LOADER_ARGS)
+        loader = EtudesConfigLoader(source, env=env, runtime_params=given, **CONFIG_LOADER_ARGS)
         hooks.check_parameters(loader["parameters"], given, set(given) & set(study_names()))
 
 

@@ -134,3 +134,21 @@ def same_answers(found: Any, expected: Any, place: str = "answers") -> None:
         assert math.isclose(found, expected, rel_tol=1e-4, abs_tol=1e-6), f"{place}: {found}, not {expected}"
     else:
         assert found == expected, f"{place}: {found!r:.200}, not {expected!r:.200}"
+
+
+def on_own_data(run: Run) -> None:
+    """The page over a user's data, of which nothing is known beforehand: no ceiling, no reference of other data."""
+    (node,) = [node for node in run.subject.nodes("report") if node.name.endswith(".write_report")]
+    inputs = run.inputs(node)
+    name = f"{run.subject.name}.data_card"
+    known = {fact for raw in run.subject.raw for fact in getattr(run.catalog.load(raw), "facts", {})}
+    card = {key: value for key, value in inputs[name].items() if key not in known}
+    inputs[name] = {**card, "source": "own data", "embedded_sample": False, "title": "Mine", "unit": "things"}
+    (found,) = node.run(inputs).values()
+    page(found, Document(run.subject.study), everything=True)
+    words = html.unescape(CODE.sub("", found))
+    assert "Mine" in words and "things" in words, "the page does not say whose data these are"
+    shown = [
+        reference.name for reference in run.subject.study.references if f"source: {reference.source}" in words
+    ]
+    assert not shown, f"the page over a user's data shows references of other data: {shown}"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from run_checks import only, page
+from run_checks import on_own_data, only, page
 from runs import Run
 from subjects import MOVED
 
@@ -29,3 +29,7 @@ def test_one_variant_and_the_baseline(name: str, finished: Finished, tmp_path: P
 
 def test_the_baseline_alone(name: str, finished: Finished, tmp_path: Path) -> None:
     only(finished(name), (finished(name).subject.study.baseline,), tmp_path)
+
+
+def test_a_users_own_data(name: str, finished: Finished) -> None:
+    on_own_data(finished(name))

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from PIL import Image
 
 from etudes.forms.pictures import png_bytes, read_mask, read_picture
 from etudes.forms.raw import RawFile
-from etudes.serving.pictures import picture_frame, pictures_of
+from etudes.serving.pictures import picture_file
 from etudes.vision.imagenet import normalised, standardised
 
 
@@ -86,18 +84,13 @@ def test_normalised_pixels_are_torchvisions_input() -> None:
             normalised(wrong)
 
 
-def test_pictures_of_users_come_as_bytes_base64_or_path(tmp_path: Path) -> None:
+def test_pictures_of_users_come_as_bytes_or_base64() -> None:
     content = png_bytes(gradient())
-    (tmp_path / "a.png").write_bytes(content)
-    frame = picture_frame(str(tmp_path / "a.png"))
-    text = pd.DataFrame({"image": [base64.b64encode(content).decode()]})
-    assert pictures_of(frame)[0].content == pictures_of(text)[0].content == content
-    with pytest.raises(ValueError, match=r"b\.png: no such file; expected the path of a PNG or JPEG file"):
-        picture_frame(str(tmp_path / "b.png"))
-    for column, value, message in (
-        ("picture", content, "expected a column image"),
-        ("image", 3, "image in row 0: found int"),
-        ("image", "ä", "image in row 0: a text that is not base64"),
+    for sent in (content, base64.b64encode(content).decode()):
+        assert picture_file(sent, "image in row 0").content == content
+    for value, message in (
+        (3, "image in row 0: found int"),
+        ("ä", "image in row 0: a text that is not base64"),
     ):
         with pytest.raises(ValueError, match=message):
-            pictures_of(pd.DataFrame({column: [value]}))
+            picture_file(value, "image in row 0")

@@ -230,7 +230,7 @@ def test_a_store_that_breaks_in_mid_run_is_named_beside_no_other_error(tmp_path:
     nodes = project / "src" / "etudes" / "pipelines" / TRIVIAL / "nodes.py"
     breaking = f"    open({str(project / 'mlflow.db')!r}, 'wb').write(b'gone' * 1000)\n"
     text = nodes.read_text()
-    head = "def evaluate(split_card: dict[str, Any], **models: Any) -> dict[str, float]:\n"
+    head = "def evaluate(split_card: dict[str, Any], models: dict[str, Any]) -> dict[str, float]:\n"
     assert head in text
     nodes.write_text(text.replace(head, head + breaking + "    raise ValueError('the first error')\n"))
     done = kedro(project, "run", "--env=test", f"--pipelines={TRIVIAL}")

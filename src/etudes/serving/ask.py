@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from etudes.atomic import atomic_file
 from etudes.forms.files import names_file, user_path
+from etudes.imports import uncollected
 from etudes.serving.registered import CHAMPION, NotRegisteredError, find_in_file, registered_name
 
 if TYPE_CHECKING:
@@ -130,9 +131,10 @@ def find_model(project: Path, study: str, env: str | None, version: str | None) 
             f"The files of models:/{name}/{found} cannot be fetched (there is no folder {folder / PREDICTOR}). "
             f"Train the model again: {run}"
         )
-    from etudes.serving.predictor import load_predictor
+    with uncollected():
+        from etudes.serving.predictor import load_predictor
 
-    return Found(load_predictor(folder / PREDICTOR), name, found)
+        return Found(load_predictor(folder / PREDICTOR), name, found)
 
 
 class _FilesGoneError(ValueError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
 import math
@@ -20,6 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from etudes.atomic import atomic_file
+from etudes.imports import uncollected
 from etudes.lock import process_identity
 from etudes.tracking import live
 from etudes.tracking.failures import GuardedClient, check_sqlite, impatient, sqlite_file, store_errors
@@ -57,18 +57,12 @@ def use_store(config: Any) -> Store:
 
 
 def _client(uri: str) -> MlflowClient:
-    """The client; it imports the store, whose 100,000 objects the garbage collector would visit again and again."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        with store_errors(uri):
-            path = sqlite_file(uri)
-            if path is not None:
-                _prepare_file(path)
-            return MlflowClient(uri)
-    finally:
-        if collects:
-            gc.enable()
+    """The client, which imports the store."""
+    with uncollected(), store_errors(uri):
+        path = sqlite_file(uri)
+        if path is not None:
+            _prepare_file(path)
+        return MlflowClient(uri)
 
 
 def _prepare_file(path: Path) -> None:

@@ -36,9 +36,8 @@ class NearestCentroid:
 
     @classmethod
     def fit(cls, matrix: NDArray, labels: NDArray, n_classes: int, standardise: bool) -> Self:
-        """From measurements (N, D) and classes (N,), integers in 0..n_classes-1; without ``standardise`` s is 1."""
+        """From measurements (N, D), classes (N,) in 0..n_classes-1; s is 1 of constants and without ``standardise``."""
         deviation = matrix.std(axis=0) if standardise else np.ones(matrix.shape[1])
-        # A measurement that is always the same says nothing; any scale serves it.
         mean, scale = matrix.mean(axis=0), np.where(deviation > 0, deviation, 1.0)
         z = (matrix - mean) / scale
         centroids = np.stack([z[labels == k].mean(axis=0) for k in range(n_classes)])

@@ -170,7 +170,7 @@ def test_gradient_descent_equals_scikit_learn(census: Problem, settings: Setting
     """The tolerances that the README states."""
     matrix, labels = census
     parameters = settings("logistic", epochs=300, batch_size=64, learning_rate=0.05)
-    descent = Descent(matrix, labels, penalty, parameters, run_parameters(), lambda _: {})
+    descent = Descent(matrix, labels, penalty, parameters, run_parameters(), lambda _: {}, "")
     ours = descent.run()
     theirs = LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=10_000).fit(matrix, labels)
     least = objective(Linear(theirs.coef_[0], theirs.intercept_[0]), matrix, labels, penalty)
@@ -190,7 +190,7 @@ def test_another_seed_ends_at_the_same_minimum(census: Problem, settings: Settin
     matrix, labels = census
     parameters = settings("logistic", epochs=300, batch_size=64, learning_rate=0.05)
     one, other = (
-        Descent(matrix, labels, 10.0, parameters, run_parameters(seed=seed), lambda _: {}).run()
+        Descent(matrix, labels, 10.0, parameters, run_parameters(seed=seed), lambda _: {}, "").run()
         for seed in (0, 1)
     )
     assert not np.array_equal(one.weights, other.weights)
@@ -200,7 +200,7 @@ def test_another_seed_ends_at_the_same_minimum(census: Problem, settings: Settin
 def test_a_step_that_is_too_long_is_named(census: Problem, settings: Settings) -> None:
     parameters = settings("logistic", epochs=3, learning_rate=1e200)
     with np.errstate(all="ignore"), pytest.raises(ValueError, match=r"lower logistic\.learning_rate"):
-        Descent(*census, 1.0, parameters, run_parameters(), lambda _: {}).run()
+        Descent(*census, 1.0, parameters, run_parameters(), lambda _: {}, "").run()
 
 
 def test_standard_errors_equal_the_spread_over_fresh_data() -> None:

@@ -14,7 +14,7 @@ from etudes.pipelines.decoder_transformer.data import Card, of_group
 from etudes.pipelines.decoder_transformer.evaluation import GROUPS
 from etudes.reporting import image_grid, learning_curves, metric_bars
 from etudes.reporting.charts import heat, lines
-from etudes.study import load_study
+from etudes.study import Study, load_study
 
 STUDY = load_study("decoder_transformer")
 READERS = {"bayes": "ceiling (Bayes)", "bayes_seen": "Bayes, knows what training had only"}
@@ -22,10 +22,10 @@ ATTENDED = 24  # tokens of the sequence in the attention maps
 GONE = "The transformer was left out of this run."
 
 
-def scores(metrics: dict[str, float]) -> go.Figure:
+def scores(study: Study, metrics: dict[str, float]) -> go.Figure:
     """Accuracy of every variant on new sequences."""
-    references = [reference for reference in STUDY.references if reference.metric == STUDY.metric]
-    return metric_bars(metrics, STUDY.metric, STUDY.variants, STUDY.baseline, references)
+    references = [reference for reference in study.references if reference.metric == study.metric]
+    return metric_bars(metrics, study.metric, study.variants, study.baseline, references)
 
 
 def positions(positions_table: pd.DataFrame, data_card: Card, group: str = "") -> go.Figure:

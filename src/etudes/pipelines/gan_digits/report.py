@@ -13,21 +13,19 @@ from etudes.examples import Examples
 from etudes.reporting import metric_bars
 from etudes.reporting.charts import lines
 from etudes.reporting.tables import Table, lead_table
-from etudes.study import load_study
+from etudes.study import Study
 
 GONE = "gan was left out of this run"
 
 
-def scores(metrics: dict[str, float]) -> go.Figure:
+def scores(study: Study, metrics: dict[str, float]) -> go.Figure:
     """The distance; beside the trivial baseline, which is hundreds off, the others would be one line at zero."""
-    study = load_study("gan_digits")
     close = {key: value for key, value in metrics.items() if not key.startswith(f"{study.baseline}.")}
     return metric_bars(close, "fid", study.variants)
 
 
-def labels(metrics: dict[str, float]) -> go.Figure:
+def labels(study: Study, metrics: dict[str, float]) -> go.Figure:
     """Pictures that are read as the digit asked for."""
-    study = load_study("gan_digits")
     return metric_bars(metrics, "label_accuracy", study.variants, baseline=study.baseline)
 
 
@@ -92,15 +90,14 @@ def sizes(models: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["variant", "dimensions of the noise", "weights that draw"])
 
 
-def last_answers(gan_history: dict[str, Any]) -> Table | pd.DataFrame:
+def last_answers(study: Study, gan_history: dict[str, Any]) -> Table | pd.DataFrame:
     """The discriminator's answers in the last epoch beside the original's."""
     if left_out(gan_history):
         return pd.DataFrame()
     shown = ["real_score", "fake_score"]
     last = {f"gan.{name}": gan_history["epochs"][-1][name] for name in shown}
     caption = "The discriminator at the end of training: means of the last epoch, 0.5 is an even game"
-    references = load_study("gan_digits").references
-    return lead_table(last, ["gan"], shown, references=references, caption=caption)
+    return lead_table(last, ["gan"], shown, references=study.references, caption=caption)
 
 
 def misread(drawn_samples: Examples) -> str:

@@ -81,6 +81,20 @@ class TfidfClassifier:
         self.parameters, self.features, self.weights, self.bias = parameters, features, weights, bias
         self.temperature = 1.0
 
+    @classmethod
+    def fit(cls, frame: pd.DataFrame, classes: int, parameters: TfidfParameters) -> Self:
+        """On labelled films, at temperature 1."""
+        from sklearn.linear_model import (
+            RidgeClassifier,
+        )  # half a second that an answer to a user need not cost
+
+        features = TfidfFeatures(parameters)
+        matrix, labels = features.fit_transform(frame), frame["label"].to_numpy()
+        balanced = dict(enumerate(class_weights(labels, classes, parameters.balance)))
+        ridge = RidgeClassifier(alpha=parameters.penalty, class_weight=balanced).fit(matrix, labels)
+        weights, bias = rows_of_classes(ridge.coef_, ridge.intercept_)
+        return cls(parameters, features, weights.astype(np.float32), bias.astype(np.float32))
+
     def scores(self, frame: pd.DataFrame) -> np.ndarray:
         """Scores (N, K)."""
         return np.asarray(self.features.transform(frame) @ self.weights.T + self.bias, dtype=np.float64)
@@ -145,13 +159,6 @@ def train_tfidf(
     parameters: TfidfParameters,
 ) -> Trained:
     """Fit on films with labels, every class at least one; temperature from dev."""
-    from sklearn.linear_model import RidgeClassifier  # half a second that an answer to a user need not cost
-
-    features = TfidfFeatures(parameters)
-    matrix, labels = features.fit_transform(train_split), train_split["label"].to_numpy()
-    balanced = dict(enumerate(class_weights(labels, len(split_card["classes"]), parameters.balance)))
-    ridge = RidgeClassifier(alpha=parameters.penalty, class_weight=balanced).fit(matrix, labels)
-    weights, bias = rows_of_classes(ridge.coef_, ridge.intercept_)
-    model = TfidfClassifier(parameters, features, weights.astype(np.float32), bias.astype(np.float32))
+    model = TfidfClassifier.fit(train_split, len(split_card["classes"]), parameters)
     model.temperature = fit_temperature(model.scores(dev_split), dev_split["label"].to_numpy())
     return model, on_dev(model, dev_split)

@@ -11,16 +11,16 @@ from etudes.digits.pictures import misread_of
 from etudes.examples import Examples
 from etudes.reporting import learning_curves, metric_bars
 from etudes.reporting.charts import lines, points
-from etudes.study import load_study
+from etudes.study import Study, load_study
 
 STUDY = load_study("vae")
 WIDE = ("convolutional", "mlp", "conditional")  # of these the first that ran has its codes shown
 
 
-def scores(metrics: dict[str, float]) -> go.Figure:
+def scores(study: Study, metrics: dict[str, float]) -> go.Figure:
     """The bound of every variant beside the references."""
-    references = [r for r in STUDY.references if r.metric == STUDY.metric]
-    return metric_bars(metrics, STUDY.metric, STUDY.variants, STUDY.baseline, references)
+    references = [reference for reference in study.references if reference.metric == study.metric]
+    return metric_bars(metrics, study.metric, study.variants, study.baseline, references)
 
 
 def curves(histories: dict[str, Any]) -> go.Figure:
