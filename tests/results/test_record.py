@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import statistics
+import subprocess
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from etudes.lock import Holder, LockedError, process_identity
 from etudes.results import record as module
 from etudes.results.record import (
     LONGEST,
@@ -17,6 +21,7 @@ from etudes.results.record import (
     public_rows,
     read_run,
     record_study,
+    records_folder,
     summarise,
     with_run,
 )
@@ -180,3 +185,18 @@ def test_outputs_without_an_end_are_no_run(tmp_path: Path) -> None:
 def test_the_mean_of_resources_is_that_of_all_seeds() -> None:
     found = with_run(summarise([run_of(0, 0.5), run_of(1, 0.5)]), run_of(2, 0.5))
     assert found["resources"]["maml"]["seconds"] == statistics.fmean([10, 20, 30])
+
+
+def test_a_study_that_another_process_records_is_refused_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_run_seed", lambda *_: pytest.fail("a seed was run"))
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        identity = process_identity(process.pid)
+        assert identity is not None
+        holder = replace(Holder.here([], [f"{STUDY}.record"]), pid=process.pid, process=identity)
+        path = records_folder(tmp_path) / ".runs" / "test" / "0123456789abcdef.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(asdict(holder)), encoding="utf-8")
+        with pytest.raises(LockedError, match=f"process {process.pid}"):
+            record_study(tmp_path, STUDY, "test", 1)
