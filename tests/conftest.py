@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from projects import STUDY, kedro, make_project
+
+
+@pytest.fixture(autouse=True)
+def no_store_of_an_earlier_run() -> None:
+    """A run in this process points MLflow at its own store, for the whole process: the next test starts without one."""
+    mlflow = sys.modules.get("mlflow")
+    if mlflow is not None:
+        mlflow.set_tracking_uri(None)
+        mlflow.set_registry_uri(None)
 
 
 @pytest.fixture

@@ -148,8 +148,9 @@ def _ask_mlflow(uri: str, name: str, version: str | None) -> tuple[str, Path]:
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
-    client = MlflowClient(uri)
+    client = MlflowClient(uri, registry_uri=uri)
     mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
     try:
         found = (
             client.get_model_version(name, version)
