@@ -118,10 +118,16 @@ def without_repeats(train: NDArray, test: NDArray) -> tuple[NDArray[np.bool_], d
     return ~in_test & ~repeated, dropped
 
 
-def spread(strata: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.intp]:
-    """A random order of N positions in which every stretch holds the strata (N,) about in their shares."""
+def spread(
+    strata: NDArray[np.int64], generator: np.random.Generator, first: float | None = None
+) -> NDArray[np.intp]:
+    """A random order of N positions in which every stretch holds the strata (N,) about in their shares.
+
+    ``first`` is where in its own stride each stratum begins, from 0 to 1; drawn if it is None.
+    """
     place = np.empty(len(strata))
     for stratum in np.unique(strata):
         members = generator.permutation(np.flatnonzero(strata == stratum))
-        place[members] = (np.arange(len(members)) + generator.random()) / len(members)
+        start = generator.random() if first is None else first
+        place[members] = (np.arange(len(members)) + start) / len(members)
     return np.argsort(place, kind="stable")

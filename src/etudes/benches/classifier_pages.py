@@ -59,7 +59,7 @@ def best_two(comparison_card: dict[str, Any]) -> str:
 
 def of_best(table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
     """The rows of the variant with the best accuracy on test."""
-    best = max(table["variant"].unique(), key=lambda name: metrics[f"{name}.accuracy"])
+    best = max(table["variant"].unique(), key=lambda name: metrics[f"{name}.accuracy"], default="")
     return table[table["variant"] == best]
 
 

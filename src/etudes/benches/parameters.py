@@ -16,12 +16,17 @@ class ScoringParameters(Strict):
     bins: int = Field(ge=2, description="bins of the calibration error")
 
 
-class TableSplitParameters(Strict):
-    """How dev and test are cut from a table."""
+class DevSplitParameters(Strict):
+    """How dev is cut from train."""
 
     dev_fraction: float = Field(gt=0, lt=0.5, description="share of each class for dev, at least one row")
-    test_fraction: float = Field(gt=0, lt=0.5, description="share of each class for test, at least one row")
     seed: int = Field(ge=0, description="seed of the split, apart from run.seed so that seeds share a split")
+
+
+class TableSplitParameters(DevSplitParameters):
+    """How dev and test are cut from a table."""
+
+    test_fraction: float = Field(gt=0, lt=0.5, description="share of each class for test, at least one row")
 
 
 class AlphabetSplitParameters(Strict):

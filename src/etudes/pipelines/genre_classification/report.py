@@ -52,5 +52,4 @@ def mistakes(
     for film in test_split[["id", "title", "year", "plot"]].to_dict("records"):
         year = "year unknown" if pd.isna(film["year"]) else int(film["year"])
         texts[film["id"]] = f"{film['title']} ({year}). {film['plot']}"
-    best = str(of_best(predictions, metrics)["variant"].iloc[0])
-    return classifiers.confident_mistakes(predictions, best, texts, 12)
+    return classifiers.confident_mistakes(of_best(predictions, metrics), texts, 12)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from etudes.benches import classifiers
+from etudes.benches.classifier_pages import of_best
+from etudes.evaluation.classification import reliability
 from etudes.pipelines.income_classification.parameters import EvaluationParameters
 from etudes.pipelines.income_classification.people import ANSWERS, LABELS
 from etudes.reporting import figures
@@ -24,12 +25,6 @@ RATES = {
     "fpr": "false alarms",
     "calibration_gap": "calibration gap",
 }
-
-
-def scores(study: Study, metrics: dict[str, float]) -> go.Figure:
-    """Accuracy of every variant beside the references."""
-    references = [r for r in study.references if r.metric == study.metric]
-    return figures.metric_bars(metrics, study.metric, study.variants, study.baseline, references)
 
 
 def curve_of(
@@ -63,36 +58,24 @@ def curve_of(
 def descent(logistic_history: dict[str, Any]) -> go.Figure:
     """How far the training loss is above its minimum, by epoch."""
     # Rounding can put the last epochs a hair below the minimum that Newton's method found.
-    rows = [
-        {"x": row["epoch"], "y": max(row["excess_loss"], 1e-12)} for row in logistic_history.get("epochs", [])
-    ]
-    return lines(
-        pd.DataFrame(rows, columns=["x", "y"]),
+    rows = pd.DataFrame(logistic_history.get("epochs", []), columns=["epoch", "excess_loss"]).clip(1e-12)
+    title, axes = (
         "Gradient descent reaches the minimum",
-        "epoch (count)",
-        "loss above the minimum (fraction)",
-        log_y=True,
-        marks=False,
-        empty="logistic was left out of this run",
+        ("epoch (count)", "loss above the minimum (fraction)"),
     )
+    gone = "logistic was left out of this run"
+    return lines(rows, title, *axes, x="epoch", y="excess_loss", log_y=True, marks=False, empty=gone)
 
 
 def stages(boosting_history: dict[str, Any]) -> go.Figure:
     """Log-loss on train and dev by number of trees."""
-    rows = [
-        {"x": row["step"], "y": row[f"{part}_loss"], "by": part}
-        for part in ("train", "dev")
-        for row in boosting_history.get("epochs", [])
-    ]
-    return lines(
-        pd.DataFrame(rows, columns=["x", "y", "by"]),
-        "Boosting: loss by number of trees",
-        "trees (count)",
-        "log-loss (nats)",
-        by="by",
-        marks=False,
-        empty="boosting was left out of this run",
+    rows = pd.DataFrame(boosting_history.get("epochs", []), columns=["step", "train_loss", "dev_loss"])
+    table = rows.rename(columns=lambda name: name.removesuffix("_loss")).melt(
+        "step", var_name="of", value_name="loss"
     )
+    title, axes = "Boosting: loss by number of trees", ("trees (count)", "log-loss (nats)")
+    gone = "boosting was left out of this run"
+    return lines(table, title, *axes, x="step", y="loss", by="of", marks=False, empty=gone)
 
 
 def effects(effect_table: pd.DataFrame) -> go.Figure:
@@ -118,24 +101,18 @@ def roc(study: Study, predictions: pd.DataFrame) -> go.Figure:
 
 def calibration(study: Study, predictions: pd.DataFrame, evaluation: EvaluationParameters) -> go.Figure:
     """Share above 50K against the probability given to it, in bins of equal width."""
-    found = {}
-    for name, part in predictions[predictions["variant"] != study.baseline].groupby("variant", sort=False):
-        above = part.assign(
-            bin=np.minimum((part["p_above"] * evaluation.bins).astype(int), evaluation.bins - 1),
-            above=part["truth"] == LABELS[1],
-        ).groupby("bin")
-        table = above.agg(confidence=("p_above", "mean"), accuracy=("above", "mean"), count=("id", "size"))
-        found[str(name)] = table.astype({"count": int})
+    parts = predictions[predictions["variant"] != study.baseline].groupby("variant", sort=False)
+    found = {
+        str(name): reliability(
+            part["p_above"].to_numpy(), (part["truth"] == LABELS[1]).to_numpy(), evaluation.bins
+        )
+        for name, part in parts
+    }
     title = "Of those given a probability, how many are above?"
     figure = figures.reliability_diagram(found, variants=study.variants, title=title)
     return figure.update_layout(
         xaxis_title_text="probability of > 50K (fraction)", yaxis_title_text="truly > 50K (fraction)"
     )
-
-
-def _of_best(table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
-    best = max(table["variant"].unique(), key=lambda name: metrics[f"{name}.accuracy"], default="")
-    return table[table["variant"] == best]
 
 
 def best_two(comparison_card: dict[str, Any], data_card: dict[str, Any]) -> str:
@@ -153,14 +130,14 @@ def rates(group_table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
     rows = [
         {"group": f"{row['attribute']}: {row['group']}", "people": row["people"]}
         | {text: cell(row, rate) for rate, text in RATES.items()}
-        for row in _of_best(group_table, metrics).to_dict("records")
+        for row in of_best(group_table, metrics).to_dict("records")
     ]
     return pd.DataFrame(rows, columns=["group", "people", *RATES.values()])
 
 
 def gaps(gap_table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
     """What the other sex has less or more than the larger group, of the best variant."""
-    rows = _of_best(gap_table, metrics)
+    rows = of_best(gap_table, metrics)
     rows = rows[rows["attribute"] == "sex"]
     return rows[["rate", "group", "reference", "gap", "low", "high"]].replace({"rate": RATES})
 
@@ -169,7 +146,6 @@ def mistakes(
     predictions: pd.DataFrame, test_split: pd.DataFrame, metrics: dict[str, float]
 ) -> list[dict[str, Any]]:
     """The most confident wrong answers of the best variant, with the person's answers."""
-    best = str(_of_best(predictions, metrics)["variant"].iloc[0])
     people = test_split.set_index("id")[ANSWERS].to_dict("index")
     texts = {i: ", ".join(f"{name} {value}" for name, value in row.items()) for i, row in people.items()}
-    return classifiers.confident_mistakes(predictions, best, texts)
+    return classifiers.confident_mistakes(of_best(predictions, metrics), texts)
