@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -98,7 +98,9 @@ def stratified_groups(labels: NDArray, groups: NDArray, fraction: float, seed: i
     return chosen
 
 
-def without_repeats(train: NDArray, test: NDArray) -> tuple[NDArray[np.bool_], dict[str, int]]:
+def without_repeats(
+    train: Sequence[Hashable], test: Iterable[Hashable]
+) -> tuple[NDArray[np.bool_], dict[str, int]]:
     """Which training rows to keep (N,), and how many were dropped and why, as a split's card says it.
 
     A row that also stands in test is dropped, and of equal ones all but the first.
@@ -107,10 +109,11 @@ def without_repeats(train: NDArray, test: NDArray) -> tuple[NDArray[np.bool_], d
         train: (N,) keys of the training rows, equal for equal ones.
         test: keys of the test rows.
     """
-    in_test = np.isin(train, test)
-    _, first = np.unique(train, return_index=True)
-    repeated = ~in_test
-    repeated[first] = False
+    seen = set(test)
+    in_test = np.array(
+        [key in seen for key in train], dtype=bool
+    )  # pandas' isin would strip the zeros that bytes end in
+    repeated = pd.Series(list(train), dtype=object).duplicated().to_numpy() & ~in_test
     dropped = {
         "dropped_because_in_test": int(in_test.sum()),
         "dropped_because_repeated": int(repeated.sum()),

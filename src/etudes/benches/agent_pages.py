@@ -11,18 +11,11 @@ import plotly.graph_objects as go
 
 from etudes.benches.agents import Scoring, returns_of
 from etudes.examples import Examples
-from etudes.reporting import metric_bars
 from etudes.rl.figures import improvement_map, profile_curves, return_curves
 from etudes.rl.pictures import filmstrip
 from etudes.study import Study
 
 COLUMNS = 6  # frames in a row of a filmstrip
-
-
-def scores(study: Study, metrics: Mapping[str, float]) -> go.Figure:
-    """The primary metric of every variant beside the references."""
-    references = [reference for reference in study.references if reference.metric == study.metric]
-    return metric_bars(metrics, study.metric, study.variants, study.baseline, references)
 
 
 def curves(

@@ -1,4 +1,4 @@
-"""Figures and words on the pages of studies of classifiers. Nothing here changes a number."""
+"""Figures and words on the pages of studies of classifiers, besides those of `etudes.benches.pages`. Nothing here changes a number."""
 
 from __future__ import annotations
 
@@ -13,18 +13,6 @@ from etudes.benches.parameters import ScoringParameters
 from etudes.evaluation import confusion_counts, reliability_bins
 from etudes.reporting import figures
 from etudes.study import Study
-
-
-def scores(study: Study, metrics: dict[str, float]) -> go.Figure:
-    """The primary metric of every variant beside the references."""
-    references = [r for r in study.references if r.metric == study.metric]
-    return figures.metric_bars(metrics, study.metric, study.variants, study.baseline, references)
-
-
-def curves(study: Study, histories: dict[str, Any]) -> go.Figure:
-    """Loss and dev accuracy by epoch."""
-    found = {name: history["epochs"] for name, history in histories.items() if history["epochs"]}
-    return figures.learning_curves(found, "accuracy", variants=study.variants)
 
 
 def confusion(predictions: pd.DataFrame, metrics: dict[str, float], split_card: dict[str, Any]) -> go.Figure:
@@ -52,9 +40,9 @@ def calibration(
     return figures.reliability_diagram(bins, variants=study.variants)
 
 
-def best_two(comparison_card: dict[str, Any]) -> str:
+def best_two(comparison_card: dict[str, Any], split_card: dict[str, Any], data_card: dict[str, Any]) -> str:
     """The two best variants, row by row."""
-    return say_best_two(comparison_card, "rows", "accuracy", "macro_f1")
+    return say_best_two(comparison_card, data_card.get("unit", split_card["unit"]), "accuracy", "macro_f1")
 
 
 def of_best(table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:

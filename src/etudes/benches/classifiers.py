@@ -51,6 +51,14 @@ def on_dev(model: Any, dev: pd.DataFrame, **history: Any) -> dict[str, Any]:
     return {"dev": scores, "epochs": [], **history}
 
 
+def train_majority(
+    train_split: pd.DataFrame, dev_split: pd.DataFrame, split_card: dict[str, Any]
+) -> tuple[Majority, dict[str, Any]]:
+    """The trivial baseline."""
+    model = Majority.fit(train_split["label"].to_numpy(), len(split_card["classes"]))
+    return model, on_dev(model, dev_split)
+
+
 def answers(
     models: Mapping[str, Any], test: pd.DataFrame, rows: str
 ) -> tuple[dict[str, FloatArray], dict[str, dict[str, float]]]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from etudes.models import FACTS, ModelState, load_model, registered_class
 from etudes.serving.columns import Column, check_names, checked, listed
 from etudes.serving.rows import rows_of, with_pictures
+from etudes.stored import as_declared
 
 __all__ = ["Column", "Predictor", "load_predictor"]
 
@@ -46,7 +47,7 @@ class Predictor(ABC):
             )
         self.model, self.card = model, card
         hints = typing.get_type_hints(type(self))
-        self.parts = {name: _as_declared(value, hints.get(name)) for name, value in parts.items()}
+        self.parts = {name: as_declared(value, hints.get(name)) for name, value in parts.items()}
         vars(self).update(self.parts)
 
     @property
@@ -147,12 +148,6 @@ def load_predictor(folder: Path) -> Predictor:
             f"{folder} holds a {type(model).__name__}, expected a predictor (etudes.serving.predictor)"
         )
     return model
-
-
-def _as_declared(value: Any, hint: Any) -> Any:
-    if isinstance(hint, type) and issubclass(hint, BaseModel) and not isinstance(value, hint):
-        return hint.model_validate(value)
-    return value
 
 
 def _short_cells(row: dict[typing.Hashable, Any]) -> list[tuple[str, str]]:

@@ -58,9 +58,9 @@ def create_pipeline() -> Pipeline:
                 "inference_resources",
             ),
             draw(
-                *(f"{pages}.scores", f"{pages}.roc"),
+                *("etudes.benches.pages.scores", f"{pages}.roc"),
                 *(f"report.{name}" for name in ("curves", "subsets", "importance", "worth")),
-                localisation=set_to(f"{pages}.scores", metric="pixel_auroc"),
+                localisation=set_to("etudes.benches.pages.scores", metric="pixel_auroc"),
             ),
             show(f"{pages}.gallery", f"{pages}.failures"),
             page(

@@ -8,8 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from etudes.assembly import left_out
-from etudes.benches import classifiers
 from etudes.benches.classifier_pages import of_best
+from etudes.benches.classifiers import confident_mistakes
 from etudes.evaluation import without_examples
 from etudes.reporting import figures, new_figure
 
@@ -30,11 +30,6 @@ def terms(tfidf_model: Any, split_card: dict[str, Any]) -> go.Figure:
     return figures.term_weights(table, classes, unit="score per unit of TF-IDF")
 
 
-def best_two(comparison_card: dict[str, Any], data_card: dict[str, Any]) -> str:
-    """The two best variants, film by film."""
-    return classifiers.say_best_two(comparison_card, data_card.get("unit", "films"), "accuracy", "macro_f1")
-
-
 def absent(split_card: dict[str, Any], test_split: pd.DataFrame) -> str:
     """What macro-F1 is averaged over, if that is not every genre."""
     genres = split_card["classes"]
@@ -52,4 +47,4 @@ def mistakes(
     for film in test_split[["id", "title", "year", "plot"]].to_dict("records"):
         year = "year unknown" if pd.isna(film["year"]) else int(film["year"])
         texts[film["id"]] = f"{film['title']} ({year}). {film['plot']}"
-    return classifiers.confident_mistakes(of_best(predictions, metrics), texts, 12)
+    return confident_mistakes(of_best(predictions, metrics), texts, 12)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from etudes.benches.classifiers import Majority, on_dev
+from etudes.benches.classifiers import on_dev
 from etudes.models import register_model
 from etudes.pipelines.income_classification.features import Features
 from etudes.pipelines.income_classification.generative import fit_gaussian, fit_naive_bayes
@@ -52,12 +52,6 @@ class LinearClassifier(Stored):
         unit = np.where(table["unit"] == "standard deviation", 1.0, self.features.scale)
         errors = np.full(len(unit), np.nan) if self.errors is None else self.errors / unit
         return table.assign(effect=self.linear.weights / unit, error=errors)
-
-
-def train_majority(train_split: pd.DataFrame, dev_split: pd.DataFrame) -> Trained:
-    """The trivial baseline."""
-    model = Majority.fit(train_split["label"].to_numpy(), 2)
-    return model, on_dev(model, dev_split)
 
 
 def train_generative(

@@ -40,7 +40,7 @@ def create_pipeline() -> Pipeline:
         [
             ingest("people.ingest", "train_frame", "test_frame", "data_card"),
             preprocess("people.split", *SPLITS),
-            train("majority", "classifiers.train_majority"),
+            train("majority", "etudes.benches.classifiers.train_majority"),
             *(
                 train(name, "classifiers.train_generative", method=name)
                 for name in ("naive_bayes", "gaussian")
@@ -57,7 +57,7 @@ def create_pipeline() -> Pipeline:
                 *("learning_curve_table", "advantage_table", "verdict_table"),
             ),
             draw(
-                "etudes.benches.classifier_pages.scores",
+                "etudes.benches.pages.scores",
                 *(f"report.{name}" for name in ("descent", "stages", "effects", "roc", "calibration")),
                 curve_accuracy="report.curve_of",
                 curve_log_loss=set_to("report.curve_of", metric="log_loss"),

@@ -38,41 +38,28 @@ def curve_of(
         ("advantage", "accuracy"): ("Accuracy gained over logistic regression", "accuracy gained (fraction)"),
         ("advantage", "log_loss"): ("Log-loss saved over logistic regression", "log-loss saved (nats)"),
     }[kind, metric]
-    return lines(
-        table[(table["kind"] == kind) & (table["metric"] == metric)],
-        title,
-        "training people (count, logarithmic)",
-        unit,
-        x="size",
-        y="mean",
-        by="name",
-        low="low",
-        high="high",
-        order=study.variants,
-        levels={"equal": 0.0} if kind == "advantage" else None,
-        log_x=True,
-        empty="No linear variant was trained, or there are too few people.",
-    )
+    rows = table[(table["kind"] == kind) & (table["metric"] == metric)]
+    rows = rows.rename(columns={"size": "x", "mean": "y", "name": "by"})
+    how = {"order": study.variants, "log_x": True, "levels": {"equal": 0.0} if kind == "advantage" else None}
+    empty = "No linear variant was trained, or there are too few people."
+    x = "training people (count, logarithmic)"
+    return lines(rows, title, x, unit, by="by", low="low", high="high", empty=empty, **how)
 
 
 def descent(logistic_history: dict[str, Any]) -> go.Figure:
     """How far the training loss is above its minimum, by epoch."""
     # Rounding can put the last epochs a hair below the minimum that Newton's method found.
     rows = pd.DataFrame(logistic_history.get("epochs", []), columns=["epoch", "excess_loss"]).clip(1e-12)
-    title, axes = (
-        "Gradient descent reaches the minimum",
-        ("epoch (count)", "loss above the minimum (fraction)"),
-    )
-    gone = "logistic was left out of this run"
+    title, gone = "Gradient descent reaches the minimum", "logistic was left out of this run"
+    axes = ("epoch (count)", "loss above the minimum (fraction)")
     return lines(rows, title, *axes, x="epoch", y="excess_loss", log_y=True, marks=False, empty=gone)
 
 
 def stages(boosting_history: dict[str, Any]) -> go.Figure:
     """Log-loss on train and dev by number of trees."""
     rows = pd.DataFrame(boosting_history.get("epochs", []), columns=["step", "train_loss", "dev_loss"])
-    table = rows.rename(columns=lambda name: name.removesuffix("_loss")).melt(
-        "step", var_name="of", value_name="loss"
-    )
+    rows = rows.rename(columns={"train_loss": "train", "dev_loss": "dev"})
+    table = rows.melt("step", var_name="of", value_name="loss")
     title, axes = "Boosting: loss by number of trees", ("trees (count)", "log-loss (nats)")
     gone = "boosting was left out of this run"
     return lines(table, title, *axes, x="step", y="loss", by="of", marks=False, empty=gone)
@@ -80,16 +67,12 @@ def stages(boosting_history: dict[str, Any]) -> go.Figure:
 
 def effects(effect_table: pd.DataFrame) -> go.Figure:
     """The effects of logistic regression that are most certainly not zero, with 95 % intervals."""
-    table = effect_table.reindex(
-        columns=[*effect_table.columns, *{"logistic", "logistic.error"} - {*effect_table}]
-    )
-    half = 1.96 * table["logistic.error"].astype(float)
-    shown = table.loc[(table["logistic"].astype(float).abs() - half).nlargest(STRONGEST).index]
-    shown = shown.assign(low=shown["logistic"] - half, high=shown["logistic"] + half)
+    effect, half = effect_table["effect"].astype(float), 1.96 * effect_table["error"].astype(float)
+    shown = effect_table.assign(low=effect - half, high=effect + half, certain=effect.abs() - half)
+    shown = shown.nlargest(STRONGEST, "certain").sort_values("effect", ascending=False)
     title, unit = "What speaks for an income above 50K", "effect (nats of log-odds per unit)"
-    shown = shown.sort_values("logistic", ascending=False)
     gone = "logistic was left out of this run"
-    return bars(shown, title, unit, "column", x="logistic", y="feature", low="low", high="high", empty=gone)
+    return bars(shown, title, unit, "column", x="effect", y="feature", low="low", high="high", empty=gone)
 
 
 def roc(study: Study, predictions: pd.DataFrame) -> go.Figure:
@@ -101,12 +84,11 @@ def roc(study: Study, predictions: pd.DataFrame) -> go.Figure:
 
 def calibration(study: Study, predictions: pd.DataFrame, evaluation: EvaluationParameters) -> go.Figure:
     """Share above 50K against the probability given to it, in bins of equal width."""
-    parts = predictions[predictions["variant"] != study.baseline].groupby("variant", sort=False)
+    rows = predictions[predictions["variant"] != study.baseline]
+    rows = rows.assign(above=rows["truth"] == LABELS[1])
     found = {
-        str(name): reliability(
-            part["p_above"].to_numpy(), (part["truth"] == LABELS[1]).to_numpy(), evaluation.bins
-        )
-        for name, part in parts
+        str(name): reliability(part["p_above"].to_numpy(), part["above"].to_numpy(), evaluation.bins)
+        for name, part in rows.groupby("variant", sort=False)
     }
     title = "Of those given a probability, how many are above?"
     figure = figures.reliability_diagram(found, variants=study.variants, title=title)

@@ -55,7 +55,10 @@ def create_pipeline() -> Pipeline:
                 *("metrics", "predictions", "seeds_table", "thresholds_table", "improvement_table"),
                 "episode_samples",
             ),
-            draw(*(f"{pages}.{name}" for name in ("scores", "curves", "profile", "improvement"))),
+            draw(
+                "etudes.benches.pages.scores",
+                *(f"{pages}.{name}" for name in ("curves", "profile", "improvement")),
+            ),
             show(filmstrip=f"{pages}.strip", worst=set_to(f"{pages}.strip", episode="worst")),
             page(
                 *("report.summary", "report.against_dqn", "report.last"),
