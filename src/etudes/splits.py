@@ -99,7 +99,7 @@ def stratified_groups(labels: NDArray, groups: NDArray, fraction: float, seed: i
 
 
 def without_repeats(
-    train: Sequence[Hashable], test: Iterable[Hashable]
+    train: Iterable[Hashable], test: Iterable[Hashable]
 ) -> tuple[NDArray[np.bool_], dict[str, int]]:
     """Which training rows to keep (N,), and how many were dropped and why, as a split's card says it.
 
@@ -109,11 +109,10 @@ def without_repeats(
         train: (N,) keys of the training rows, equal for equal ones.
         test: keys of the test rows.
     """
-    seen = set(test)
-    in_test = np.array(
-        [key in seen for key in train], dtype=bool
-    )  # pandas' isin would strip the zeros that bytes end in
-    repeated = pd.Series(list(train), dtype=object).duplicated().to_numpy() & ~in_test
+    keys, seen = list(train), set(test)
+    # Not pandas' isin, which strips the zeros that bytes end in.
+    in_test = np.array([key in seen for key in keys], dtype=bool)
+    repeated = pd.Series(keys, dtype=object).duplicated().to_numpy() & ~in_test
     dropped = {
         "dropped_because_in_test": int(in_test.sum()),
         "dropped_because_repeated": int(repeated.sum()),

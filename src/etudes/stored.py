@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from pydantic import BaseModel
 
-from etudes.models import ModelState, registered_class
+from etudes.models import ModelState, as_declared, registered_class
 
 ARRAY, PART = "array of this state", "part of this state"  # keys that stand for what JSON cannot hold
 
@@ -34,13 +34,6 @@ class Stored:
     def from_state(cls, state: ModelState) -> Self:
         hints, kept = typing.get_type_hints(cls), _unpacked(state.config["attributes"], state)
         return cls(**{name: as_declared(value, hints.get(name)) for name, value in kept.items()})
-
-
-def as_declared(value: Any, hint: Any) -> Any:
-    """The value as the pydantic model that an annotation asks for; as it is where it asks for none."""
-    if isinstance(hint, type) and issubclass(hint, BaseModel) and not isinstance(value, hint):
-        return hint.model_validate(value)
-    return value
 
 
 def _packed(value: Any, path: str, state: ModelState) -> Any:

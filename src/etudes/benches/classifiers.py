@@ -160,11 +160,10 @@ def best_two(
     metrics: Mapping[str, float],
     labels: IntArray,
     probabilities: Mapping[str, FloatArray],
-    metric: str = "accuracy",
     **how: Any,
 ) -> dict[str, Any]:
-    """Paired comparison of the two variants with the largest ``metric``; empty when there is only one."""
-    ranked = sorted(probabilities, key=lambda name: -metrics[f"{name}.{metric}"])[:2]
+    """Paired comparison of the two variants with the largest accuracy; empty when there is only one."""
+    ranked = sorted(probabilities, key=lambda name: -metrics[f"{name}.accuracy"])[:2]
     if len(ranked) < 2:
         return {}
     compared = paired_comparison(labels, probabilities[ranked[0]], probabilities[ranked[1]], **how)
@@ -198,7 +197,7 @@ def prediction_rows(
 
 def confident_mistakes(
     predictions: pd.DataFrame, texts: Mapping[Any, str], count: int = 9
-) -> list[dict[str, Any]]:
+) -> list[dict[Any, Any]]:
     """The wrong answers with the largest confidence, as cards of a page; ``texts`` by the rows' ids."""
     wrong = predictions[predictions["truth"] != predictions["predicted"]].nlargest(count, "confidence")
     cards = wrong.assign(text=wrong["id"].map(texts), probability=wrong["confidence"])

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from etudes.training.parameters import Strict
+from etudes.training.parameters import DevSplitParameters, Strict
 
 
 class ScoringParameters(Strict):
@@ -14,13 +14,6 @@ class ScoringParameters(Strict):
 
     resamples: int = Field(ge=100, description="bootstrap resamples behind every interval")
     bins: int = Field(ge=2, description="bins of the calibration error")
-
-
-class DevSplitParameters(Strict):
-    """How dev is cut from train."""
-
-    dev_fraction: float = Field(gt=0, lt=0.5, description="share of each class for dev, at least one row")
-    seed: int = Field(ge=0, description="seed of the split, apart from run.seed so that seeds share a split")
 
 
 class TableSplitParameters(DevSplitParameters):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from etudes.benches.parameters import DevSplitParameters
-from etudes.training.parameters import FitParameters, Strict
+from etudes.training.parameters import DevSplitParameters, FitParameters, Strict
 
 
 class DigitSplitParameters(DevSplitParameters):

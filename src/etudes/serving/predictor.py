@@ -11,10 +11,9 @@ from typing import Any, ClassVar, Self, final
 import pandas as pd
 from pydantic import BaseModel
 
-from etudes.models import FACTS, ModelState, load_model, registered_class
+from etudes.models import FACTS, ModelState, as_declared, load_model, registered_class
 from etudes.serving.columns import Column, check_names, checked, listed
 from etudes.serving.rows import rows_of, with_pictures
-from etudes.stored import as_declared
 
 __all__ = ["Column", "Predictor", "load_predictor"]
 

@@ -82,10 +82,8 @@ class Combination(Stored):
     def predict_proba(self, frame: pd.DataFrame, known: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
         """Pooled probabilities (N, K); ``known`` holds members' answers to these films that are at hand already."""
         known = known or {}
-        asked = {
-            name: model.predict_proba(frame) for name, model in self.members.items() if name not in known
-        }
-        logs = np.stack([log_probabilities((known | asked)[name]) for name in self.members])
+        answers = [known[n] if n in known else m.predict_proba(frame) for n, m in self.members.items()]
+        logs = np.stack([log_probabilities(answer) for answer in answers])
         return pool(logs, self.weights, self.prior, self.shift)
 
 

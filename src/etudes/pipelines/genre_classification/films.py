@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etudes.benches.parameters import DevSplitParameters
 from etudes.cards import data_card, fingerprint
 from etudes.forms.lines import read_lines
 from etudes.forms.raw import RawFile
 from etudes.splits import stratified, without_repeats
 from etudes.text.tokens import tokenize
+from etudes.training.parameters import DevSplitParameters
 
 SEPARATOR = " ::: "
 FORMAT = "ID ::: TITLE ::: GENRE ::: DESCRIPTION"
@@ -61,7 +61,8 @@ def parse_films(raw: RawFile) -> pd.DataFrame:
         return row
 
     rows = [row for _, row in read_lines(raw, parse, f"`{FORMAT}`", "films")]
-    return described(pd.DataFrame(rows, columns=["id", "title", "genre", "plot"]))
+    films = described(pd.DataFrame(rows, columns=["id", "title", "genre", "plot"]))
+    return films[["id", "title", "year", "series", "genre", "plot"]]
 
 
 def _parse_line(line: str) -> tuple[int, str, str, str]:
@@ -78,13 +79,11 @@ def _parse_line(line: str) -> tuple[int, str, str, str]:
 
 
 def described(films: pd.DataFrame) -> pd.DataFrame:
-    """Films whose ``title`` is as IMDb writes it with the columns ``title``, ``year``, ``series`` in its place."""
+    """Films whose ``title`` is as IMDb writes it, with what it says as the columns ``title``, ``year``, ``series``."""
     titles = [parse_title(text) for text in films["title"]]
     years = pd.array([title.year for title in titles], dtype="Int32")
-    films = films.assign(title=[title.name for title in titles])
-    films.insert(films.columns.get_loc("title") + 1, "year", years)
-    films.insert(films.columns.get_loc("year") + 1, "series", [title.series for title in titles])
-    return films
+    names, series = [title.name for title in titles], [title.series for title in titles]
+    return films.assign(title=names, year=years, series=series)
 
 
 def film_texts(frame: pd.DataFrame) -> list[str]:

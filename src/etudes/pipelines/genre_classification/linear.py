@@ -52,21 +52,18 @@ class TfidfFeatures:
             "form": CountVectorizer(analyzer=str.split, dtype=np.float32),
         }
 
-    def _texts(self, frame: pd.DataFrame) -> dict[str, list[str]]:
-        text = [f"{title} {plot}" for title, plot in zip(frame["title"], frame["plot"], strict=True)]
-        return {"words": text, "chars": text, "form": form_words(frame)}
-
     def fit_transform(self, frame: pd.DataFrame) -> csr_matrix:
         """Learn the terms of the films and return their features, sparse (N, terms)."""
-        texts = self._texts(frame)
-        return self._join({name: block.fit_transform(texts[name]) for name, block in self.blocks.items()})
+        return self._features(frame, "fit_transform")
 
     def transform(self, frame: pd.DataFrame) -> csr_matrix:
         """Features of other films, sparse (N, terms)."""
-        texts = self._texts(frame)
-        return self._join({name: block.transform(texts[name]) for name, block in self.blocks.items()})
+        return self._features(frame, "transform")
 
-    def _join(self, matrices: dict[str, csr_matrix]) -> csr_matrix:
+    def _features(self, frame: pd.DataFrame, how: str) -> csr_matrix:
+        text = [f"{title} {plot}" for title, plot in zip(frame["title"], frame["plot"], strict=True)]
+        texts = {"words": text, "chars": text, "form": form_words(frame)}
+        matrices = {name: getattr(block, how)(texts[name]) for name, block in self.blocks.items()}
         matrices["form"] = matrices["form"] * (self.form_weight / np.float32(FORM_WORDS) ** 0.5)
         return hstack(list(matrices.values()), format="csr")
 

@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from etudes.benches.parameters import DevSplitParameters, ScoringParameters
+from etudes.benches.parameters import ScoringParameters
 from etudes.text.parameters import BiLSTMParameters, EncoderParameters, EncoderProbeParameters
-from etudes.training.parameters import FitParameters, Strict
+from etudes.training.parameters import DevSplitParameters, FitParameters, Strict
 
 Variant = Literal[
     "majority", "tfidf", "doc2vec", "bilstm", "spacy", "encoder_probe", "encoder", "combination"

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from etudes.benches.parameters import DevSplitParameters
-from etudes.training.parameters import Strict
+from etudes.training.parameters import DevSplitParameters, Strict
 
 Variant = Literal["majority", "naive_bayes", "gaussian", "logistic", "boosting"]
 Penalty = Annotated[float, Field(ge=0)]

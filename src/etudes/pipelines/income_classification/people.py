@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etudes.benches.parameters import DevSplitParameters
 from etudes.cards import data_card, fingerprint
 from etudes.forms.lines import read_lines
 from etudes.forms.raw import RawFile
 from etudes.serving.columns import Column
 from etudes.splits import stratified
+from etudes.training.parameters import DevSplitParameters
 
 MISSING = "?"
 

@@ -40,10 +40,12 @@ def curve_of(
     }[kind, metric]
     rows = table[(table["kind"] == kind) & (table["metric"] == metric)]
     rows = rows.rename(columns={"size": "x", "mean": "y", "name": "by"})
-    how = {"order": study.variants, "log_x": True, "levels": {"equal": 0.0} if kind == "advantage" else None}
-    empty = "No linear variant was trained, or there are too few people."
-    x = "training people (count, logarithmic)"
-    return lines(rows, title, x, unit, by="by", low="low", high="high", empty=empty, **how)
+    axes = ("training people (count, logarithmic)", unit)
+    level = {"equal": 0.0} if kind == "advantage" else None
+    order, gone = study.variants, "No linear variant was trained, or there are too few people."
+    return lines(
+        rows, title, *axes, by="by", low="low", high="high", order=order, levels=level, log_x=True, empty=gone
+    )
 
 
 def descent(logistic_history: dict[str, Any]) -> go.Figure:
