@@ -25,7 +25,7 @@ def scores(study: Study, metrics: dict[str, float]) -> go.Figure:
 
 
 def labels(study: Study, metrics: dict[str, float]) -> go.Figure:
-    """Pictures that are read as the digit asked for."""
+    """Pictures that are read as the class asked for."""
     return metric_bars(metrics, "label_accuracy", study.variants, baseline=study.baseline)
 
 
@@ -77,7 +77,7 @@ def claim(claim_table: pd.DataFrame) -> str:
         measures = claim_table.loc[claim_table["better"] == name, "measure"].str.replace("_", " ")
         if len(measures):
             parts.append(f"{said} **{', '.join(measures)}**")
-    return f"On pictures of the same digits, with the same judge: {'; '.join(parts)}."
+    return f"On pictures of the same classes, with the same judge: {'; '.join(parts)}."
 
 
 def sizes(models: dict[str, Any]) -> pd.DataFrame:
