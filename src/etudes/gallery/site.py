@@ -12,7 +12,6 @@ import io
 import logging
 import posixpath
 import re
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +25,7 @@ from etudes.atomic import atomic_folder, recover_folder
 from etudes.gallery import drawing, lineage
 from etudes.gallery.markdown import Section, sections
 from etudes.gallery.model import Entry, duration, signed
+from etudes.reporting.bundle import shared
 from etudes.reporting.page import TEMPLATES as REPORT_TEMPLATES
 from etudes.study import FIELDS
 
@@ -86,8 +86,10 @@ def build_site(entries: Sequence[Entry], output: Path) -> Written:
         for index, entry in enumerate(entries):
             name = entry.study.name
             if entry.report is not None:
-                (folder / "reports").mkdir(exist_ok=True)
-                shutil.copyfile(entry.report.path, folder / "reports" / f"{name}.html")
+                page, script, text = shared(entry.report.path.read_text("utf-8"))
+                _write(folder / "reports" / f"{name}.html", page)
+                if script:
+                    _write(folder / "reports" / script, text)
             neighbours = (entries[index - 1] if index else None, *entries[index + 1 : index + 2])
             _write(
                 folder / "studies" / f"{name}.html", _study_page(entry, entries, pictures[name], neighbours)
