@@ -9,6 +9,7 @@ import os
 import socket
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -98,8 +99,11 @@ def flatten(values: Any, prefix: str = "") -> dict[str, str]:
 class StudyRun:
     """An open run. Everything is written in batches."""
 
-    def __init__(self, client: GuardedClient, study: str, run_id: str, experiment_id: str) -> None:
+    def __init__(
+        self, client: GuardedClient, study: str, run_id: str, experiment_id: str, commit: str | None = None
+    ) -> None:
         self.client, self.study, self.run_id, self.experiment_id = client, study, run_id, experiment_id
+        self.commit = commit
         self._monitor = _start_monitor(run_id)
 
     @classmethod
@@ -121,7 +125,7 @@ class StudyRun:
         if experiment.killed:
             tags["etudes.restart_of"] = experiment.killed[0]
         run = store.client.create_run(experiment.id, tags=tags, run_name=study)
-        return cls(store.client, study, run.info.run_id, experiment.id)
+        return cls(store.client, study, run.info.run_id, experiment.id, git)
 
     def log_parameters(self, parameters: dict[str, Any]) -> None:
         entries = [Param(name, text[:PARAMETER_LENGTH]) for name, text in flatten(parameters).items()]
@@ -158,6 +162,12 @@ class StudyRun:
             self.client.log_text(
                 self.run_id, figure_page(value), f"figures/{name.removesuffix('_figure')}.html"
             )
+        if name == "report" and path is not None and path.exists():
+            from etudes.reporting.page import stamped
+
+            with atomic_file(path) as temporary:
+                page = stamped(value, datetime.now(UTC), self.commit, self.run_id)
+                temporary.write_text(page, encoding="utf-8")
         folder = artifact_folder(name)
         if folder is not None and path is not None and path.exists():
             self.client.log_artifact(self.run_id, str(path), folder or None)
@@ -298,12 +308,21 @@ def _remove_unfinished_versions(client: GuardedClient, run_id: str) -> None:
 
 def _git_commit(project: Path) -> str | None:
     """Commit of the checkout, read from its files: starting git costs more than a trivial node."""
-    head = project / ".git" / "HEAD"
+    folder = project / ".git"
     try:
-        text = head.read_text(encoding="utf-8").strip()
-        if not text.startswith("ref: "):
-            return text
-        return (project / ".git" / text.removeprefix("ref: ")).read_text(encoding="utf-8").strip()
+        if folder.is_file():  # a worktree: its head is its own, branches are those of the repository
+            folder = project / folder.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+        head = (folder / "HEAD").read_text(encoding="utf-8").strip()
+        if not head.startswith("ref: "):
+            return head
+        branch = head.removeprefix("ref: ")
+        common = folder / "commondir"
+        if common.is_file():
+            folder = folder / common.read_text(encoding="utf-8").strip()
+        if (folder / branch).is_file():
+            return (folder / branch).read_text(encoding="utf-8").strip()
+        packed = (folder / "packed-refs").read_text(encoding="utf-8").splitlines()
+        return next((line.split()[0] for line in packed if line.endswith(f" {branch}")), None)
     except OSError:
         return None
 
