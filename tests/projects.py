@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import compileall
 import json
 import os
@@ -62,14 +63,16 @@ def make_project(folder: Path) -> Path:
 
 @cache
 def warm() -> subprocess.Popen[str]:
-    """The process that starts the commands of this test process; it ends with it, when its input does."""
-    return subprocess.Popen(
+    """The process that starts the commands of this test process, and ends with it."""
+    starter = subprocess.Popen(
         [sys.executable, str(ROOT / "tests" / "warm.py")],
         env=quiet_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
+    atexit.register(starter.communicate)  # its input ends, and it is waited for
+    return starter
 
 
 def kedro(
