@@ -161,7 +161,9 @@ def test_the_page_draws_in_a_sandboxed_frame(browser, report) -> None:
     tab = browser.new_page()
     tab.set_content("<iframe sandbox='allow-scripts' width=1000 height=800></iframe>")
     tab.eval_on_selector("iframe", "(frame, page) => { frame.srcdoc = page; }", report.render())
-    tab.frame_locator("iframe").locator(".plot[data-drawn=done] svg.main-svg").first.wait_for()
+    frame = tab.frame_locator("iframe")
+    frame.locator(".plot").first.scroll_into_view_if_needed()
+    frame.locator(".plot[data-drawn=done] svg.main-svg").first.wait_for()
     tab.close()
 
 

@@ -119,7 +119,7 @@ class StudyRun:
             "etudes.seed": str(context.config_loader["parameters"]["run"]["seed"]),
             **_process_tags(),
         }
-        git = _git_commit(Path(context.project_path))
+        git = git_commit(Path(context.project_path))
         if git:
             tags["mlflow.source.git.commit"] = git
         if experiment.killed:
@@ -306,7 +306,7 @@ def _remove_unfinished_versions(client: GuardedClient, run_id: str) -> None:
             logger.warning("Version %s of %s, of a killed run, is removed.", version.version, version.name)
 
 
-def _git_commit(project: Path) -> str | None:
+def git_commit(project: Path) -> str | None:
     """Commit of the checkout, read from its files: starting git costs more than a trivial node."""
     folder = project / ".git"
     try:
