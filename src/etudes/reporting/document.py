@@ -80,6 +80,19 @@ class Document:
     def inputs(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys([*ALWAYS, *self.named]))
 
+    @property
+    def picture(self) -> str:
+        """The output that stands for the study elsewhere: the first image that the text shows, else its first figure."""
+        return next(
+            (
+                f"{name}{SHOWN[kind]}"
+                for wanted in ("image", "figure")
+                for kind, name in self.calls
+                if kind == wanted
+            ),
+            "",
+        )
+
     def without(self, words: set[str]) -> tuple[str, ...]:
         """The inputs, but for the tables that functions of the study make: those that it lists and the text does not say."""
         made = {f"{word}_table" for word in words - self.said}

@@ -22,6 +22,7 @@ from mlflow.tracking import MlflowClient
 from etudes.atomic import atomic_file
 from etudes.imports import uncollected
 from etudes.lock import process_identity
+from etudes.serving.registered import ENVIRONMENT
 from etudes.tracking import live
 from etudes.tracking.failures import GuardedClient, check_sqlite, impatient, sqlite_file, store_errors
 from etudes.tracking.live import Value
@@ -114,7 +115,7 @@ class StudyRun:
         tags = {
             "mlflow.runName": study,
             "mlflow.source.name": "kedro run",
-            "etudes.environment": "base" if context.env in (None, "local") else context.env,
+            ENVIRONMENT: "base" if context.env in (None, "local") else context.env,
             "etudes.session": str(run_params.get("run_id", "")),
             "etudes.seed": str(context.config_loader["parameters"]["run"]["seed"]),
             **_process_tags(),
