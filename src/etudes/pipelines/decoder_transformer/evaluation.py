@@ -26,15 +26,16 @@ def evaluate(
     data_card: Card,
     split_card: Card,
     evaluation: EvaluationParameters,
-) -> tuple[dict[str, float], pd.DataFrame, pd.DataFrame, Card]:
+) -> tuple[dict[str, float], pd.DataFrame, pd.DataFrame, pd.DataFrame, Card]:
     """Score every trained variant on test, which no other stage sees, beside the ceiling of the same sequences.
 
     Returns:
         metrics (flat, with bootstrap intervals over sequences), predictions (one row per variant and sequence), accuracy
-        by position, and the ceilings: accuracy of every reader by ``modulus_<m>.<group>``.
+        of every variant and reader by position and by modulus, and the ceilings: accuracy of every reader by
+        ``modulus_<m>.<group>``.
     """
     metrics: dict[str, float] = {}
-    predictions, positions, ceilings = [], [], {}
+    predictions, positions, moduli, ceilings = [], [], [], {}
     for modulus, group in product(data_card["moduli"], GROUPS):
         examples, task = of_group(test_split, modulus, group), f"modulus_{modulus}"
         tokens = np.asarray(examples["tokens"])
@@ -52,13 +53,10 @@ def evaluate(
                 metric = f"{name}.{of_seen if group == 'seen' else f'{group}_{key}'}{end}"
                 metrics |= mean_with_interval(metric, values, evaluation.resamples)
         for name, hits in right.items():
-            found = {
-                "variant": name,
-                "modulus": modulus,
-                "group": group,
-                "position": np.arange(hits.shape[1]),
-            }
-            positions.append(pd.DataFrame({**found, "accuracy": hits.mean(0), "sequences": len(hits)}))
+            where = {"modulus": modulus, "variant": name, "group": group}
+            found = {"position": np.arange(hits.shape[1]), "accuracy": hits.mean(0), "sequences": len(hits)}
+            positions.append(pd.DataFrame({**where, **found}))
+            moduli.append(where | mean_with_interval("accuracy", hits.mean(1), evaluation.resamples))
     tokens = np.asarray(text_test_split["tokens"])
     for name, model in models.items():
         if TEXT in model.tasks:
@@ -70,7 +68,7 @@ def evaluate(
             for metric, values in {"text_accuracy": hits.mean(1), "bits_per_character": bits}.items():
                 metrics |= mean_with_interval(f"{name}.{metric}", values, evaluation.resamples)
     table = pd.concat(predictions, ignore_index=True)[PREDICTION_COLUMNS]
-    return metrics, table, pd.concat(positions, ignore_index=True), ceilings
+    return metrics, table, pd.concat(positions, ignore_index=True), pd.DataFrame(moduli), ceilings
 
 
 def readers_of(

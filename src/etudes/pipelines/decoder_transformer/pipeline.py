@@ -52,7 +52,14 @@ def create_pipeline() -> Pipeline:
             train("lookup", "model.train_lookup", splits=LEARNED),
             train("transformer", "model.train_networks", splits=LEARNED, gpu=True),
             train("relabelled", "model.train_networks", splits=RECURRENCES, gpu=True),
-            evaluate("evaluation.evaluate", "metrics", "predictions", "positions_table", "ceiling_card"),
+            evaluate(
+                "evaluation.evaluate",
+                "metrics",
+                "predictions",
+                "positions_table",
+                "moduli_table",
+                "ceiling_card",
+            ),
             evaluate("generation.sample_grid", "sampling_table", "texts_table"),
             evaluate("generation.measure_speed", "speed_resources"),
             draw(
