@@ -66,19 +66,20 @@ class _Table:
 
     def __init__(self, grams: np.ndarray, counts: np.ndarray, base: int) -> None:
         self.histories, first = np.unique(grams // base, return_index=True)
-        self.tokens, self.starts = grams % base, np.append(first, len(grams))
+        self.grams, self.base, self.starts = grams, base, np.append(first, len(grams))
         totals, taken = np.add.reduceat(counts, first), discounts(counts)[np.minimum(counts, 3)]
-        self.rest = np.add.reduceat(taken, first) / totals
-        self.shares = (counts - taken) / np.repeat(totals, np.diff(self.starts))
+        self.rest = (np.add.reduceat(taken, first) / totals).astype(np.float32)
+        self.shares = ((counts - taken) / np.repeat(totals, np.diff(self.starts))).astype(np.float32)
 
     def mix(self, histories: np.ndarray, law: np.ndarray) -> None:
         """Turn ``law`` (M, V), p(w | h'), into p(w | h) for the histories (M,), in place."""
         place = np.searchsorted(self.histories[:-1], histories)
         rows = np.flatnonzero(self.histories[place] == histories)
-        start, count = self.starts[place[rows]], np.diff(self.starts)[place[rows]]
+        start, end = self.starts[place[rows]], self.starts[place[rows] + 1]
+        count = end - start
         law[rows] *= self.rest[place[rows], None]
-        entries = np.arange(count.sum()) + np.repeat(start - (count.cumsum() - count), count)
-        law[np.repeat(rows, count), self.tokens[entries]] += self.shares[entries]
+        entries = np.arange(count.sum()) + np.repeat(end - count.cumsum(), count)
+        law[np.repeat(rows, count), self.grams[entries] % self.base] += self.shares[entries]
 
 
 def longest(size: int) -> int:
@@ -87,7 +88,7 @@ def longest(size: int) -> int:
 
 
 def discounts(counts: np.ndarray) -> np.ndarray:
-    """What is taken from an n-gram that occurs 0, 1, 2, and 3 times or more (4,): Chen and Goodman 1998, eq. (26).
+    """What is taken from an n-gram that occurs 0, 1, 2, and 3 times or more (4,): Chen and Goodman 1998.
 
     With n_k the number of n-grams that occur k times and Y = n_1 / (n_1 + 2 n_2), D(k) = k - (k + 1) Y n_{k+1} / n_k.
     A small vocabulary may have no rare n-grams to tell: then `FEW`.
