@@ -47,7 +47,7 @@ def create_pipeline() -> Pipeline:
             ingest(data.ingest, "recurrences_frame", "text_frame", "data_card"),
             preprocess(data.cut, *SPLITS[:3], *TEXTS, "split_card"),
             train("unigram", "model.train_counted", splits=LEARNED, most=1),
-            train("kneser_ney", "model.train_counted", splits=LEARNED, most=8),
+            train("kneser_ney", "model.train_counted", splits=LEARNED, most=10),
             train("lookup", "model.train_lookup", splits=LEARNED),
             train("transformer", "model.train_networks", splits=LEARNED, gpu=True),
             train("relabelled", "model.train_networks", splits=RECURRENCES, gpu=True),
