@@ -135,9 +135,11 @@ class NGrams:
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
-        return cls(
-            {task: KneserNey(**state.config[task], **state.nested(task).arrays) for task in state.config}
-        )
+        laws = {}
+        for task, config in state.config.items():
+            arrays = state.nested(task).arrays
+            laws[task] = KneserNey(config["size"], config["order"], arrays["grams"], arrays["counts"])
+        return cls(laws)
 
 
 def witten_bell(counts: np.ndarray, backoff: np.ndarray) -> np.ndarray:
