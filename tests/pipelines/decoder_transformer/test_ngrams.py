@@ -104,7 +104,9 @@ def test_lookup_ignores_the_future() -> None:
 @pytest.mark.parametrize(
     "model", [NGrams({"x": KneserNey.fit(sequences(9, 0), 4, 4)}), ContextLookup({"x": 4})]
 )
-def test_laws_sum_to_one(model: NGrams | ContextLookup) -> None:
-    law = np.exp(model.log_probs("x", np.random.default_rng(1).integers(0, 4, size=(70, 10))))
+def test_laws_sum_to_one_and_are_the_same_when_read_back(model: NGrams | ContextLookup) -> None:
+    tokens = np.random.default_rng(1).integers(0, 4, size=(70, 10))
+    law = np.exp(model.log_probs("x", tokens))
+    np.testing.assert_array_equal(np.exp(type(model).from_state(model.state()).log_probs("x", tokens)), law)
     np.testing.assert_allclose(law.sum(-1), 1, rtol=1e-5)
     assert (law > 0).all()
