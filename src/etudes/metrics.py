@@ -104,6 +104,7 @@ _KNOWN = (
         maximise=False,
         within=POSITIVE,
     ),
+    Metric("over_kneser_ney", "cross-entropy above that of n-grams", unit="bits a character", maximise=False),
     Metric("top1_accuracy", "top-1 accuracy"),
     Metric("top3_accuracy", "top-3 accuracy"),
     Metric("top5_accuracy", "top-5 accuracy"),
