@@ -154,7 +154,7 @@ class DigitJudge(NetworkModel):
             "features": parameters.features,
             "dropout": parameters.dropout,
         }
-        network = JudgeNetwork(**config)
+        network = cls.network_class(**config)
         problem = JudgeProblem(network, train_split, dev_split, parameters.shift, parameters.fit.batch_size)
         epochs = fit(problem, parameters.fit, run)
         raw = cls(network, config, mean=np.zeros(parameters.features), spread=np.ones(parameters.features))
