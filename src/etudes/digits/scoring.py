@@ -35,9 +35,12 @@ SCORES = ("fid", "kid", "label_accuracy", "precision", "recall", "diversity", "n
 
 
 class Generator(Protocol):
-    """A model that draws pictures of digits; ``conditional`` says whether it heeds the labels."""
+    """A model that draws pictures of digits."""
 
-    conditional: bool
+    @property
+    def conditional(self) -> bool:
+        """Whether it heeds the labels."""
+        ...
 
     def sample(self, labels: Labels, seed: int) -> Pixels:
         """One picture for each label: (N, S, S), uint8; the same seed gives the same pictures."""
@@ -207,7 +210,9 @@ class GeneratorScores:
         return {**self.judge_accuracy.flat("judge.accuracy"), **floors}
 
 
-def _weighted_diversity(weights: Array, pairs: Sequence[tuple[Array, Array, Array]]) -> Array:
+def _weighted_diversity(
+    weights: Array, pairs: Sequence[tuple[NDArray[np.signedinteger], Array, Array]]
+) -> Array:
     """`diversity` of resamples: weights (B, N) of the rows; by class its rows, distances of drawn and of real pairs.
 
     A class that a resample lacks is left out of its mean.
