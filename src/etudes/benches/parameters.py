@@ -24,6 +24,16 @@ class TableSplitParameters(Strict):
     seed: int = Field(ge=0, description="seed of the split, apart from run.seed so that seeds share a split")
 
 
+class TableFormParameters(Strict):
+    """Which columns of a table's file are read."""
+
+    label: str = Field(min_length=1, description="the column that holds the class")
+    leave_out: tuple[str, ...] = Field(description="columns that are not read")
+    missing: tuple[str, ...] = Field(
+        description="what stands in an empty cell (NA); its row is left out and counted. None: such a cell is refused"
+    )
+
+
 class AlphabetSplitParameters(Strict):
     """Which alphabets are held out; the others are trained on."""
 
