@@ -34,6 +34,14 @@ class TableFormParameters(Strict):
     )
 
 
+class FewLabelsParameters(Strict):
+    """Which rows of a table are tested on, and how many of the others have a label."""
+
+    test_fraction: float = Field(gt=0, lt=1, description="share of each class for test, at least one row")
+    labels: int = Field(ge=4, description="labelled rows of train, at least two of each class")
+    seed: int = Field(ge=0, description="seed of the split, apart from run.seed so that seeds share a split")
+
+
 class AlphabetSplitParameters(Strict):
     """Which alphabets are held out; the others are trained on."""
 

@@ -1,13 +1,13 @@
-"""What stands beside guided k-means against scikit-learn's, and how settings are chosen."""
+"""What stands beside guided k-means: label spreading against scikit-learn's, the vote by hand."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from etudes.evaluation import classification_metrics
+from etudes.benches.few_labels import UNKNOWN
 from etudes.pipelines.cluster_then_label import methods
-from etudes.pipelines.cluster_then_label.clustering import UNKNOWN, Clustering
+from etudes.pipelines.cluster_then_label.clustering import Clustering
 from etudes.pipelines.cluster_then_label.parameters import MethodsParameters
 
 from .test_clustering import few, table
@@ -48,31 +48,6 @@ def test_a_row_far_from_all_has_an_answer() -> None:
     assert found.sum() == pytest.approx(1)
 
 
-@pytest.mark.parametrize("k", [1, 4])
-def test_neighbours_are_those_of_scikit_learn(k: int) -> None:
-    from sklearn.neighbors import KNeighborsClassifier
-
-    z, truth = table("wine")
-    labels = few(truth, 40)
-    (ours,) = methods.nearest_neighbours(z, [labels], 3, 0, k=k)
-    known = labels != UNKNOWN
-    counts = k * KNeighborsClassifier(k).fit(z[known], labels[known]).predict_proba(z)
-    np.testing.assert_allclose(ours.predict_proba(z), (counts + 1) / (k + 3), atol=1e-12)
-
-
-@pytest.mark.parametrize("classes", [2, 3])
-def test_logistic_answers_are_those_of_the_labelled_rows_alone(classes: int) -> None:
-    from sklearn.linear_model import LogisticRegression
-
-    z, truth = table("wine")
-    z, truth = z[truth < classes], truth[truth < classes]
-    labels = few(truth, 40)
-    (ours,) = methods.logistic(z, [labels], classes, 0, penalty=0.5)
-    known = labels != UNKNOWN
-    theirs = LogisticRegression(C=2.0, max_iter=1000).fit(z[known], labels[known])
-    np.testing.assert_allclose(ours.predict_proba(z), theirs.predict_proba(z), atol=1e-9)
-
-
 def test_a_vote_by_hand() -> None:
     z = np.array([[0.0], [0.2], [0.4], [5.0], [5.2], [9.0]])
     labels = np.array([0, 0, 1, UNKNOWN, UNKNOWN, 2])
@@ -94,49 +69,3 @@ def test_several_labelings_at_once_are_each_alone(name: str) -> None:
     for labels, rule in zip(labelings, together, strict=True):
         (alone,) = methods.FITS[name](z, [labels], 3, 5, **setting)
         np.testing.assert_allclose(rule.predict_proba(z), alone.predict_proba(z), atol=1e-10)
-
-
-@pytest.mark.parametrize("name", ["guided", "nearest_neighbours", "label_spreading"])
-def test_the_setting_is_the_best_on_labels_that_were_hidden(name: str) -> None:
-    z, truth = table("iris")
-    labels, seed = few(truth, 30), 4
-    chosen = methods.choose(name, z, labels, 3, PARAMETERS, seed)
-    known = np.flatnonzero(labels != UNKNOWN)
-    fold = methods.folds_of(labels[known], PARAMETERS.folds, seed)
-    best, scored = None, []
-    for setting in methods.settings_of(name, PARAMETERS):
-        held_out = np.empty((len(known), 3))
-        for f in range(3):
-            seen = labels.copy()
-            seen[known[fold == f]] = UNKNOWN
-            (rule,) = methods.FITS[name](z, [seen], 3, seed, **setting)
-            held_out[fold == f] = rule.predict_proba(z[known[fold == f]])
-        found = classification_metrics(labels[known], held_out)
-        scored.append((found["accuracy"], -found["log_loss"]))
-        best = (setting, held_out) if scored[-1] == max(scored) else best
-    assert best is not None and chosen.setting == best[0] and len(set(scored)) > 1
-    np.testing.assert_allclose(chosen.held_out, best[1], atol=1e-10)
-
-
-def test_held_out_scores_do_not_know_the_label() -> None:
-    z, _ = table("iris")
-    noise = np.random.default_rng(0).integers(0, 3, 150)
-    chosen = methods.choose("nearest_neighbours", z, few(noise, 90), 3, PARAMETERS, 0)
-    labels = few(noise, 90)
-    assert (chosen.held_out.argmax(axis=1) == labels[labels != UNKNOWN]).mean() < 0.5
-
-
-def test_one_label_of_a_class_takes_the_first_setting() -> None:
-    z, truth = table("iris")
-    labels = np.full(150, UNKNOWN)
-    labels[[0, 1, 60, 61, 120]] = truth[[0, 1, 60, 61, 120]]
-    chosen = methods.choose("guided", z, labels, 3, PARAMETERS, 0)
-    assert chosen.held_out is None and chosen.setting == methods.settings_of("guided", PARAMETERS)[0]
-
-
-def test_every_class_is_in_every_fold() -> None:
-    labels = np.array([0] * 7 + [1] * 3 + [2] * 4)
-    fold = methods.folds_of(labels, 5, seed=1)
-    assert {(f, c) for f, c in zip(fold.tolist(), labels.tolist(), strict=True)} == {
-        (f, c) for f in range(3) for c in range(3)
-    }

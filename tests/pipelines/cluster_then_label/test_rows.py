@@ -1,4 +1,4 @@
-"""Raw tables, labels that are forgotten, repeated splits, and what is said of their differences."""
+"""Raw tables, the sweeps, and the variants as the nodes train them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etudes.evaluation import mean_interval
+from etudes.benches.few_labels import Split, split, splits_of
+from etudes.benches.parameters import FewLabelsParameters
 from etudes.forms.raw import RawFile
-from etudes.pipelines.cluster_then_label import evaluation, rows, sweep
-from etudes.pipelines.cluster_then_label.clustering import UNKNOWN
-from etudes.pipelines.cluster_then_label.parameters import SplitParameters, TableParameters
+from etudes.pipelines.cluster_then_label import methods, model, rows, sweep
+from etudes.pipelines.cluster_then_label.parameters import TableParameters
 from etudes.samples.tables import raw_file
+from etudes.training.parameters import RunParameters
 
 from .test_methods import PARAMETERS
 
@@ -22,106 +23,82 @@ Adelie,Dream,37.5,18.9,179,2975,NA,2007
 Gentoo,Biscoe,46.1,13.2,211,4500,female,2007
 """
 FORM = TableParameters(name="penguins", label="species", leave_out=("island", "sex", "year"), missing=("NA",))
+PLAIN = TableParameters(name="iris", label="label", leave_out=(), missing=())
+RUN = RunParameters.model_construct(seed=0)
 
 
 def iris() -> pd.DataFrame:
-    frame, *_ = rows.ingest(
-        raw_file("iris", 150, 7),
-        raw_file("several", {"wine": 60}, 7),
-        TableParameters(name="iris", label="label", leave_out=(), missing=()),
-    )
-    return frame
+    return rows.ingest(raw_file("iris", 150, 7), raw_file("several", {"wine": 60}, 7), PLAIN)[0]
+
+
+def splits(count: int = 3) -> list[Split]:
+    return list(splits_of(iris(), "iris", count, 0.3, seed=0))
 
 
 def test_penguins_without_measurements_are_left_out_and_counted() -> None:
     others = raw_file("several", {"wine": 60, "iris": 30}, 7)
-    frame, beside, card = rows.ingest(
-        RawFile("penguins.csv", PENGUINS.encode(), {"source": "penguins"}), others, FORM
-    )
+    penguins = RawFile("penguins.csv", PENGUINS.encode(), {"source": "penguins"})
+    frame, beside, card = rows.ingest(penguins, others, FORM)
     assert frame["id"].tolist() == [1, 3, 4] and frame["class"].tolist() == ["Adelie", "Adelie", "Gentoo"]
-    assert frame.columns.tolist()[1:-1] == [
-        "bill_length_mm",
-        "bill_depth_mm",
-        "flipper_length_mm",
-        "body_mass_g",
-    ]
+    measured = ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"]
+    assert frame.columns.tolist() == ["id", *measured, "class"]
     assert (card["table_rows"], card["rows_with_an_empty_cell"], card["source"]) == (4, 1, "penguins")
     found = rows.by_name(frame, beside, FORM)
-    assert {name: part.shape for name, part in found.items()} == {
-        "penguins": (3, 6),
-        "iris": (30, 6),
-        "wine": (60, 15),
-    }
+    shapes = {name: part.shape for name, part in found.items()}
+    assert shapes == {"penguins": (3, 6), "iris": (30, 6), "wine": (60, 15)}
     assert not found["wine"].isna().any(axis=None)
 
 
-def test_more_labels_are_the_same_ones_and_further_ones() -> None:
-    truth = np.repeat([0, 1, 2], [60, 30, 10])
-    order = rows.label_order(truth, np.random.default_rng(0))
-    assert sorted(order) == list(range(100)) and sorted(truth[order[:3]]) == [0, 1, 2]
-    assert np.bincount(truth[order[:50]]).tolist() == pytest.approx([30, 15, 5], abs=2)
-    few, many = (rows.known_labels(truth, order, count) for count in (10, 40))
-    assert (few != UNKNOWN).sum() == 10 and ((few == many) | (few == UNKNOWN)).all()
-    assert (many == truth)[many != UNKNOWN].all()
+def test_scores_by_labels_are_those_of_the_chosen_rule() -> None:
+    parts = splits()
+    found = sweep.by_labels(parts, ["guided", "logistic"], [2, 30, 6, 30, 500], PARAMETERS)
+    assert sorted(found["labels"].unique()) == [6, 30] and len(found) == 3 * 2 * 2
+    one = parts[1]
+    settings = methods.settings_of("logistic", PARAMETERS)
+    rule = model.choose(methods.FITS["logistic"], settings, one.train, one.known(30), 3, 3, one.seed).rule
+    row = found.query("split == 1 and labels == 30 and variant == 'logistic'").iloc[0]
+    assert row["accuracy"] == (rule.predict_proba(one.test).argmax(axis=1) == one.truth).mean()
+    assert (row["shared"], row["nmi"] > 0.5, row["ari"] > 0.5) == (one.shared, True, True)
 
 
-def test_train_tells_no_label_but_those_of_the_labelled_rows() -> None:
-    train, dev, test, card = rows.split(iris(), SplitParameters(test_fraction=0.3, labels=20, seed=0))
-    assert "class" not in train and (train["label"] != UNKNOWN).sum() == len(dev) == 20
-    assert set(dev["id"]) == set(train.loc[train["label"] != UNKNOWN, "id"])
-    assert (
-        not set(train["id"]) & set(test["id"]) and len(train) + len(test) + card["equal_rows_left_out"] == 150
-    )
+def test_alpha_zero_gains_nothing_over_itself_and_is_k_means() -> None:
+    parts = splits()
+    found = sweep.by_alpha(parts, [1.0], 30, PARAMETERS).set_index(["split", "alpha"])
+    assert (found.xs(0.0, level="alpha")[["accuracy_gain", "ari_gain", "nmi_gain"]] == 0).all(axis=None)
+    assert (found["accuracy_gain"] != 0).any()
+    plain = sweep.as_the_original(parts[2], 30, PARAMETERS)["kmeans_vote"]
+    assert found.loc[(2, 0.0), "accuracy"] == sweep.accuracy(parts[2], plain)
 
 
-@pytest.mark.parametrize(
-    ("labels", "said"),
-    [(5, r"labels = 5 leaves 1 labelled rows of the class"), (200, r"labels = 200, but train has 104 rows")],
-)
-def test_too_few_or_too_many_labels_are_refused(labels: int, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        rows.split(iris(), SplitParameters(test_fraction=0.3, labels=labels, seed=0))
-
-
-def test_what_a_split_learns_of_scale_it_learns_on_train() -> None:
+def test_measurements_are_compared_with_all_on_the_same_splits() -> None:
     frame = iris()
-    one, two = sweep.splits_of(frame, "iris", 2, 0.3, False, seed=3)
-    np.testing.assert_allclose(
-        [one.train.mean(axis=0), one.train.std(axis=0)], [[0] * 4, [1] * 4], atol=1e-12
+    names = ["sepal_length_(cm)", "sepal_width_(cm)"]
+    two = list(splits_of(frame[["id", *names, "class"]], "iris", 3, 0.3, seed=0))
+    found = sweep.by_measurements({"all": splits(), "sepals": two}, 30, PARAMETERS)
+    wide = found.assign(split=[0, 1, 2] * 4).pivot(
+        index=["starts", "split"], columns="measurements", values="guided"
     )
-    assert abs(one.test.mean(axis=0)).max() > 0.01 and not np.array_equal(one.labels, two.labels)
-    assert one.shared == pytest.approx(0.43, abs=0.02)
-    (same,) = sweep.splits_of(frame, "iris", 1, 0.3, True, seed=3)
-    assert same.train.std(axis=0).max() > 1.5 * same.train.std(axis=0).min()
-    assert np.square(same.train).mean() == pytest.approx(1)
+    gained = found[found["measurements"] == "sepals"]["gain_of_all"]
+    np.testing.assert_allclose(gained, wide["all"] - wide["sepals"])
+    assert sorted(found["starts"].unique()) == [1, PARAMETERS.starts] and gained.mean() > 0.05
 
 
-def test_numbers_of_labels_that_a_split_allows() -> None:
-    (split,) = sweep.splits_of(iris(), "iris", 1, 0.3, False, seed=3)
-    assert sweep.counts_for(split, [200, 3, 2, 50, 3]) == [3, 50]
+@pytest.mark.parametrize("variant", methods.FITS)
+def test_a_variant_answers_rows_of_the_table(variant: str) -> None:
+    train, _, test, card = split(iris(), FewLabelsParameters(test_fraction=0.3, labels=20, seed=0))
+    trained, history = model.train(train, card, PARAMETERS, RUN, variant=variant)
+    probabilities = trained.predict_proba(test)
+    right = (probabilities.argmax(axis=1) == test["label"]).mean()
+    assert probabilities.sum(axis=1) == pytest.approx(1) and (right > 0.75 or variant == "most_frequent")
+    assert (len(history["epochs"]) > 1) == (variant == "guided") and 0 < history["dev"]["log_loss"] < 2
 
 
-def test_gains_are_of_the_same_splits() -> None:
-    splits = list(sweep.splits_of(iris(), "iris", 4, 0.3, False, seed=0))
-    found = sweep.by_labels(splits, ["guided", "logistic"], [6, 30], PARAMETERS)
-    gains = evaluation.gains_of(found, splits[0].shared).set_index("labels")
-    by_hand = found.set_index(["variant", "labels", "split"])["accuracy"]
-    expected = (by_hand["guided"] - by_hand["logistic"]).loc[30].to_numpy()
-    np.testing.assert_allclose(gains.loc[30, "values"], expected)
-    table = evaluation.decided(gains.reset_index().assign(table="iris")).set_index("labels")
-    ends = mean_interval(expected, shared=splits[0].shared)
-    assert table.loc[30, ["gain", "low", "high"]].tolist() == [ends["mean"], ends["low"], ends["high"]]
-
-
-def test_verdicts_count_how_many_were_asked() -> None:
-    values = np.random.default_rng(0).normal(0.03, 0.05, 20)
-
-    def verdict(times: int, sign: int = 1) -> str:
-        asked = [
-            {"table": str(n), "labels": 3, "against": "logistic", "shared": 0.0, "values": sign * values}
-            for n in range(times)
-        ]
-        return evaluation.decided(pd.DataFrame(asked))["verdict"].iloc[0]
-
-    assert mean_interval(values)["low"] > 0
-    assert (verdict(1), verdict(1, -1), verdict(1000)) == ("better", "worse", "open")
+def test_guided_history_ends_with_the_objective_of_the_stored_clusters() -> None:
+    train, _, _, card = split(iris(), FewLabelsParameters(test_fraction=0.3, labels=20, seed=0))
+    trained, history = model.train(train, card, PARAMETERS, RUN, variant="guided")
+    objective = [row["objective"] for row in history["epochs"]]
+    assert (np.diff(objective) <= 1e-12).all() and history["chosen"]["alpha"] in PARAMETERS.guided.alphas
+    clusters = history["chosen"]["per_class"] * 3
+    assert trained.rule.centres.shape == (clusters, 4) and trained.rule.shares.sum() == pytest.approx(
+        clusters
+    )

@@ -1,7 +1,6 @@
-"""k-means, and k-means that labels pull at. numpy alone: it works without Kedro.
+"""k-means, and k-means that labels pull at. numpy alone.
 
 All starts descend at once. Letters of shapes: S starts, N rows, D measurements, k clusters, L labelled rows, C classes.
-A row whose class is not known has the label `UNKNOWN`.
 """
 
 from __future__ import annotations
@@ -13,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from etudes.benches.few_labels import UNKNOWN
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-UNKNOWN = -1
 TOLERANCE = 1e-9  # by which rounding may raise an objective, which is of the order of one
 
 # From who is in which cluster (S, k, L), and the centres (S, k, D): what each cluster costs each labelled row (S, L, k)

@@ -1,40 +1,25 @@
-"""What answers from a few labels: clusters that vote, and the methods beside them. numpy alone but for the logistic fit.
+"""What answers from a few labels: clusters that vote, and the methods beside them.
 
-A method is a function ``fit(z, labelings, classes, seed, **setting)`` that gives a rule for each of several labelings of the
-same rows: what does not depend on the labels is done once. Shapes as in `clustering`.
+Methods and rules as `etudes.benches.few_labels` has them, shapes as in `clustering`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import numpy as np
 
 from etudes.benches.classifiers import Majority
-from etudes.evaluation import classification_metrics
-from etudes.models import ModelState, register_model
+from etudes.benches.few_labels import UNKNOWN, Fit
+from etudes.benches.table_models import Neighbours, Rule, Softmax
+from etudes.models import register_model
 from etudes.pipelines.cluster_then_label import clustering
-from etudes.pipelines.cluster_then_label.clustering import UNKNOWN, FloatArray, IntArray, squared_distances
+from etudes.pipelines.cluster_then_label.clustering import FloatArray, IntArray, squared_distances
 from etudes.pipelines.cluster_then_label.parameters import MethodsParameters
 
 Labelings = Sequence[IntArray]
-
-
-@dataclass(frozen=True, eq=False)
-class Rule:
-    """What a method learned: its fields are arrays, which are weights, and numbers."""
-
-    registered_name: ClassVar[str]
-
-    def state(self) -> ModelState:
-        weights = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
-        return ModelState({n: v for n, v in vars(self).items() if n not in weights}, weights)
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        return cls(**state.config, **state.arrays)
 
 
 @register_model("cluster_then_label.clusters")
@@ -51,36 +36,6 @@ class Clusters(Rule):
 
     def predict_proba(self, z: FloatArray) -> FloatArray:
         return self.shares[self.assign(z)]
-
-
-@register_model("cluster_then_label.neighbours")
-@dataclass(frozen=True, eq=False)
-class Neighbours(Rule):
-    """P(c | z) = (n_c + 1) / (k + C), where n_c of the k nearest labelled rows (L, D) are of class c, one of C."""
-
-    rows: FloatArray
-    labels: IntArray
-    k: int
-    classes: int
-
-    def predict_proba(self, z: FloatArray) -> FloatArray:
-        order = squared_distances(z, self.rows[None])[0].argsort(axis=1, kind="stable")
-        counts = np.eye(self.classes)[self.labels[order[:, : self.k]]].sum(axis=1)
-        return (counts + 1) / (min(self.k, len(self.rows)) + self.classes)
-
-
-@register_model("cluster_then_label.logistic")
-@dataclass(frozen=True, eq=False)
-class Logistic(Rule):
-    """P(c | z) = softmax(W z + b), W (C, D) and b (C,)."""
-
-    weights: FloatArray
-    intercepts: FloatArray
-
-    def predict_proba(self, z: FloatArray) -> FloatArray:
-        logits = z @ self.weights.T + self.intercepts
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return odds / odds.sum(axis=1, keepdims=True)
 
 
 @register_model("cluster_then_label.spread")
@@ -167,7 +122,7 @@ def constrained(
 def nearest_neighbours(
     z: FloatArray, labelings: Labelings, classes: int, seed: int, *, k: int
 ) -> Iterator[Neighbours]:
-    """The k nearest labelled rows."""
+    """The k nearest labelled rows (`Neighbours`)."""
     for labels in labelings:
         known = labels != UNKNOWN
         yield Neighbours(z[known], labels[known], k, classes)
@@ -175,21 +130,11 @@ def nearest_neighbours(
 
 def logistic(
     z: FloatArray, labelings: Labelings, classes: int, seed: int, *, penalty: float
-) -> Iterator[Logistic]:
-    """Multinomial logistic regression on the labelled rows alone: least sum of -ln P(y | z) + penalty / 2 |W|^2."""
-    from sklearn.linear_model import LogisticRegression
-
-    from etudes.training.classification import rows_of_classes
-
+) -> Iterator[Softmax]:
+    """Multinomial logistic regression on the labelled rows alone."""
     for labels in labelings:
         known = labels != UNKNOWN
-        fitted = LogisticRegression(C=1 / penalty, max_iter=1000).fit(z[known], labels[known])
-        weights, intercepts = rows_of_classes(fitted.coef_, fitted.intercept_)
-        if (
-            len(weights) == 2
-        ):  # of two classes scikit-learn keeps the difference, which is the second's row twice here
-            weights, intercepts = weights / 2, intercepts / 2
-        yield Logistic(weights, intercepts)
+        yield Softmax.fit(z[known], labels[known], penalty)
 
 
 def label_spreading(
@@ -197,8 +142,8 @@ def label_spreading(
 ) -> Iterator[Spread]:
     """Labels that spread over a graph of all rows (Zhou et al. 2004): F = (1 - a) (I - a S)^-1 Y, each row divided by its sum.
 
-    S = D^-1/2 W D^-1/2, W_ij = exp(-|z_i - z_j|^2 / (2 ``width``^2 D)) off the diagonal with D measurements in the exponent,
-    D the diagonal of W's sums, Y the indicators of the labelled rows, a = 1 - ``retain``.
+    S_ij = W_ij / sqrt(d_i d_j), W_ij = exp(-|z_i - z_j|^2 / (2 ``width``^2 D)) and W_ii = 0, d the sums of W's rows, D how many
+    measurements there are, Y the indicators of the labelled rows, a = 1 - ``retain``.
     """
     g = 1 / (2 * width**2 * z.shape[1])
     weights = np.exp(-g * squared_distances(z, z[None])[0])
@@ -217,7 +162,7 @@ def label_spreading(
         yield Spread(z, shares / shares.sum(axis=1, keepdims=True), g)
 
 
-FITS: Mapping[str, Callable[..., Iterator[Any]]] = {
+FITS: Mapping[str, Fit] = {
     fit.__name__: fit
     for fit in (
         *(most_frequent, kmeans_vote, guided, seeded, constrained),
@@ -245,64 +190,3 @@ def settings_of(name: str, parameters: MethodsParameters) -> list[dict[str, Any]
         "label_spreading": [{"width": w, "retain": parameters.retain} for w in parameters.widths],
     }
     return found[name]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A rule learned with all labels, the setting that was chosen for it, and what that said of the labelled rows.
-
-    ``held_out`` are the probabilities (L, C) of each labelled row by the rule that did not know its label; None where
-    there were too few labels for that.
-    """
-
-    rule: Any
-    setting: dict[str, Any]
-    held_out: FloatArray | None
-
-
-def choose(
-    name: str, z: FloatArray, labels: IntArray, classes: int, parameters: MethodsParameters, seed: int
-) -> Choice:
-    """Fit a method, its setting chosen by cross-validation among the labelled rows.
-
-    The labels of each fold are hidden in turn, their rows stay as unlabelled ones. The setting with the best accuracy on the
-    hidden labels is taken, of equals that with the smaller log-loss. Only labels that the method has anyway are used. Where
-    a class has one labelled row there are no folds, and the first setting is taken.
-
-    Args:
-        name: of the method, one of `FITS`.
-        z: training rows (N, D).
-        labels: (N,) classes, or `UNKNOWN`.
-        classes: C.
-        parameters: settings to choose from, and the most folds.
-        seed: of folds and starts.
-    """
-    known = np.flatnonzero(labels != UNKNOWN)
-    fold = folds_of(labels[known], parameters.folds, seed)
-    hidden = [
-        np.where(np.isin(np.arange(len(z)), known[fold == f]), UNKNOWN, labels) for f in np.unique(fold)
-    ]
-    if len(hidden) < 2:
-        hidden = []
-    found: list[tuple[tuple[float, float], Choice]] = []
-    for setting in settings_of(name, parameters):
-        *rules, rule = FITS[name](z, [*hidden, labels], classes, seed, **setting)
-        if not rules:
-            return Choice(rule, setting, None)
-        held_out = np.empty((len(known), classes))
-        for f, learned in enumerate(rules):
-            held_out[fold == f] = learned.predict_proba(z[known[fold == f]])
-        scores = classification_metrics(labels[known], held_out)
-        found.append(((scores["accuracy"], -scores["log_loss"]), Choice(rule, setting, held_out)))
-    return max(found, key=lambda pair: pair[0])[1]
-
-
-def folds_of(labels: IntArray, most: int, seed: int) -> IntArray:
-    """The fold (L,) of each labelled row: ``most`` of them, or as many as the rarest class has rows; it is in each fold."""
-    generator = np.random.default_rng(seed)
-    count = min(most, int(np.unique(labels, return_counts=True)[1].min()))
-    fold = np.empty(len(labels), dtype=np.int64)
-    for label in np.unique(labels):
-        rows = generator.permutation(np.flatnonzero(labels == label))
-        fold[rows] = np.arange(len(rows)) % count
-    return fold

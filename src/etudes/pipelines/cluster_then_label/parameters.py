@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from etudes.benches.parameters import TableFormParameters
+from etudes.benches.parameters import FewLabelsParameters, TableFormParameters
 from etudes.training.parameters import Strict
 
 Clusterings = Literal["kmeans_vote", "guided", "seeded", "constrained"]
@@ -19,14 +19,6 @@ class TableParameters(TableFormParameters):
     """The table in question."""
 
     name: str = Field(min_length=1, description="what figures call it")
-
-
-class SplitParameters(Strict):
-    """Which rows are tested on, and which of the others have a label."""
-
-    test_fraction: float = Field(gt=0, lt=1, description="share of each class for test, at least one row")
-    labels: int = Field(ge=4, description="labelled rows of train, at least two of each class")
-    seed: int = Field(ge=0, description="seed of the split, apart from run.seed so that seeds share a split")
 
 
 class KMeansParameters(Strict):
@@ -78,6 +70,6 @@ class Parameters(Strict):
 
     variants: list[Variant] = Field(min_length=1)
     table: TableParameters
-    split: SplitParameters
+    split: FewLabelsParameters
     methods: MethodsParameters
     sweep: SweepParameters

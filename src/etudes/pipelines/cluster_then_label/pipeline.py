@@ -18,7 +18,7 @@ from etudes.assembly import (
 from etudes.pipelines.cluster_then_label.parameters import Parameters
 from etudes.study import load_study
 
-PAGES = "etudes.benches.classifier_pages"
+PAGES, LABELS = "etudes.benches.classifier_pages", "etudes.benches.few_label_pages"
 
 
 def create_pipeline() -> Pipeline:
@@ -32,11 +32,8 @@ def create_pipeline() -> Pipeline:
                                   │
         most_frequent   kmeans_vote   guided   seeded   constrained   nearest_neighbours   logistic   label_spreading
               └──────────────┴───────────┴────────┴──────────┼─────────────────┴──────────────┴─────────────┘
-                    ┌────────────────────────────────────────┼──────────────────────┐
-                evaluate                                sweep_alpha       compare_measurements
-          metrics, predictions,                         alpha_table       measurements_table
-          label_curve_table, gain_table                      │                      │
-                    └────────────────────────────────────────┼──────────────────────┘
+                              evaluate, sweep_alpha, compare_measurements ─ metrics, predictions, tables
+                                                             │
                                                           report ─ figures, report, predictor
     """
     name = "cluster_then_label"
@@ -45,7 +42,7 @@ def create_pipeline() -> Pipeline:
         Parameters,
         [
             ingest("rows.ingest", "table_frame", "others_frame", "data_card"),
-            preprocess("rows.split", *SPLITS),
+            preprocess("etudes.benches.few_labels.split", *SPLITS),
             *(train(variant, "model.train", variant=variant) for variant in load_study(name).variants),
             evaluate(
                 "evaluation.evaluate",
@@ -54,14 +51,14 @@ def create_pipeline() -> Pipeline:
             evaluate("evaluation.sweep_alpha", "alpha_table"),
             evaluate("evaluation.compare_measurements", "measurements_table"),
             draw(
-                *(f"{PAGES}.scores", "report.by_labels", "report.objective", "report.map_of_test"),
-                *("report.alpha", f"{PAGES}.confusion"),
-                against_kmeans="report.gains",
-                against_logistic=set_to("report.gains", against="logistic"),
-                against_spreading=set_to("report.gains", against="label_spreading"),
+                *(f"{PAGES}.scores", f"{LABELS}.by_labels", "report.objective", "report.alpha"),
+                *(f"{PAGES}.map_of_rows", f"{PAGES}.confusion"),
                 clusters=set_to("report.alpha", of="ari"),
+                against_kmeans=set_to(f"{LABELS}.gains", against="kmeans_vote"),
+                against_logistic=set_to(f"{LABELS}.gains", against="logistic"),
+                against_spreading=set_to(f"{LABELS}.gains", against="label_spreading"),
             ),
-            page("report.answer", "report.where", "report.two_or_all", "report.chosen"),
+            page(f"{LABELS}.answer", f"{LABELS}.where", "report.two_or_all", "report.chosen"),
             predictor("etudes.benches.tables.TablePredictor", split_card=dataset("split_card")),
         ],
     )

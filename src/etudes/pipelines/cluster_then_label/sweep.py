@@ -1,138 +1,101 @@
-"""Every method on repeated splits of several tables: who is right how often, with how many labels, and what guiding gains.
+"""Every method on repeated splits of a table: who is right how often, with how many labels, and what alpha does.
 
-All methods of a split see the same rows and labels, so that differences are paired. Splits of one table share rows:
-intervals are those of Nadeau and Bengio (`etudes.evaluation.mean_interval`).
+All methods of a split see the same rows and labels, so that differences are paired.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from etudes.benches import tables
+from etudes.benches.few_labels import Split, choose
 from etudes.evaluation import classification_metrics
 from etudes.evaluation.partitions import adjusted_rand_index, normalised_mutual_information
-from etudes.pipelines.cluster_then_label.clustering import FloatArray, IntArray
-from etudes.pipelines.cluster_then_label.methods import choose, guided, kmeans_vote
-from etudes.pipelines.cluster_then_label.model import Standardised
+from etudes.pipelines.cluster_then_label.methods import FITS, guided, kmeans_vote, settings_of
 from etudes.pipelines.cluster_then_label.parameters import MethodsParameters
-from etudes.pipelines.cluster_then_label.rows import known_labels, label_order
-from etudes.splits import stratified
-from etudes.training.seeds import derive_seed
 
 METRICS = ("accuracy", "ari", "nmi", "log_loss")
-LEVEL = 0.95
-
-
-@dataclass(frozen=True)
-class Split:
-    """One split of a table: standardised train (N, D) and test (M, D), their classes, and the order of labelling."""
-
-    train: FloatArray
-    labels: IntArray
-    test: FloatArray
-    truth: IntArray
-    order: IntArray
-    classes: int
-    seed: int
-
-    def known(self, count: int) -> IntArray:
-        return known_labels(self.labels, self.order, count)
-
-    @property
-    def shared(self) -> float:
-        """Test rows over training rows."""
-        return len(self.truth) / len(self.labels)
-
-
-def splits_of(
-    frame: pd.DataFrame, name: str, count: int, test_fraction: float, one_unit: bool, seed: int
-) -> Iterator[Split]:
-    """Stratified splits of a table, drawn anew each time; what is learned before the methods is learned on train."""
-    rows, classes = tables.numbered(frame)
-    matrix, labels = tables.matrix_of(rows), rows["label"].to_numpy()
-    for number in range(count):
-        own = derive_seed(seed, "split", name, number)
-        is_test = stratified(labels, test_fraction, own)
-        scaling = Standardised.of(matrix[~is_test], one_unit)
-        train, test = scaling.z(matrix[~is_test]), scaling.z(matrix[is_test])
-        order = label_order(labels[~is_test], np.random.default_rng(own))
-        yield Split(train, labels[~is_test], test, labels[is_test], order, len(classes), own)
-
-
-def counts_for(split: Split, counts: Sequence[int]) -> list[int]:
-    """The numbers of labels that a split allows: one of each class at least, and not more than there are rows."""
-    return [count for count in sorted({*counts}) if split.classes <= count <= len(split.labels)]
-
-
-def scores(truth: IntArray, probabilities: FloatArray) -> dict[str, float]:
-    """`METRICS` of the answers to M rows: adjusted Rand index and normalised mutual information compare them as partitions."""
-    found, answers = classification_metrics(truth, probabilities), probabilities.argmax(axis=1)
-    return {
-        "accuracy": found["accuracy"],
-        "ari": adjusted_rand_index(truth, answers),
-        "nmi": normalised_mutual_information(truth, answers),
-        "log_loss": found["log_loss"],
-    }
 
 
 def by_labels(
-    splits: Sequence[Split], names: Sequence[str], counts: Sequence[int], methods: MethodsParameters
+    splits: Sequence[Split], names: Sequence[str], counts: Iterable[int], methods: MethodsParameters
 ) -> pd.DataFrame:
-    """Scores on test of each method: ``split``, ``labels``, ``variant``, `METRICS`; settings are chosen among the labelled rows."""
-    rows = [
-        {
-            "split": number,
-            "labels": count,
-            "variant": name,
-            **scores(split.truth, choice.rule.predict_proba(split.test)),
-        }
-        for number, split in enumerate(splits)
-        for count in counts_for(split, counts)
-        for name in names
-        for choice in [choose(name, split.train, split.known(count), split.classes, methods, split.seed)]
-    ]
-    return pd.DataFrame(rows, columns=["split", "labels", "variant", *METRICS])
+    """`METRICS` on test by ``split``, ``labels`` and ``variant``; settings are chosen among the labelled rows.
+
+    Adjusted Rand index and normalised mutual information compare answers and classes as partitions.
+    """
+    found: list[dict[str, Any]] = []
+    for number, split in enumerate(splits):
+        for count in filter(split.allows, sorted({*counts})):
+            for name in names:
+                given = (split.train, split.known(count), split.classes, methods.folds, split.seed)
+                rule = choose(FITS[name], settings_of(name, methods), *given).rule
+                probabilities = rule.predict_proba(split.test)
+                scores = classification_metrics(split.truth, probabilities)
+                row = {"split": number, "shared": split.shared, "labels": count, "variant": name}
+                row |= {metric: scores[metric] for metric in ("accuracy", "log_loss")}
+                found.append(row | alike(split, probabilities.argmax(axis=1)))
+    return pd.DataFrame(found, columns=["split", "shared", "labels", "variant", *METRICS])
 
 
 def by_alpha(
     splits: Sequence[Split], alphas: Sequence[float], count: int, methods: MethodsParameters
 ) -> pd.DataFrame:
-    """Guided k-means with a cluster for each class and a given alpha: ``split``, ``alpha``, accuracy, and of the clusters ``ari``
-    and ``nmi`` on test."""
-    how = {"per_class": 1, "starts": methods.starts, "sweeps": methods.sweeps}
-    found = []
+    """Guided k-means with a cluster for each class by ``split`` and ``alpha``: accuracy on test, and ``ari`` and ``nmi`` of the
+    clusters there; and how much more of each than at alpha = 0 (``accuracy_gain`` ...)."""
+    found: list[dict[str, Any]] = []
     for number, split in enumerate(splits):
-        for alpha in (0.0, *alphas) if split.classes <= count <= len(split.labels) else ():
-            (rule,) = guided(split.train, [split.known(count)], split.classes, split.seed, alpha=alpha, **how)
-            clusters = rule.assign(split.test)
-            right = rule.predict_proba(split.test).argmax(axis=1) == split.truth
-            row = {"split": number, "alpha": alpha, "accuracy": float(right.mean())}
-            row["ari"] = adjusted_rand_index(split.truth, clusters)
-            found.append(row | {"nmi": normalised_mutual_information(split.truth, clusters)})
-    return pd.DataFrame(found, columns=["split", "alpha", "accuracy", "ari", "nmi"])
+        plain: dict[str, float] = {}
+        for alpha in (0.0, *alphas) if split.allows(count) else ():
+            rule = as_the_original(split, count, methods, alpha=alpha)["guided"]
+            scores = {"accuracy": accuracy(split, rule), **alike(split, rule.assign(split.test))}
+            plain = plain or scores
+            gained = {f"{name}_gain": value - plain[name] for name, value in scores.items()}
+            found.append({"split": number, "shared": split.shared, "alpha": alpha, **scores, **gained})
+    names = [f"{metric}{end}" for end in ("", "_gain") for metric in METRICS[:3]]
+    return pd.DataFrame(found, columns=["split", "shared", "alpha", *names])
 
 
-def as_the_original(
-    splits: Sequence[Split], count: int, starts: int, methods: MethodsParameters
+def by_measurements(
+    splits: Mapping[str, Sequence[Split]], count: int, methods: MethodsParameters
 ) -> pd.DataFrame:
-    """Accuracy on test of guided k-means and of k-means with the vote, a cluster for each class and nothing chosen; a row a split."""
-    how = {"per_class": 1, "starts": starts, "sweeps": methods.sweeps}
-    found = []
-    for split in splits:
-        known = [split.known(min(count, len(split.labels)))]
-        given = (split.train, known, split.classes, split.seed)
-        rules = {
-            "guided": next(guided(*given, alpha=methods.guided.alphas[0], **how)),
-            "kmeans_vote": next(kmeans_vote(*given, **how)),
-        }
-        found.append(
-            {
-                n: float((r.predict_proba(split.test).argmax(1) == split.truth).mean())
-                for n, r in rules.items()
-            }
-        )
-    return pd.DataFrame(found)
+    """Accuracy on test `as_the_original` by ``measurements`` and ``starts``, one or many: ``guided``, ``kmeans_vote``, and how much
+    more guided k-means has with the first measurements, which are all (``gain_of_all``)."""
+    found: list[dict[str, Any]] = []
+    for starts in (1, methods.starts):
+        whole: list[float] = []
+        for measurements, parts in splits.items():
+            rules = [as_the_original(split, count, methods, starts=starts) for split in parts]
+            rows = [{n: accuracy(s, r) for n, r in own.items()} for s, own in zip(parts, rules, strict=True)]
+            whole = whole or [row["guided"] for row in rows]
+            known = {"measurements": measurements, "starts": starts, "shared": parts[0].shared}
+            found += [
+                {**known, **row, "gain_of_all": best - row["guided"]}
+                for row, best in zip(rows, whole, strict=True)
+            ]
+    names = ["measurements", "starts", "shared", "guided", "kmeans_vote", "gain_of_all"]
+    return pd.DataFrame(found, columns=names)
+
+
+def as_the_original(split: Split, count: int, methods: MethodsParameters, **changed: Any) -> dict[str, Any]:
+    """Guided k-means and k-means with the vote, a cluster for each class and nothing chosen; ``changed`` are settings."""
+    plain = {**settings_of("kmeans_vote", methods)[0], "per_class": 1, **changed}
+    own = {"alpha": methods.guided.alphas[0], **plain}
+    plain.pop("alpha", None)
+    given = (split.train, [split.known(min(count, len(split.labels)))], split.classes, split.seed)
+    return {"guided": next(guided(*given, **own)), "kmeans_vote": next(kmeans_vote(*given, **plain))}
+
+
+def accuracy(split: Split, rule: Any) -> float:
+    """Share of the test rows that a rule gets right."""
+    return float((rule.predict_proba(split.test).argmax(axis=1) == split.truth).mean())
+
+
+def alike(split: Split, parts: Any) -> dict[str, float]:
+    """How a partition (M,) of the test rows compares with the classes."""
+    return {
+        "ari": adjusted_rand_index(split.truth, parts),
+        "nmi": normalised_mutual_information(split.truth, parts),
+    }

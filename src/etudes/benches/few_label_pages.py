@@ -1,0 +1,47 @@
+"""Figures and tables on the pages of studies with few labels. Nothing here changes a number."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from etudes.evaluation import repeated
+from etudes.reporting.charts import lines
+from etudes.study import Study
+
+GONE = "The method in question, or that which it is compared with, was left out of this run."
+LABELS = "labelled rows (count, logarithmic)"
+
+
+def by_labels(study: Study, label_curve_table: pd.DataFrame) -> go.Figure:
+    """The primary metric of every variant by number of labels, on the first table."""
+    first = label_curve_table[label_curve_table["table"] == label_curve_table["table"].iloc[0]]
+    how = {"x": "labels", "y": study.metric, "by": "variant", "order": study.variants}
+    title = f"{study.metric.capitalize()} on {first['table'].iloc[0]}"
+    return lines(first, title, LABELS, f"{study.metric} (fraction)", log_x=True, **how)
+
+
+def gains(gain_table: pd.DataFrame, against: str) -> go.Figure:
+    """What the method in question gains over one variant, by number of labels, on every table."""
+    rows, name = gain_table[gain_table["against"] == against], against.replace("_", " ")
+    how = {"x": "labels", "y": "gain", "by": "table", "low": "low", "high": "high", "levels": {"equal": 0.0}}
+    return lines(rows, f"Gain over {name}", LABELS, "gain (fraction)", log_x=True, empty=GONE, **how)
+
+
+def where(study: Study, gain_table: pd.DataFrame) -> pd.DataFrame:
+    """For each table and variant but the baseline, the numbers of labels with each verdict."""
+    return repeated.verdicts(gain_table[gain_table["against"] != study.baseline], "labels")
+
+
+def answer(study: Study, gain_table: pd.DataFrame) -> str:
+    """In how many pairs of table and number of labels the method is better or worse than each variant, and where most so."""
+    parts = []
+    for against, part in gain_table.groupby("against", sort=False):
+        if against == study.baseline:
+            continue
+        counts, most = part["verdict"].value_counts(), part.loc[part["gain"].idxmax()]
+        parts.append(
+            f"than `{against}` better in {counts.get('better', 0)} and worse in {counts.get('worse', 0)} of {len(part)} (at most "
+            f"{most['gain']:+.3f} [{most['low']:+.3f}, {most['high']:+.3f}], {most['labels']} labels of {most['table']})"
+        )
+    return "; ".join(parts) or GONE
