@@ -34,14 +34,14 @@ def where(study: Study, gain_table: pd.DataFrame) -> pd.DataFrame:
 
 
 def answer(study: Study, gain_table: pd.DataFrame) -> str:
-    """In how many pairs of table and number of labels the method is better or worse than each variant, and where most so."""
+    """In how many pairs of table and number of labels the method is better or worse than each variant, for sure and likely."""
     parts = []
     for against, part in gain_table.groupby("against", sort=False):
         if against == study.baseline:
             continue
-        counts, most = part["verdict"].value_counts(), part.loc[part["gain"].idxmax()]
-        parts.append(
-            f"than `{against}` better in {counts.get('better', 0)} and worse in {counts.get('worse', 0)} of {len(part)} (at most "
-            f"{most['gain']:+.3f} [{most['low']:+.3f}, {most['high']:+.3f}], {most['labels']} labels of {most['table']})"
+        counts = part["verdict"].value_counts()
+        better, worse = (
+            f"{counts.get(v, 0)} (and likely in {counts.get(f'likely {v}', 0)})" for v in ("better", "worse")
         )
+        parts.append(f"than `{against}` better in {better} and worse in {worse} of {len(part)}")
     return "; ".join(parts) or GONE

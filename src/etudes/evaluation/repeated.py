@@ -7,7 +7,7 @@ rows of the split, without which the intervals would be too narrow (`etudes.eval
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -16,7 +16,7 @@ from etudes.metrics import KNOWN
 
 SHARED = "shared"
 SPLIT = "split"
-VERDICTS = ("better", "worse", "open")
+VERDICTS = ("better", "worse", "likely better", "likely worse", "open")
 
 
 def summarise(scores: pd.DataFrame, keys: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
@@ -43,8 +43,9 @@ def gains(
 ) -> pd.DataFrame:
     """What a method has more than each other ``variant`` of the same splits, with intervals and verdicts.
 
-    So many intervals would miss 0 by chance somewhere. A verdict (`VERDICTS`) is of the interval at 1 - (1 - level) / m, for
-    the m entries of the keys in which the method meets that variant (Bonferroni).
+    So many intervals would miss 0 by chance somewhere. ``better`` and ``worse`` are of the interval at 1 - (1 - level) / m, for
+    the m entries of the keys in which the method meets that variant (Bonferroni); ``likely`` where the interval at ``level``
+    misses 0, which has not been corrected; ``open`` where it holds 0.
 
     Args:
         scores: with ``variant``, at least two splits of each.
@@ -66,9 +67,15 @@ def gains(
             difference, shared = (part[method] - part[against]).to_numpy(), part[SHARED].iloc[0]
             ends = mean_interval(difference, level, shared)
             sure = mean_interval(difference, 1 - (1 - level) / len(groups), shared)
-            verdict = VERDICTS[0 if sure["low"] > 0 else 1 if sure["high"] < 0 else 2]
-            found.append([*key, against, ends["mean"], ends["low"], ends["high"], verdict])
+            found.append([*key, against, ends["mean"], ends["low"], ends["high"], _verdict(ends, sure)])
     return pd.DataFrame(found, columns=[*keys, "against", "gain", "low", "high", "verdict"])
+
+
+def _verdict(ends: Mapping[str, float], sure: Mapping[str, float]) -> str:
+    for words, interval in ((VERDICTS[:2], sure), (VERDICTS[2:4], ends)):
+        if interval["low"] > 0 or interval["high"] < 0:
+            return words[interval["high"] < 0]
+    return VERDICTS[-1]
 
 
 def verdicts(gained: pd.DataFrame, of: str) -> pd.DataFrame:
