@@ -32,7 +32,7 @@ def create_pipeline() -> Pipeline:
                                   │
         most_frequent   kmeans_vote   guided   seeded   constrained   nearest_neighbours   logistic   label_spreading
               └──────────────┴───────────┴────────┴──────────┼─────────────────┴──────────────┴─────────────┘
-                              evaluate, sweep_alpha, compare_measurements ─ metrics, predictions, tables
+                                                         evaluate ─ metrics, predictions, tables
                                                              │
                                                           report ─ figures, report, predictor
     """
@@ -46,10 +46,9 @@ def create_pipeline() -> Pipeline:
             *(train(variant, "model.train", variant=variant) for variant in load_study(name).variants),
             evaluate(
                 "evaluation.evaluate",
-                *("metrics", "predictions", "label_curve_table", "gain_table", "inference_resources"),
+                *("metrics", "predictions", "label_curve_table", "gain_table", "alpha_table"),
+                *("measurements_table", "inference_resources"),
             ),
-            evaluate("evaluation.sweep_alpha", "alpha_table"),
-            evaluate("evaluation.compare_measurements", "measurements_table"),
             draw(
                 *(f"{PAGES}.scores", f"{LABELS}.by_labels", "report.objective", "report.alpha"),
                 *(f"{PAGES}.map_of_rows", f"{PAGES}.confusion"),
@@ -58,7 +57,7 @@ def create_pipeline() -> Pipeline:
                 against_logistic=set_to(f"{LABELS}.gains", against="logistic"),
                 against_spreading=set_to(f"{LABELS}.gains", against="label_spreading"),
             ),
-            page(f"{LABELS}.answer", f"{LABELS}.where", "report.two_or_all", "report.chosen"),
+            page(f"{LABELS}.answer", f"{LABELS}.where", f"{LABELS}.chosen", "report.two_or_all"),
             predictor("etudes.benches.tables.TablePredictor", split_card=dataset("split_card")),
         ],
     )

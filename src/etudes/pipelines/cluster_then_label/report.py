@@ -22,10 +22,20 @@ def alpha(alpha_table: pd.DataFrame, of: str = "accuracy") -> go.Figure:
         ),
     }[of]
     name = f"{of}_gain"
-    how = {"x": "alpha", "y": name, "by": "table", "low": f"{name}.low", "high": f"{name}.high"}
-    axis, level = "alpha (weight of impurity, logarithmic)", {"k-means (alpha = 0)": 0.0}
-    rows = alpha_table[alpha_table["alpha"] > 0]
-    return lines(rows, title, axis, unit, levels=level, log_x=True, empty=GONE, **how)
+    return lines(
+        alpha_table[alpha_table["alpha"] > 0],
+        title,
+        "alpha (weight of impurity, logarithmic)",
+        unit,
+        x="alpha",
+        y=name,
+        by="table",
+        low=f"{name}.low",
+        high=f"{name}.high",
+        levels={"k-means (alpha = 0)": 0.0},
+        log_x=True,
+        empty=GONE,
+    )
 
 
 def objective(guided_history: dict[str, Any]) -> go.Figure:
@@ -49,11 +59,3 @@ def two_or_all(measurements_table: pd.DataFrame) -> pd.DataFrame:
         for row in measurements_table.to_dict("records")
     ]
     return pd.DataFrame(rows, columns=["measurements", "starts", *said.values()])
-
-
-def chosen(histories: dict[str, Any]) -> pd.DataFrame:
-    """What the labelled rows chose for the stored models."""
-    told = {
-        n: ", ".join(f"{key} {value:g}" for key, value in h["chosen"].items()) for n, h in histories.items()
-    }
-    return pd.DataFrame({"variant": list(told), "chosen": [text or "–" for text in told.values()]})

@@ -17,6 +17,8 @@ from etudes.pipelines.cluster_then_label.methods import FITS, guided, kmeans_vot
 from etudes.pipelines.cluster_then_label.parameters import MethodsParameters
 
 METRICS = ("accuracy", "ari", "nmi", "log_loss")
+ALPHA = (*METRICS[:3], *(f"{metric}_gain" for metric in METRICS[:3]))
+MEASURED = ("guided", "kmeans_vote", "gain_of_all")
 
 
 def by_labels(
@@ -54,8 +56,7 @@ def by_alpha(
             plain = plain or scores
             gained = {f"{name}_gain": value - plain[name] for name, value in scores.items()}
             found.append({"split": number, "shared": split.shared, "alpha": alpha, **scores, **gained})
-    names = [f"{metric}{end}" for end in ("", "_gain") for metric in METRICS[:3]]
-    return pd.DataFrame(found, columns=["split", "shared", "alpha", *names])
+    return pd.DataFrame(found, columns=["split", "shared", "alpha", *ALPHA])
 
 
 def by_measurements(
@@ -75,8 +76,7 @@ def by_measurements(
                 {**known, **row, "gain_of_all": best - row["guided"]}
                 for row, best in zip(rows, whole, strict=True)
             ]
-    names = ["measurements", "starts", "shared", "guided", "kmeans_vote", "gain_of_all"]
-    return pd.DataFrame(found, columns=names)
+    return pd.DataFrame(found, columns=["measurements", "starts", "shared", *MEASURED])
 
 
 def as_the_original(split: Split, count: int, methods: MethodsParameters, **changed: Any) -> dict[str, Any]:
