@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from etudes.evaluation import repeated
+from etudes.benches import repeated
 from etudes.metrics import as_metric
 from etudes.reporting.charts import lines
 from etudes.study import Study

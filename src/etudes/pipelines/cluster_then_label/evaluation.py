@@ -11,7 +11,7 @@ from etudes.benches import tables
 from etudes.benches.classifiers import answers, prediction_rows
 from etudes.benches.few_labels import Split, splits_of
 from etudes.benches.parameters import FewLabelsParameters
-from etudes.evaluation.repeated import gains, summarise
+from etudes.benches.repeated import gains, summarise
 from etudes.pipelines.cluster_then_label import sweep as repeated
 from etudes.pipelines.cluster_then_label.parameters import MethodsParameters, SweepParameters, TableParameters
 from etudes.pipelines.cluster_then_label.rows import by_name

@@ -31,21 +31,24 @@ def train(
     """One variant, its setting chosen among the labelled rows; the dev scores are those of labels that were held out.
 
     The history has an entry a sweep of the guided descent that is kept.
+
+    Raises:
+        ValueError: a class with one labelled row, which nothing can be held out of.
     """
-    matrix, labels, classes = (
-        matrix_of(train_split),
-        train_split["label"].to_numpy(),
-        len(split_card["classes"]),
-    )
+    matrix, labels = matrix_of(train_split), train_split["label"].to_numpy()
+    classes = len(split_card["classes"])
     model, seed = Standardised.of(matrix), derive_seed(run.seed, "methods")
     z, settings = model.z(matrix), settings_of(variant, methods)
     choice = choose(FITS[variant], settings, z, labels, classes, methods.folds, seed)
+    if choice.held_out is None:
+        raise ValueError(
+            "train has one labelled row of a class; expected two of each, one of which can be held out"
+        )
     model.rule = choice.rule
-    history = {"dev": classification_metrics(labels[labels != UNKNOWN], choice.held_out), "epochs": []}
-    if variant == "guided":
-        history["epochs"] = descent(z, labels, classes, seed, **choice.setting)
+    epochs = descent(z, labels, classes, seed, **choice.setting) if variant == "guided" else []
     chosen = {name: value for name, value in choice.setting.items() if name not in ("starts", "sweeps")}
-    return model, {**history, "chosen": chosen}
+    dev = classification_metrics(labels[labels != UNKNOWN], choice.held_out)
+    return model, {"dev": dev, "epochs": epochs, "chosen": chosen}
 
 
 def descent(

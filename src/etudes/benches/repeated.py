@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from etudes.evaluation.comparison import mean_interval
+from etudes.evaluation import mean_interval
 from etudes.metrics import KNOWN
 
 SHARED = "shared"

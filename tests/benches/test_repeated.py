@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from etudes.benches.repeated import gains, summarise, verdicts
 from etudes.evaluation import mean_interval
-from etudes.evaluation.repeated import gains, summarise, verdicts
 
 
 def scores(tables: int = 1, sign: int = 1) -> pd.DataFrame:
