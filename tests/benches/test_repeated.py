@@ -34,6 +34,9 @@ def test_a_summary_is_of_each_entry_of_the_keys_and_ends_where_its_metric_ends()
     assert ends["high"] > 0.85
     sure = summarise(table.assign(accuracy=table["accuracy"] + 0.2), ["labels", "variant"], ["accuracy"])
     assert sure["accuracy.high"].max() == 1.0
+    other = table.assign(own=table["accuracy"] + 0.2)
+    assert summarise(other, ["labels", "variant"], ["own"])["own.high"].max() > 1
+    assert summarise(other, ["labels", "variant"], ["own"], {"own": "accuracy"})["own.high"].max() == 1.0
 
 
 def test_gains_are_of_the_same_splits() -> None:

@@ -19,17 +19,23 @@ SPLIT = "split"
 VERDICTS = ("better", "worse", "likely better", "likely worse", "open")
 
 
-def summarise(scores: pd.DataFrame, keys: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
+def summarise(
+    scores: pd.DataFrame,
+    keys: Sequence[str],
+    columns: Sequence[str],
+    metrics: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """Means over splits for each entry of the keys: ``<column>``, ``<column>.low``, ``<column>.high``, and how many ``splits``.
 
-    The interval of a known metric is cut where the metric ends.
+    The interval of a known metric is cut where the metric ends; ``metrics`` names those of columns that are called otherwise.
     """
     found = []
     for key, part in scores.groupby(list(keys), sort=False):
         row = dict(zip(keys, key, strict=True))
         for column in columns:
             ends = mean_interval(part[column].to_numpy(float), shared=part[SHARED].iloc[0])
-            least, most = KNOWN[column].bounds if column in KNOWN else (-math.inf, math.inf)
+            metric = KNOWN.get((metrics or {}).get(column, column))
+            least, most = metric.bounds if metric else (-math.inf, math.inf)
             row[column] = ends["mean"]
             row[f"{column}.low"] = max(least, ends.get("low", math.nan))
             row[f"{column}.high"] = min(most, ends.get("high", math.nan))

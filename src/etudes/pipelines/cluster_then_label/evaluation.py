@@ -19,6 +19,7 @@ from etudes.training.parameters import RunParameters
 
 Frame = pd.DataFrame
 METHOD = "guided"
+SHARES = {METHOD: "accuracy", "kmeans_vote": "accuracy"}
 
 
 def evaluate(
@@ -77,7 +78,7 @@ def evaluate(
         curve,
         gains(scores, METHOD, ["table", "labels"]),
         summarise(alpha, ["table", "alpha"], repeated.ALPHA),
-        summarise(measured, ["measurements", "starts"], repeated.MEASURED),
+        summarise(measured, ["measurements", "starts"], repeated.MEASURED, SHARES),
         costs,
     )
 
