@@ -78,8 +78,8 @@ class RecordedTable:
 
     Rows that agree in ``keys`` are the same row of different seeds; ``values`` are the averaged columns. READMEs show
     the different entries of the key ``across``, if one is named, side by side. ``metrics`` says by
-    an entry of a key which known metric the values of its rows are, where their column is not called so. ``tested`` is a
-    value that is a difference: READMEs show beside it the p-value of none, by Holm's correction for the table's rows.
+    a column, or by an entry of a key, which known metric the values are, where their column is not called so. ``tested``
+    is a value that is a difference: READMEs show beside it the p-value of none, by Holm's correction for the table's rows.
     """
 
     name: str

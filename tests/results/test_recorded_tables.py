@@ -147,6 +147,14 @@ def test_marks_name_a_study_and_a_table(tmp_path: Path, monkeypatch: pytest.Monk
         tables.fill(text.replace("heights", "widths"), tmp_path)
 
 
+def test_a_column_of_another_name_ends_where_its_metric_ends() -> None:
+    ended = [{**row, "low": 0.2, "high": 1.1} for row in rows(0.5, 0.9)]
+    named = RecordedTable("heights", ("height",), ("success",), metrics={"success": "accuracy"})
+    other = RecordedTable("heights", ("height",), ("success",), metrics={"success": "log_loss"})
+    assert record.average_table(named, [ended])[0]["success"]["high"] == 1.0
+    assert record.average_table(other, [ended])[0]["success"]["high"] == pytest.approx(1.1)
+
+
 def test_entries_of_one_key_stand_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 

@@ -10,9 +10,11 @@ import plotly.graph_objects as go
 
 from etudes.benches.classifiers import say_best_two
 from etudes.benches.parameters import ScoringParameters
+from etudes.benches.tables import matrix_of
 from etudes.evaluation import confusion_counts, reliability_bins
 from etudes.metrics import as_metric
 from etudes.reporting import figures
+from etudes.reporting.charts import points
 from etudes.study import Study
 
 
@@ -63,6 +65,19 @@ def best_and_baseline(study: Study, metrics: dict[str, float]) -> list[str]:
     there = {name: metric.merit(score) for name, score in scores.items() if score is not None}
     best = sorted(there, key=lambda name: -there[name])[:2]
     return [*best, *({study.baseline} & there.keys() - {*best})]
+
+
+def map_of_rows(predictions: pd.DataFrame, test_split: pd.DataFrame, metrics: dict[str, float]) -> go.Figure:
+    """Test rows of a table in the plane of their largest variance; what the best variant gets wrong is a series of its own."""
+    best = of_best(predictions, metrics).set_index("id").loc[test_split["id"]]
+    matrix = matrix_of(test_split)
+    z = (matrix - matrix.mean(axis=0)) / np.where(matrix.std(axis=0) > 0, matrix.std(axis=0), 1.0)
+    plane = z @ np.linalg.svd(z, full_matrices=False)[2][:2].T
+    kind = np.where(best["truth"] == best["predicted"], best["truth"], "wrong")
+    table = pd.DataFrame({"x": plane[:, 0], "y": plane[:, -1], "by": kind})
+    axes = [f"{place} principal direction (standard deviations)" for place in ("first", "second")]
+    order = [*sorted(best["truth"].unique()), "wrong"]
+    return points(table, f"Test rows, answered by {best['variant'].iloc[0]}", *axes, by="by", order=order)
 
 
 def best_two(comparison_card: dict[str, Any]) -> str:

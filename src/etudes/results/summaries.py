@@ -171,7 +171,9 @@ def table_metric(entry: RecordedTable, row: Mapping[str, Any], column: str) -> M
     """The known metric behind a value of a recorded table, as the table says by a key of the row, or by its column."""
     from etudes.metrics import KNOWN
 
-    named = [entry.metrics[row[key]] for key in entry.keys if row[key] in entry.metrics]
+    named = [
+        entry.metrics[name] for name in (column, *(row[key] for key in entry.keys)) if name in entry.metrics
+    ]
     return KNOWN.get(named[0] if named else str(row.get("metric", column)))
 
 
