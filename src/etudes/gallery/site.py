@@ -12,6 +12,7 @@ import io
 import logging
 import posixpath
 import re
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache

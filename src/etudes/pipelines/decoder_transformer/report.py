@@ -74,9 +74,9 @@ def by_modulus(moduli_table: pd.DataFrame) -> pd.DataFrame:
     wide = moduli_table.pivot(index=["modulus", "variant"], columns="group", values="accuracy")
     rows = [(modulus, name) for modulus in wide.index.unique("modulus") for name in order]
     said = [f"{READERS.get(name, name)}, modulus {modulus}" for modulus, name in rows]
-    return (
-        wide.loc[rows, list(GROUPS)].set_axis(said).rename(columns=GROUPS).rename_axis("reader").reset_index()
-    )
+    table = wide.reindex(rows)[list(GROUPS)].rename(columns=GROUPS).reset_index(drop=True)
+    table.insert(0, "reader", said)
+    return table
 
 
 def of_data(sampling_table: pd.DataFrame) -> pd.DataFrame:
