@@ -31,12 +31,12 @@ def terms(tfidf_model: Any, split_card: dict[str, Any]) -> go.Figure:
 
 
 def absent(split_card: dict[str, Any], test_split: pd.DataFrame) -> str:
-    """What macro-F1 is averaged over, if that is not every genre."""
-    genres = split_card["classes"]
-    gone = without_examples(test_split["label"].to_numpy(), genres)
+    """What macro-F1 is averaged over, if that is not every class."""
+    classes = split_card["classes"]
+    gone = without_examples(test_split["label"].to_numpy(), classes)
     if not gone:
         return ""
-    return f"Macro-F1 is the mean over the {len(genres) - len(gone)} genres that test has; without any row: {', '.join(gone)}."
+    return f"Macro-F1 is the mean over the {len(classes) - len(gone)} classes that test has; without any row: {', '.join(gone)}."
 
 
 def mistakes(

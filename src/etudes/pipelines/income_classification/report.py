@@ -8,13 +8,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from etudes.benches import classifiers
-from etudes.benches.classifier_pages import of_best
+from etudes.benches.classifier_pages import best_and_baseline, of_best
 from etudes.evaluation.classification import reliability
 from etudes.pipelines.income_classification.parameters import EvaluationParameters
 from etudes.pipelines.income_classification.people import ANSWERS, LABELS
 from etudes.reporting import figures
 from etudes.reporting.charts import bars, lines
-from etudes.study import Study
+from etudes.study import Study, unit_of
 
 STRONGEST = 24  # effects shown
 RATES = {
@@ -33,16 +33,16 @@ def curve_of(
     """One metric of the learning curve, or what the generative methods gain in it."""
     table = learning_curve_table
     title, unit = {
-        ("score", "accuracy"): ("Accuracy by training people", "accuracy (fraction)"),
-        ("score", "log_loss"): ("Log-loss by training people", "log-loss (nats)"),
+        ("score", "accuracy"): ("Accuracy by training rows", "accuracy (fraction)"),
+        ("score", "log_loss"): ("Log-loss by training rows", "log-loss (nats)"),
         ("advantage", "accuracy"): ("Accuracy gained over logistic regression", "accuracy gained (fraction)"),
         ("advantage", "log_loss"): ("Log-loss saved over logistic regression", "log-loss saved (nats)"),
     }[kind, metric]
     rows = table[(table["kind"] == kind) & (table["metric"] == metric)]
     rows = rows.rename(columns={"size": "x", "mean": "y", "name": "by"})
-    axes = ("training people (count, logarithmic)", unit)
+    axes = ("training rows (count, logarithmic)", unit)
     level = {"equal": 0.0} if kind == "advantage" else None
-    order, gone = study.variants, "No linear variant was trained, or there are too few people."
+    order, gone = study.variants, "No linear variant was trained, or there are too few rows."
     return lines(
         rows, title, *axes, by="by", low="low", high="high", order=order, levels=level, log_x=True, empty=gone
     )
@@ -84,13 +84,16 @@ def roc(study: Study, predictions: pd.DataFrame) -> go.Figure:
     return figures.roc_curves(found, study.variants)
 
 
-def calibration(study: Study, predictions: pd.DataFrame, evaluation: EvaluationParameters) -> go.Figure:
-    """Share above 50K against the probability given to it, in bins of equal width."""
-    rows = predictions[predictions["variant"] != study.baseline]
-    rows = rows.assign(above=rows["truth"] == LABELS[1])
+def calibration(
+    study: Study, predictions: pd.DataFrame, metrics: dict[str, float], evaluation: EvaluationParameters
+) -> go.Figure:
+    """Share above 50K against the probability given to it, in bins of equal width, by the two best and the baseline."""
+    rows = predictions.assign(above=predictions["truth"] == LABELS[1]).set_index("variant")
     found = {
-        str(name): reliability(part["p_above"].to_numpy(), part["above"].to_numpy(), evaluation.bins)
-        for name, part in rows.groupby("variant", sort=False)
+        name: reliability(
+            rows.loc[name, "p_above"].to_numpy(), rows.loc[name, "above"].to_numpy(), evaluation.bins
+        )
+        for name in best_and_baseline(study, metrics)
     }
     title = "Of those given a probability, how many are above?"
     figure = figures.reliability_diagram(found, variants=study.variants, title=title)
@@ -100,8 +103,8 @@ def calibration(study: Study, predictions: pd.DataFrame, evaluation: EvaluationP
 
 
 def best_two(comparison_card: dict[str, Any], data_card: dict[str, Any]) -> str:
-    """The two best variants, person by person."""
-    return classifiers.say_best_two(comparison_card, data_card.get("unit", "people"), "accuracy", digits=4)
+    """The two best variants, row by row."""
+    return classifiers.say_best_two(comparison_card, unit_of(data_card, "people"), "accuracy", digits=4)
 
 
 def rates(group_table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
@@ -112,11 +115,11 @@ def rates(group_table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
         return "–" if pd.isna(value) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
     rows = [
-        {"group": f"{row['attribute']}: {row['group']}", "people": row["people"]}
+        {"group": f"{row['attribute']}: {row['group']}", "rows": row["people"]}
         | {text: cell(row, rate) for rate, text in RATES.items()}
         for row in of_best(group_table, metrics).to_dict("records")
     ]
-    return pd.DataFrame(rows, columns=["group", "people", *RATES.values()])
+    return pd.DataFrame(rows, columns=["group", "rows", *RATES.values()])
 
 
 def gaps(gap_table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
