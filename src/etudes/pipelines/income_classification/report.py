@@ -88,13 +88,11 @@ def calibration(
     study: Study, predictions: pd.DataFrame, metrics: dict[str, float], evaluation: EvaluationParameters
 ) -> go.Figure:
     """Share above 50K against the probability given to it, in bins of equal width, by the two best and the baseline."""
-    rows = predictions.assign(above=predictions["truth"] == LABELS[1]).set_index("variant")
-    found = {
-        name: reliability(
-            rows.loc[name, "p_above"].to_numpy(), rows.loc[name, "above"].to_numpy(), evaluation.bins
-        )
-        for name in best_and_baseline(study, metrics)
-    }
+    found = {}
+    for name in best_and_baseline(study, metrics):
+        part = predictions[predictions["variant"] == name]
+        above = (part["truth"] == LABELS[1]).to_numpy()
+        found[name] = reliability(part["p_above"].to_numpy(), above, evaluation.bins)
     title = "Of those given a probability, how many are above?"
     figure = figures.reliability_diagram(found, variants=study.variants, title=title)
     return figure.update_layout(
