@@ -407,9 +407,16 @@ def predict(
     default=None,
     help="Run nothing: add the outputs of one further seed, data/records/seed_K, to the record.",
 )
+@click.option(
+    "--part",
+    default="",
+    help="Renew this part of the record that is there, with its own commit and day; --params may make the rest small.",
+)
 @env_option
 @one_message
-def record(study: str, seeds: int, params: str, resume: bool, merge: Path | None, env: str | None) -> None:
+def record(
+    study: str, seeds: int, params: str, resume: bool, merge: Path | None, part: str, env: str | None
+) -> None:
     """Repeat a study over seeds and write docs/results/STUDY.json; registers nothing.
 
     Each seed runs in a fresh process. The tables in the READMEs are made from the recorded file.
@@ -418,10 +425,14 @@ def record(study: str, seeds: int, params: str, resume: bool, merge: Path | None
     check_environment(env)
     from etudes.results.record import add_run, record_study
 
+    if merge is not None and part:
+        raise click.UsageError(
+            "--merge adds a whole seed, --part renews a part of all seeds; give one of them"
+        )
     if merge is not None:
         path = add_run(project_path(), study, env or "base", merge)
     else:
-        path = record_study(project_path(), study, env or "base", seeds, params, resume)
+        path = record_study(project_path(), study, env or "base", seeds, params, resume, part)
     click.echo(f"Recorded in {path}")
 
 
