@@ -12,7 +12,7 @@ from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import RidgeClassifier
 
-from etudes.pipelines.genre_classification.linear import TfidfClassifier, form_words
+from etudes.pipelines.genre_classification.linear import TfidfClassifier, compare_weights, form_words
 from etudes.training.classification import class_weights
 
 Films = Callable[..., pd.DataFrame]
@@ -101,3 +101,22 @@ def test_strongest_terms_are_words_of_the_class(
     terms = model.strongest_terms(0, 3)
     assert {term for term, _ in terms} <= {"murder", "inspector", "alibi", "suspect", "corpse"}
     assert [weight for _, weight in terms] == sorted((weight for _, weight in terms), reverse=True)
+
+
+def test_class_weights_are_compared_with_none_on_the_same_rows(
+    films: tuple[pd.DataFrame, pd.DataFrame], fit_tfidf: FitTfidf, settings: Callable[..., Any]
+) -> None:
+    train, test = films
+    test = test.assign(label=test["label"].where(test.index > 3, 0))  # some that nobody gets right
+    card, groups = {"classes": ["crime", "sport", "food"]}, (settings("tfidf"), settings("evaluation"))
+    table = compare_weights(train, test, card, {"tfidf": None}, *groups).set_index("strength")
+    assert table.loc[0.0].filter(like="difference").eq(0).all()
+    for strength in (0.25, 1.0):
+        found = fit_tfidf(train, test, balance=strength).predict_proba(test)
+        accuracy = (found.argmax(1) == test["label"]).mean()
+        assert table.loc[strength, "accuracy"] == pytest.approx(accuracy)
+        assert table.loc[strength, "accuracy_difference"] == pytest.approx(
+            accuracy - table.loc[0.0, "accuracy"]
+        )
+    without = compare_weights(train, test, card, {"majority": None}, *groups)
+    assert without.empty and list(without) == ["strength", *table], "as its columns, so that a page can tell"

@@ -33,7 +33,7 @@ def create_pipeline() -> Pipeline:
             │        └────────┴─────────┴───────┴───────────┴────────────┤
             │                                                       combination
             └────────────────────────────┬───────────────────────────────┘
-                                      evaluate ─ metrics, predictions, tables
+                             evaluate, compare_weights ─ metrics, predictions, tables
                                          │
                                        report ─ figures, report, predictor
     """
@@ -58,6 +58,7 @@ def create_pipeline() -> Pipeline:
                 truth="genre",
                 rows="texts",
             ),
+            evaluate("linear.compare_weights", "weights_table"),
             draw(
                 *(f"{pages}.{name}" for name in ("scores", "curves", "confusion", "calibration")),
                 "report.terms",
