@@ -205,9 +205,20 @@ def _caption(study: Study, record: dict[str, Any]) -> str:
     data, split = record["data"], record["split"]
     known = [seconds for seconds in record["wall_seconds"] if seconds is not None]
     what = "the embedded sample" if data["embedded_sample"] else f"`{data['source']}`"
+    rows = [f"{count(split[f'{part}_rows'])} {part}" for part in ("train", "dev", "test")]
+    split_into = f"{rows[0]}ing, {rows[1]} and {rows[2]} {split.get('unit', 'rows')}"
+    apart = [
+        f"{KNOWN[headline.metric].text}: {data_of(headline, record)}"
+        for headline in study.headlines
+        if headline.rows and record["test_rows"][headline.metric]
+    ]
     parts = [
-        f"Recorded {record['recorded']} on {what} by `{record['command']}`: {count(split['train_rows'])} training, "
-        f"{count(split['dev_rows'])} dev and {count(split['test_rows'])} test {split.get('unit', 'rows')}",
+        f"Recorded {record['recorded']} by `{record['command']}`",
+        *(
+            f"{name} anew {how['recorded']} by `{how['command']}`"
+            for name, how in record.get("parts", {}).items()
+        ),
+        *([*apart, f"split into {split_into}"] if apart else [f"{what}: {split_into}"]),
         *([f"of the public set there were {_public(record)}"] if _is_part(record) else []),
         *([] if "chosen" in record else ["which variant dev chose is not recorded"]),
         record["device"],
@@ -240,7 +251,7 @@ def _section(project: Path, study: Study) -> str:
         lines = ["| reference | metric | value | like for like? | source |", "|---|---|---|---|---|"]
         for entry in study.references:
             same = ": ".join(filter(None, ("yes" if entry.like_for_like else entry.likeness, entry.note)))
-            cells = (entry.name, entry.metric.replace("_", " "), f"{entry.value:g}", same, entry.source)
+            cells = (entry.name, KNOWN[entry.metric].text, f"{entry.value:g}", same, entry.source)
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         parts.append("\n".join(lines))
     if load_record(project, study.name) is not None:
