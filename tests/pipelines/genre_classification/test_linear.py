@@ -108,15 +108,17 @@ def test_class_weights_are_compared_with_none_on_the_same_rows(
 ) -> None:
     train, test = films
     test = test.assign(label=test["label"].where(test.index > 3, 0))  # some that nobody gets right
-    card, groups = {"classes": ["crime", "sport", "food"]}, (settings("tfidf"), settings("evaluation"))
-    table = compare_weights(train, test, card, {"tfidf": None}, *groups).set_index("strength")
+    card, evaluation = {"classes": ["crime", "sport", "food"]}, settings("evaluation")
+    own = fit_tfidf(train, test, balance=0.25)
+    table = compare_weights(train, test, card, {"tfidf": own}, evaluation).set_index("strength")
+    assert list(table.index) == [0.0, 0.25, 1.0]
     assert table.loc[0.0].filter(like="difference").eq(0).all()
-    for strength in (0.25, 1.0):
+    for strength in table.index:
         found = fit_tfidf(train, test, balance=strength).predict_proba(test)
         accuracy = (found.argmax(1) == test["label"]).mean()
-        assert table.loc[strength, "accuracy"] == pytest.approx(accuracy)
-        assert table.loc[strength, "accuracy_difference"] == pytest.approx(
-            accuracy - table.loc[0.0, "accuracy"]
-        )
-    without = compare_weights(train, test, card, {"majority": None}, *groups)
+        row = table.loc[strength]
+        assert row["accuracy"] == pytest.approx(accuracy)
+        assert row["accuracy_difference"] == pytest.approx(accuracy - table.loc[0.0, "accuracy"])
+        assert row["macro_f1.low"] <= row["macro_f1"] <= row["macro_f1.high"]
+    without = compare_weights(train, test, card, {"majority": None}, evaluation)
     assert without.empty and list(without) == ["strength", *table], "as its columns, so that a page can tell"

@@ -20,7 +20,6 @@ from etudes.training.classification import class_weights, fit_temperature, rows_
 
 Trained = tuple[Any, dict[str, Any]]
 FORM_WORDS = 3
-STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of class weights, from none to every class alike
 SCORES = ("accuracy", "macro_f1")
 
 
@@ -171,26 +170,28 @@ def compare_weights(
     test_split: pd.DataFrame,
     split_card: dict[str, Any],
     models: dict[str, Any],
-    tfidf: TfidfParameters,
     evaluation: ScoringParameters,
 ) -> pd.DataFrame:
-    """What class weights n^-strength give and cost: the linear model with each of `STRENGTHS`, all else as in ``tfidf``.
+    """What class weights n^-strength give and cost: ``tfidf`` beside itself without any and with every class alike.
 
     Scored on test because nothing is chosen from it: ``tfidf.balance`` was chosen inside train.
 
     Returns:
-        A row for each strength: ``accuracy`` and ``macro_f1``, and what each is above that without weights, with ``.low``
-        and ``.high`` (paired bootstrap for the differences). Empty where ``tfidf`` was left out.
+        A row for each strength, 0, that of ``tfidf`` and 1: ``accuracy`` and ``macro_f1``, and what each is above that
+        without weights, with ``.low`` and ``.high`` (paired bootstrap for the differences). Empty where ``tfidf`` was left
+        out.
     """
     names = [*SCORES, *(f"{score}_difference" for score in SCORES)]
     columns = ["strength", *(f"{name}{end}" for name in names for end in ("", ".low", ".high"))]
     if "tfidf" not in models:
         return pd.DataFrame(columns=columns)
-    labels, count = test_split["label"].to_numpy(), evaluation.resamples
+    labels, count, own = test_split["label"].to_numpy(), evaluation.resamples, models["tfidf"]
     rows, without = [], None
-    for strength in STRENGTHS:
-        settings = tfidf.model_copy(update={"balance": strength})
-        fitted = TfidfClassifier.fit(train_split, len(split_card["classes"]), settings)
+    for strength in sorted({0.0, own.parameters.balance, 1.0}):
+        fitted = own
+        if strength != own.parameters.balance:
+            settings = own.parameters.model_copy(update={"balance": strength})
+            fitted = TfidfClassifier.fit(train_split, len(split_card["classes"]), settings)
         found = fitted.predict_proba(test_split)
         without = found if without is None else without
         scores = with_intervals("tfidf", labels, found, n_resamples=count)
