@@ -159,7 +159,9 @@ def _side_by_side(entry: RecordedTable, rows: list[dict[str, Any]]) -> tuple[lis
         keys = {key: row[key] for key in entry.keys if key != entry.across}
         found = wide.setdefault(tuple(keys.values()), keys)
         for value in entry.values:
-            name = format_key(row[entry.across]) + (f" {value}" if several else "")
+            key = row[entry.across]
+            name = KNOWN[key].text if key in KNOWN else format_key(key)
+            name += f" {value}" if several else ""
             columns[name] = None
             found[name] = row[value]
     return list(wide.values()), list(columns)
@@ -205,20 +207,24 @@ def _caption(study: Study, record: dict[str, Any]) -> str:
     data, split = record["data"], record["split"]
     known = [seconds for seconds in record["wall_seconds"] if seconds is not None]
     what = "the embedded sample" if data["embedded_sample"] else f"`{data['source']}`"
-    rows = [f"{count(split[f'{part}_rows'])} {part}" for part in ("train", "dev", "test")]
-    split_into = f"{rows[0]}ing, {rows[1]} and {rows[2]} {split.get('unit', 'rows')}"
+    rows = (
+        f"{count(split['train_rows'])} training, {count(split['dev_rows'])} dev and {count(split['test_rows'])} test "
+        f"{split.get('unit', 'rows')}"
+    )
+    made = f"Recorded {record['recorded']} on {what} by `{record['command']}`: {rows}"
     apart = [
-        f"{KNOWN[headline.metric].text}: {data_of(headline, record)}"
+        f"{KNOWN[headline.metric].text} on {data_of(headline, record)}"
         for headline in study.headlines
         if headline.rows and record["test_rows"][headline.metric]
     ]
+    if apart:  # the split is of one of several kinds of data
+        made = (
+            f"Recorded {record['recorded']} by `{record['command']}`: {'; '.join(apart)}; split into {rows}"
+        )
+    anew = record.get("parts", {}).items()
     parts = [
-        f"Recorded {record['recorded']} by `{record['command']}`",
-        *(
-            f"{name} anew {how['recorded']} by `{how['command']}`"
-            for name, how in record.get("parts", {}).items()
-        ),
-        *([*apart, f"split into {split_into}"] if apart else [f"{what}: {split_into}"]),
+        made,
+        *(f"{name} anew {how['recorded']} by `{how['command']}`" for name, how in anew),
         *([f"of the public set there were {_public(record)}"] if _is_part(record) else []),
         *([] if "chosen" in record else ["which variant dev chose is not recorded"]),
         record["device"],
