@@ -154,13 +154,14 @@ def test_a_part_recorded_alone_replaces_its_numbers_and_says_how_it_was_made() -
     for name, source in (("maml.mse_after_10", new), ("maml.accuracy_1shot", old)):
         assert found["metrics"][name] == source["metrics"][name]
     assert found["tables"]["steps"] == [new["tables"]["steps"][0], old["tables"]["steps"][1]]
-    how = found["parts"]["sinusoids"]
+    (how,) = found["parts"]
+    assert (how["part"], how["variants"]) == ("sinusoids", [])
     assert how["command"] == "kedro record meta_learning --env=full --seeds=2 --params=a=1 --part=sinusoids"
     assert (how["commit"], how["recorded"]) == ("decaf", "day 0.2")
     for name in ("command", "commit", "recorded", "split", "resources", "chosen"):
         assert found[name] == old[name], name
     again = with_part(found, both((7.0, 7.0), 0.1), SINUSOIDS)
-    assert again["metrics"]["maml.mse_after_10"]["mean"] == 7 and list(again["parts"]) == ["sinusoids"]
+    assert again["metrics"]["maml.mse_after_10"]["mean"] == 7 and len(again["parts"]) == 1
     with pytest.raises(RuntimeError, match="sinusoids of the record was made by other runs"):
         with_run(found, run_of(2, 0.5))
 
@@ -182,6 +183,13 @@ def test_a_part_of_some_variants_leaves_the_others_and_drops_what_compares_the_t
     old["metrics"]["anil.mse_after_10"] = {"mean": 3.0}
     found = with_part(old, new, part)
     assert found["metrics"]["anil.mse_after_10"] == {"mean": 3.0}
+    assert [how["variants"] for how in found["parts"]] == [["maml", "random"]]
+    assert [how["variants"] for how in with_part(found, new, part)["parts"]] == [["maml", "random"]]
+    del new["metrics"]["random.mse_after_10"]
+    later = with_part(found, new, part)["parts"]
+    assert [how["variants"] for how in later] == [["maml", "random"], ["maml"]], (
+        "who is still from which runs"
+    )
     told = [(*row.values(),) for row in found["tables"]["differences"]]
     assert [row[:3] for row in told] == [
         ("maml", "random", "sinusoids"),
@@ -192,7 +200,7 @@ def test_a_part_of_some_variants_leaves_the_others_and_drops_what_compares_the_t
 
 
 def test_a_part_that_chooses_the_model_brings_its_choice() -> None:
-    part = replace(SINUSOIDS, metrics=(load_study(STUDY).dev_metric,))
+    part = replace(SINUSOIDS, metrics=("mse_after_10", load_study(STUDY).dev_metric))
     found = with_part(both((3.0, 5.0), 0.9), both((1.0, 2.0), 0.2, chosen="reptile"), part)
     assert found["chosen"] == ["reptile"] * 2
     old = both((3.0, 5.0), 0.9)

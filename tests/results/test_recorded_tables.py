@@ -106,6 +106,11 @@ def test_the_table_marks_what_dev_chose_and_what_is_best_on_test(tmp_path: Path)
     assert "| `combination`, chosen on dev |" in agreed and "on test" not in agreed
     other = filled(chosen=["encoder", "combination", "encoder"])
     assert "| `encoder`, chosen on dev |" in other and "| `combination`, best on test |" in other
+    how = {"part": "half", "variants": ["tfidf"], "recorded": "2026-01-02", "command": "kedro record it"}
+    whole = how | {"part": "rest", "variants": []}
+    renewed = filled(parts=[how, whole])
+    assert "half of `tfidf` anew 2026-01-02 by `kedro record it`; rest anew 2026-01-02" in renewed
+    filled(chosen=["encoder", "combination", "encoder"])
     overview = tables.overview(tmp_path, "{name}")
     assert f"| {mean('encoder')} [" in overview
     assert f"chosen on dev; best on test is {mean('combination')} [" in overview

@@ -326,7 +326,8 @@ def with_run(record: Mapping[str, Any], run: Run) -> dict[str, Any]:
     record, seed, n = dict(record), run["seed"], len(record["seeds"])
     if "parts" in record:
         raise RuntimeError(
-            f"{record['study']}: {', '.join(record['parts'])} of the record was made by other runs; record all seeds again"
+            f"{record['study']}: {', '.join(told['part'] for told in record['parts'])} of the record was made by other runs; "
+            "record all seeds again"
         )
     if seed in record["seeds"]:
         raise RuntimeError(f"{record['study']}: the record holds seed {seed} already")
@@ -388,7 +389,8 @@ def with_part(record: Mapping[str, Any], renewed: Mapping[str, Any], part: Recor
     metrics = {n: s for n, s in renewed["metrics"].items() if n.partition(".")[2] in part.metrics}
     told = {name: record["metrics"].get(name, {}).get("mean") for name in metrics}
     changed = {_variant(name) for name, new in metrics.items() if new["mean"] != told[name]}
-    everyone = set(map(_variant, record["metrics"])) <= set(map(_variant, metrics))
+    renewed_variants = sorted(set(map(_variant, metrics)))
+    everyone = set(map(_variant, record["metrics"])) <= set(renewed_variants)
     tables = {
         entry.name: _renewed_rows(
             entry, part, record["tables"].get(entry.name, []), renewed["tables"][entry.name], changed
@@ -397,13 +399,23 @@ def with_part(record: Mapping[str, Any], renewed: Mapping[str, Any], part: Recor
         if entry.name in part.tables
     }
     rows = {metric: count for metric, count in renewed["test_rows"].items() if metric in part.metrics}
-    how = {name: renewed[name] for name in HOW} | {"command": f"{renewed['command']} --part={part.name}"}
+    how = {
+        **{name: renewed[name] for name in HOW},
+        "command": f"{renewed['command']} --part={part.name}",
+        "part": part.name,
+        "variants": [] if everyone else renewed_variants,
+    }
+    before = [
+        told
+        for told in record.get("parts", [])
+        if told["part"] != part.name or not (everyone or set(told["variants"]) <= set(renewed_variants))
+    ]
     return {
         **record,
         "metrics": {**record["metrics"], **metrics},
         "tables": {**record["tables"], **tables},
         "test_rows": {**record["test_rows"], **rows},
-        "parts": {**record.get("parts", {}), part.name: how},
+        "parts": [*before, how],
         **({"chosen": renewed["chosen"]} if everyone and study.dev_metric in part.metrics else {}),
     }
 

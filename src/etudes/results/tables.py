@@ -221,16 +221,21 @@ def _caption(study: Study, record: dict[str, Any]) -> str:
         made = (
             f"Recorded {record['recorded']} by `{record['command']}`: {'; '.join(apart)}; split into {rows}"
         )
-    anew = record.get("parts", {}).items()
     parts = [
         made,
-        *(f"{name} anew {how['recorded']} by `{how['command']}`" for name, how in anew),
+        *map(_anew, record.get("parts", [])),
         *([f"of the public set there were {_public(record)}"] if _is_part(record) else []),
         *([] if "chosen" in record else ["which variant dev chose is not recorded"]),
         record["device"],
         *([f"{sum(known) / len(known) / 60:.1f} minutes a run"] if known else []),
     ]
     return f"{'; '.join(parts)}. {AGENTS if study.agents else BRACKETS}."
+
+
+def _anew(how: Mapping[str, Any]) -> str:
+    """Which part of a record was made by other runs, and how."""
+    of = f" of {', '.join(f'`{variant}`' for variant in how['variants'])}" if how["variants"] else ""
+    return f"{how['part']}{of} anew {how['recorded']} by `{how['command']}`"
 
 
 def _is_part(record: Mapping[str, Any]) -> bool:
