@@ -115,7 +115,7 @@ def test_the_table_marks_what_dev_chose_and_what_is_best_on_test(tmp_path: Path)
     assert f"| {mean('encoder')} [" in overview
     assert f"chosen on dev; best on test is {mean('combination')} [" in overview
     assert (
-        "imdb_genres: 1,855 training, 3,000 test rows (2,110 of 54,214 train and 3,000 of 54,200 test rows)"
+        "imdb_genres: 1,855 training, 3,000 test films (2,110 of 54,214 train and 3,000 of 54,200 test rows)"
         in overview
     )
     study = load_study(STUDY)
