@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 
 from projects import STUDY, kedro, make_project
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # read when the library is imported: no test waits for a network
+
 
 @pytest.fixture(autouse=True)
 def no_store_of_an_earlier_run() -> None:

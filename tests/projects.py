@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import compileall
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
+from threading import Timer
 
 ROOT = Path(__file__).parents[1]
 STUDY = "genre_classification"
@@ -56,17 +61,47 @@ def make_project(folder: Path) -> Path:
     return folder
 
 
+@cache
+def warm() -> subprocess.Popen[str]:
+    """The process that starts the commands of this test process, and ends with it."""
+    starter = subprocess.Popen(
+        [sys.executable, str(ROOT / "tests" / "warm.py")],
+        env=quiet_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(starter.communicate)  # its input ends, and it is waited for
+    return starter
+
+
 def kedro(
     project: Path, *arguments: str, timeout: float = 300, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``kedro ...`` in a project in a fresh process; the time-out grows with the tests' patience."""
-    return subprocess.run(
-        [sys.executable, "-m", "kedro", *arguments],
-        cwd=project,
-        env=quiet_environment(**environment),
-        capture_output=True,
-        text=True,
-        timeout=within(timeout),
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    """Run ``kedro ...`` in a project in a fresh process; the time-out grows with the tests' patience.
+
+    The process is forked from one that has imported the libraries, which takes longer than most commands.
+    """
+    starter = warm()
+    assert starter.stdin is not None and starter.stdout is not None
+    with tempfile.TemporaryDirectory() as folder:
+        stdout, stderr = Path(folder) / "stdout", Path(folder) / "stderr"
+        request = {
+            "arguments": arguments,
+            "folder": str(project),
+            "environment": quiet_environment(**environment),
+            "stdout": str(stdout),
+            "stderr": str(stderr),
+        }
+        print(json.dumps(request), file=starter.stdin, flush=True)
+        child = int(starter.stdout.readline())
+        timer = Timer(within(timeout), os.kill, (child, signal.SIGKILL))
+        timer.start()
+        status = int(starter.stdout.readline())
+        late = timer.finished.is_set()
+        timer.cancel()
+        done = subprocess.CompletedProcess(
+            ["kedro", *arguments], status, stdout.read_text("utf-8"), stderr.read_text("utf-8")
+        )
+    assert not late, f"{done.args} took longer than {within(timeout)} s: {done.stdout}{done.stderr}"
+    return done

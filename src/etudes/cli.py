@@ -412,10 +412,23 @@ def predict(
     default="",
     help="Renew this part of the record that is there, with its own commit and day; --params may make the rest small.",
 )
+@click.option(
+    "--picture",
+    is_flag=True,
+    help="Run nothing: keep the first picture of the latest run's page, which must be of the embedded sample, as "
+    "docs/results/STUDY.webp.",
+)
 @env_option
 @one_message
 def record(
-    study: str, seeds: int, params: str, resume: bool, merge: Path | None, part: str, env: str | None
+    study: str,
+    seeds: int,
+    params: str,
+    resume: bool,
+    merge: Path | None,
+    part: str,
+    picture: bool,
+    env: str | None,
 ) -> None:
     """Repeat a study over seeds and write docs/results/STUDY.json; registers nothing.
 
@@ -425,11 +438,13 @@ def record(
     check_environment(env)
     from etudes.results.record import add_run, record_study
 
-    if merge is not None and part:
-        raise click.UsageError(
-            "--merge adds a whole seed, --part renews a part of all seeds; give one of them"
-        )
-    if merge is not None:
+    if bool(part) + picture + (merge is not None) > 1:
+        raise click.UsageError("--merge, --part and --picture do different things; give one of them")
+    if picture:
+        from etudes.results.pictures import record_picture
+
+        path = record_picture(project_path(), study, env or "base")
+    elif merge is not None:
         path = add_run(project_path(), study, env or "base", merge)
     else:
         path = record_study(project_path(), study, env or "base", seeds, params, resume, part)

@@ -349,10 +349,10 @@ def many_small_steps(folder: Path) -> Path:
     path = project / "conf" / "test" / "parameters" / f"{STUDY}.yml"
     parameters = yaml.safe_load(path.read_text())
     parameters[STUDY]["bilstm"]["fit"] = {
-        "epochs": 12,
-        "batch_size": 8,
+        "epochs": 5,
+        "batch_size": 16,
         "checkpoint_steps": 1,
-        "patience": 12,
+        "patience": 5,
     }
     path.write_text(yaml.safe_dump(parameters))
     return project
@@ -393,7 +393,7 @@ def test_a_killed_study_is_resumed_to_the_same_files(tmp_path: Path) -> None:
 
     whole, cut = many_small_steps(tmp_path / "whole"), many_small_steps(tmp_path / "cut")
     progress = kill_in_mid_training(cut)
-    assert progress["epoch"] < 12 and not progress["finished"]
+    assert progress["epoch"] < 5 and not progress["finished"]
     for project, more in ((whole, []), (cut, ["--params=run.resume=true"])):
         done = kedro(project, *train_bilstm(*more))
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -403,7 +403,7 @@ def test_a_killed_study_is_resumed_to_the_same_files(tmp_path: Path) -> None:
     models = Path("data") / "06_models" / "test" / STUDY
     for name in ("bilstm/weights.safetensors", "bilstm/model.json", "bilstm_history.json"):
         assert (cut / models / name).read_bytes() == (whole / models / name).read_bytes(), name
-    assert len(json.loads((cut / models / "bilstm_history.json").read_text())["epochs"]) == 12
+    assert len(json.loads((cut / models / "bilstm_history.json").read_text())["epochs"]) == 5
 
     client = MlflowClient(f"sqlite:///{cut / 'mlflow.db'}")
     experiment = client.get_experiment_by_name(STUDY)
@@ -413,7 +413,7 @@ def test_a_killed_study_is_resumed_to_the_same_files(tmp_path: Path) -> None:
     assert second.data.tags["etudes.restart_of"] == first.info.run_id
     # The killed run's epochs come at once when the second run starts, so they lie within far less time than training.
     curve = client.get_metric_history(second.info.run_id, "bilstm.train_loss")
-    assert [point.step for point in curve] == list(range(1, 13))
+    assert [point.step for point in curve] == list(range(1, 6))
     restored = [point.timestamp for point in curve][: progress["epoch"]]
     trained = [point.timestamp for point in curve][progress["epoch"] :]
     assert max(restored) - min(restored) < min(b - a for a, b in pairwise(trained))
