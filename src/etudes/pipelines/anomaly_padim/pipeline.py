@@ -37,7 +37,7 @@ def create_pipeline() -> Pipeline:
                                      report ─ figures, pictures, report, predictor
     """
     pages = "etudes.benches.detector_pages"
-    tables = ("categories_table", "draws_table", "importance_table")
+    tables = ("categories_table", "differences_table", "draws_table", "importance_table")
     return assemble(
         "anomaly_padim",
         Parameters,

@@ -13,12 +13,15 @@ from scipy.special import softmax
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 from etudes.benches.classifiers import on_dev
+from etudes.benches.parameters import ScoringParameters
+from etudes.evaluation import paired_comparison, with_intervals
 from etudes.models import ModelState, register_model
 from etudes.pipelines.genre_classification.parameters import TfidfParameters
 from etudes.stored import Stored
 from etudes.training.classification import class_weights, fit_temperature, rows_of_classes
 
 FORM_WORDS = 3
+SCORES = ("accuracy", "macro_f1")
 
 
 def form_words(frame: pd.DataFrame) -> list[str]:
@@ -136,3 +139,40 @@ def train_tfidf(
     model = TfidfClassifier.fit(train_split, len(split_card["classes"]), parameters)
     model.temperature = fit_temperature(model.scores(dev_split), dev_split["label"].to_numpy())
     return model, on_dev(model, dev_split)
+
+
+def compare_weights(
+    train_split: pd.DataFrame,
+    test_split: pd.DataFrame,
+    split_card: dict[str, Any],
+    models: dict[str, Any],
+    evaluation: ScoringParameters,
+) -> pd.DataFrame:
+    """What class weights n^-strength give and cost: ``tfidf`` beside itself without any and with every class alike.
+
+    Scored on test because nothing is chosen from it: ``tfidf.balance`` was chosen inside train.
+
+    Returns:
+        A row for each strength, 0, that of ``tfidf`` and 1: ``accuracy`` and ``macro_f1``, and what each is above that
+        without weights, with ``.low`` and ``.high`` (paired bootstrap for the differences). Empty where ``tfidf`` was left
+        out.
+    """
+    names = [*SCORES, *(f"{score}_difference" for score in SCORES)]
+    columns = ["strength", *(f"{name}{end}" for name in names for end in ("", ".low", ".high"))]
+    if "tfidf" not in models:
+        return pd.DataFrame(columns=columns)
+    labels, count, own = test_split["label"].to_numpy(), evaluation.resamples, models["tfidf"]
+    rows, without = [], None
+    for strength in sorted({0.0, own.parameters.balance, 1.0}):
+        fitted = own
+        if strength != own.parameters.balance:
+            settings = own.parameters.model_copy(update={"balance": strength})
+            fitted = TfidfClassifier.fit(train_split, len(split_card["classes"]), settings)
+        found = fitted.predict_proba(test_split)
+        without = found if without is None else without
+        scores = with_intervals("tfidf", labels, found, n_resamples=count)
+        compared = paired_comparison(labels, found, without, n_resamples=count)
+        rows.append(
+            {"strength": strength, **{k.removeprefix("tfidf."): v for k, v in scores.items()}, **compared}
+        )
+    return pd.DataFrame(rows, columns=columns)

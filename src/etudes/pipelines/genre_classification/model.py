@@ -52,7 +52,7 @@ class GenrePredictor(Predictor):
             "plot",
             "text",
             examples=(
-                "A retired inspector is drawn back into a case of murder that he never solved.",
+                "A gang of thieves plans to rob a bank, and the heist goes wrong.",
                 "Six amateur cooks compete each week for a place in the final.",
             ),
         ),

@@ -33,7 +33,7 @@ def create_pipeline() -> Pipeline:
             │        └────────┴─────────┴───────┴───────────┴────────────┤
             │                                                       combination
             └────────────────────────────┬───────────────────────────────┘
-                                      evaluate ─ metrics, predictions, tables
+                             evaluate, compare_weights ─ metrics, predictions, tables
                                          │
                                        report ─ figures, report, predictor
     """
@@ -58,6 +58,7 @@ def create_pipeline() -> Pipeline:
                 truth="genre",
                 rows="texts",
             ),
+            evaluate("linear.compare_weights", "weights_table"),
             draw(
                 *("etudes.benches.pages.scores", "etudes.benches.pages.curves"),
                 *(f"{pages}.confusion", f"{pages}.calibration", "report.terms"),
