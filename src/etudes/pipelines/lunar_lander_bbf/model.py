@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from etudes.benches.agents import TOLD, RandomAgents, Yardstick, agent_seeds, dev_history, environment_of
 from etudes.models import ModelState, register_model
-from etudes.pipelines.lunar_lander_bbf.network import QNetwork
+from etudes.pipelines.lunar_lander_bbf.network import QNetworks
 from etudes.pipelines.lunar_lander_bbf.parameters import (
     AnnealingParameters,
     ResetParameters,
     RunsParameters,
     TrainingParameters,
 )
-from etudes.pipelines.lunar_lander_bbf.training import AgentJob, train_agent
+from etudes.pipelines.lunar_lander_bbf.training import AgentJob, greedy, sizes, train_agents_together
 from etudes.rl.evaluation import Policy
-from etudes.rl.processes import run_side_by_side
+from etudes.rl.processes import run_side_by_side, workers
 from etudes.training.parameters import RunParameters
 
 LANDER = "LunarLander"  # the only environments that the controller written by hand can fly
@@ -83,25 +83,19 @@ class QAgents:
 
     def __init__(self, sizes: dict[str, Any], kept: NDArray, last: NDArray) -> None:
         self.sizes, self.kept, self.last = sizes, kept, last
+        self.network = QNetworks(**sizes)
 
     def __len__(self) -> int:
         return len(self.kept)
 
-    def network(self, weights: NDArray) -> QNetwork:
-        """A network with ``weights`` (P,)."""
-        network = QNetwork(**self.sizes, generator=torch.Generator())
-        vector = torch.from_numpy(np.array(weights, np.float32))
-        torch.nn.utils.vector_to_parameters(vector, network.parameters())
-        return network.requires_grad_(False)
-
     def policy(self, agent: int) -> Policy:
-        return self.network(self.kept[agent]).greedy
+        return greedy(self.network, torch.tensor(self.kept[agent]))
 
     def last_policy(self, agent: int) -> Policy:
-        return self.network(self.last[agent]).greedy
+        return greedy(self.network, torch.tensor(self.last[agent]))
 
     def values(self, agent: int, observations: NDArray) -> NDArray | None:
-        return self.network(self.kept[agent]).values(observations)
+        return self.network.play(torch.tensor(self.kept[[agent]]), observations[None])[0]
 
     def only(self, agent: int) -> QAgents:
         """That agent alone."""
@@ -155,21 +149,23 @@ def train_agents(
     spec, facts = environment_of(split_card)
     curve_seeds = tuple(int(seed) for seed in dev_split.loc[dev_split["use"] == "curve", "seed"])
     added = (training, horizon, discounting, resets, run.resume)
+    seeds = agent_seeds(train_split, getattr(runs, name))
+    own = [tuple(int(seed) for seed in rows["seed"]) for _, rows in train_split.groupby("agent")]
     jobs = {}
-    for agent, seed in enumerate(agent_seeds(train_split, getattr(runs, name))):
-        own = tuple(int(value) for value in train_split.loc[train_split["agent"] == agent, "seed"])
-        jobs[f"agent_{agent}"] = AgentJob(spec, facts, seed, own, curve_seeds, *added)
-    results = run_side_by_side(train_agent, jobs, runs.processes)
-    sizes = {
-        "inputs": int(np.prod(facts.shape)),
-        "actions": facts.actions,
-        "hidden": list(training.hidden),
-        "layer_norm": training.layer_norm,
-    }
+    for some in np.array_split(np.arange(len(seeds)), workers(runs.processes, len(seeds))):
+        few = slice(some[0], some[-1] + 1)
+        jobs[f"agents_{some[0]}"] = AgentJob(
+            spec, facts, tuple(seeds[few]), tuple(own[few]), curve_seeds, *added
+        )
+    results = [
+        result
+        for results in run_side_by_side(train_agents_together, jobs, runs.processes)
+        for result in results
+    ]
     kept, last = (np.stack([result[part] for result in results]) for part in ("kept", "last"))
     agents = [
-        {"seed": job.seed, **{fact: result[fact] for fact in TOLD}}
-        for job, result in zip(jobs.values(), results, strict=True)
+        {"seed": seed, **{fact: result[fact] for fact in TOLD}}
+        for seed, result in zip(seeds, results, strict=True)
     ]
-    model = QAgents(sizes, kept, last)
+    model = QAgents(sizes(facts, training), kept, last)
     return model, dev_history(model, dev_split, split_card, agents)
