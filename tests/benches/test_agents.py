@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from etudes.benches import agents
-from etudes.benches.agent_pages import strip
+from etudes.benches.agent_pages import standing, strip
 from etudes.benches.agent_predictor import AgentPredictor
 from etudes.benches.agents import RandomAgents
 from etudes.forms.raw import RawFile
@@ -130,11 +130,27 @@ def played() -> pd.DataFrame:
 
 
 def test_metrics_by_hand() -> None:
+    """Returns of ``a`` are 0, 2, 2, 4: the middle half is 2 and 2; one player has the error of its episodes."""
     metrics = agents.metrics_of(played(), {"environment": {"solved": 2.0}}, 100)
     assert metrics["a.mean_return"] == 2 and metrics["a.iqm"] == 2 and metrics["a.last_mean_return"] == 1
     assert metrics["a.solved_share"] == 0.75 and metrics["b.solved_share"] == 0.5
-    assert (metrics["a.mean_return.low"], metrics["a.mean_return.high"]) == (1, 3)
-    assert "b.mean_return.low" not in metrics, "one agent says nothing of its spread"
+    assert (metrics["b.mean_return.low"], metrics["b.mean_return.high"]) == (1, 3)
+
+
+def test_differences_by_hand_and_in_words() -> None:
+    table = agents.differences_table(played(), 100).set_index(["variant", "minus"])
+    assert table.loc[("a", "b"), "mean_return"] == 0 and table.loc[("a", "b"), "iqm"] == 0
+    rows = [("a", "b", 5.0, 4.0, 1.0, 9.0, -1.0, 8.0), ("c", "a", -5.0, -4.0, -9.0, -1.0, -8.0, -2.0)]
+    ends = ("iqm.low", "iqm.high", "mean_return.low", "mean_return.high")
+    said = standing(pd.DataFrame(rows, columns=["variant", "minus", "iqm", "mean_return", *ends]), "a")
+    assert said == (
+        "`a` ties `b` (+5.0 [+1.0, +9.0] and +4.0 [-1.0, +8.0]), beats `c` (+5.0 [+1.0, +9.0] and +4.0 [+2.0, +8.0])"
+    )
+
+
+def test_the_profile_counts_episodes_above_a_return() -> None:
+    profile = agents.profile_table(played(), (0, 2), 100).set_index(["variant", "above"])
+    assert profile["share"].tolist() == [0.75, 0.25, 1.0, 0.5]
 
 
 def test_tables_by_hand() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from etudes.benches.agents import Scoring, returns_of
+from etudes.benches.agents import STATISTICS, Scoring, returns_of
 from etudes.examples import Examples
 from etudes.reporting import metric_bars
 from etudes.rl.figures import improvement_map, profile_curves, return_curves
@@ -99,6 +99,23 @@ def against(improvement_table: pd.DataFrame, other: str, but: tuple[str, ...] = 
             band = "" if pd.isna(row["low"]) else f" [{row['low']:.2f}, {row['high']:.2f}]"
             parts.append(f"`{row['variant']}` {row['probability']:.2f}{band}")
     return ", ".join(parts) or "nobody to compare with"
+
+
+def standing(differences_table: pd.DataFrame, variant: str) -> str:
+    """How a variant stands to every other: apart where both intervals of the difference exclude 0, else a tie."""
+    parts = []
+    for row in differences_table.to_dict("records"):
+        if variant not in (row["variant"], row["minus"]):
+            continue
+        sign, other = (1, row["minus"]) if row["variant"] == variant else (-1, row["variant"])
+        numbers, apart = [], []
+        for name in STATISTICS:
+            low, high = sorted(sign * row[f"{name}.{end}"] for end in ("low", "high"))
+            numbers.append(f"{sign * row[name]:+.1f} [{low:+.1f}, {high:+.1f}]")
+            apart.append((low > 0) - (high < 0))
+        word = {1: "beats", -1: "loses to"}.get(apart[0] if len({*apart}) == 1 else 0, "ties")
+        parts.append(f"{word} `{other}` ({' and '.join(numbers)})")
+    return f"`{variant}` " + ", ".join(parts) if parts else "nobody to compare with"
 
 
 def speeds(histories: Mapping[str, Any]) -> pd.DataFrame:

@@ -1,11 +1,12 @@
 """One evaluation for every study of agents: fresh seeded episodes, greedy play, scores and intervals over agents.
 
-An agent is one training from a seed of its own; its score is its mean return over the test episodes, which are the same
-for all. Intervals resample agents: episodes of one agent are not independent, and are never counted as if they were.
+An agent is one training from a seed of its own; the test episodes are the same for all. Intervals resample whole agents, as
+episodes of one are not independent, and the episodes that all share; a player that learns nothing has one agent.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -24,15 +25,16 @@ from etudes.models import ModelState, register_model
 from etudes.rl.environments import EnvironmentFacts, EnvironmentSpec, inspect_environment
 from etudes.rl.evaluation import Policy, evaluate_policy
 from etudes.rl.statistics import (
+    episodes_interval,
     interquartile_mean,
     mean_score,
     probability_of_improvement,
-    stratified_interval,
 )
 from etudes.study import Study
 from etudes.training.seeds import derive_seed
 
 logger = logging.getLogger(__name__)
+STATISTICS = {"iqm": interquartile_mean, "mean_return": mean_score}
 TOLD = ("curve", "kept_step", "seconds", "steps_per_second")  # of a training, in its variant's history
 WIDTH = 300  # pixels of a stored frame, at most
 Frame = pd.DataFrame
@@ -229,12 +231,12 @@ def evaluate(
     test_split: Frame,
     split_card: dict[str, Any],
     evaluation: Scoring,
-) -> tuple[dict[str, float], Frame, Frame, Frame, Frame, Examples]:
+) -> tuple[dict[str, float], Frame, Frame, Frame, Frame, Frame, Frame, Examples]:
     """Play the test episodes with every agent of every trained variant.
 
     Returns:
-        metrics (flat, intervals over agents), predictions (one row a variant, agent and episode), the tables of agents,
-        of first crossings and of improvement, and the frames of the best and the worst episode.
+        metrics (flat, with intervals), predictions (one row a variant, agent and episode), the tables of agents, of first
+        crossings, of improvement, of differences and of the profile, and the frames of the best and the worst episode.
     """
     predictions = episode_returns(models, test_split, split_card, evaluation.parallel)
     return (
@@ -243,6 +245,8 @@ def evaluate(
         seeds_table(predictions, histories),
         thresholds_table(histories, evaluation.thresholds),
         improvement_table(predictions, evaluation.resamples),
+        differences_table(predictions, evaluation.resamples),
+        profile_table(predictions, evaluation.thresholds, evaluation.resamples),
         episode_samples(models, predictions, split_card, evaluation.frames),
     )
 
@@ -284,23 +288,22 @@ def returns_of(predictions: pd.DataFrame, variant: str, column: str = "return") 
 
 
 def metrics_of(predictions: pd.DataFrame, card: Mapping[str, Any], resamples: int) -> dict[str, float]:
-    """Flat metrics. An agent's score is its mean return over the test episodes; ``iqm`` and ``mean_return`` are of the
-    agents' scores, ``solved_share`` of all episodes; intervals resample agents, so a single one has none."""
+    """Flat metrics. ``iqm`` and ``mean_return`` are of all returns (agents, episodes) of a variant, ``last_mean_return`` is
+    with the weights of the last update, ``solved_share`` the share of its episodes; intervals as `episodes_interval`."""
     metrics: dict[str, float] = {}
     for variant in predictions["variant"].unique():
         returns, last = returns_of(predictions, variant), returns_of(predictions, variant, "last_return")
-        solved = (returns >= card["environment"]["solved"]).mean(1)
+        solved = (returns >= card["environment"]["solved"]).astype(np.float64)
         for name, scores, statistic in (
-            ("iqm", returns.mean(1), interquartile_mean),
-            ("mean_return", returns.mean(1), mean_score),
+            *((name, returns, statistic) for name, statistic in STATISTICS.items()),
             ("solved_share", solved, mean_score),
-            ("last_mean_return", last.mean(1), mean_score),
+            ("last_mean_return", last, mean_score),
         ):
             key = f"{variant}.{name}"
-            metrics[key] = float(statistic(scores[:, None]))
-            if len(scores) > 1:
-                interval = stratified_interval(scores, statistic, resamples)
-                metrics[f"{key}.low"], metrics[f"{key}.high"] = interval
+            metrics[key] = float(statistic(scores))
+            if scores.shape[1] > 1:
+                low, high = episodes_interval(scores, statistic, resamples)
+                metrics[f"{key}.low"], metrics[f"{key}.high"] = low, high
     return metrics
 
 
@@ -353,28 +356,52 @@ def thresholds_table(histories: Mapping[str, Any], thresholds: tuple[float, ...]
 
 def improvement_table(predictions: pd.DataFrame, resamples: int) -> pd.DataFrame:
     """How likely an agent of one variant beats one of another, for all pairs, by their mean returns."""
-    scores = {
-        variant: returns_of(predictions, variant).mean(1) for variant in predictions["variant"].unique()
-    }
+    returns = {name: returns_of(predictions, name) for name in predictions["variant"].unique()}
     rows = [
         {
             "variant": first,
             "other": second,
-            **probability_of_improvement(scores[first], scores[second], resamples),
+            **probability_of_improvement(returns[first].mean(1), returns[second].mean(1), resamples),
         }
-        for first in scores
-        for second in scores
-        if first != second
+        for first, second in itertools.permutations(returns, 2)
     ]
     return pd.DataFrame(rows, columns=["variant", "other", "probability", "low", "high"])
+
+
+def differences_table(predictions: pd.DataFrame, resamples: int) -> pd.DataFrame:
+    """How much more points the first variant of a pair gets than the second on the same episodes, in both statistics."""
+    returns = {name: returns_of(predictions, name) for name in predictions["variant"].unique()}
+    rows = []
+    for first, second in itertools.combinations(returns, 2):
+        ours, others = returns[first], returns[second]
+        row: dict[str, Any] = {"variant": first, "minus": second}
+        for name, statistic in STATISTICS.items():
+            row[name] = float(statistic(ours) - statistic(others))
+            if ours.shape[1] > 1:
+                low, high = episodes_interval(ours, statistic, resamples, minus=others)
+                row[f"{name}.low"], row[f"{name}.high"] = low, high
+        rows.append(row)
+    ends = [f"{name}.{end}" for name in STATISTICS for end in ("low", "high")]
+    return pd.DataFrame(rows, columns=["variant", "minus", *STATISTICS, *ends])
+
+
+def profile_table(predictions: pd.DataFrame, thresholds: tuple[float, ...], resamples: int) -> pd.DataFrame:
+    """Performance profile at a few returns: the share of a variant's test episodes above each."""
+    rows = []
+    for variant in predictions["variant"].unique():
+        for threshold in thresholds:
+            above = (returns_of(predictions, variant) > threshold).astype(np.float64)
+            row = {"variant": variant, "above": threshold, "share": above.mean()}
+            if above.shape[1] > 1:
+                row["low"], row["high"] = episodes_interval(above, mean_score, resamples)
+            rows.append(row)
+    return pd.DataFrame(rows, columns=["variant", "above", "share", "low", "high"])
 
 
 def shown_variant(predictions: pd.DataFrame, learned: list[str]) -> str:
     """The variant whose episodes are shown: of those that learned, if any, the one with the best interquartile mean."""
     names = [name for name in predictions["variant"].unique() if name in learned or not learned]
-    return max(
-        names, key=lambda name: float(interquartile_mean(returns_of(predictions, name).mean(1)[:, None]))
-    )
+    return max(names, key=lambda name: float(interquartile_mean(returns_of(predictions, name))))
 
 
 def episode_samples(

@@ -53,12 +53,12 @@ def create_pipeline() -> Pipeline:
             evaluate(
                 "etudes.benches.agents.evaluate",
                 *("metrics", "predictions", "seeds_table", "thresholds_table", "improvement_table"),
-                "episode_samples",
+                *("differences_table", "profile_table", "episode_samples"),
             ),
             draw(*(f"{pages}.{name}" for name in ("scores", "curves", "profile", "improvement"))),
             show(filmstrip=f"{pages}.strip", worst=set_to(f"{pages}.strip", episode="worst")),
             page(
-                *("report.summary", "report.against_dqn", "report.last"),
+                *("report.summary", "report.standing", "report.against_dqn", "report.last"),
                 *(f"{pages}.{name}" for name in ("crossings", "speeds", "best_episode", "worst_episode")),
             ),
             report("etudes.benches.agents.choose_predictor", "predictor"),
