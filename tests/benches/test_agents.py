@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from etudes.benches import agents
 from etudes.benches.agent_pages import standing, strip
 from etudes.benches.agent_predictor import AgentPredictor
 from etudes.benches.agents import RandomAgents
+from etudes.benches.parameters import AgentRunsParameters, EpisodeSplitParameters
 from etudes.forms.raw import RawFile
 from etudes.models import ModelState, register_model
 from etudes.rl.environments import EnvironmentSpec
@@ -23,8 +23,10 @@ from etudes.rl.evaluation import Policy, evaluate_policy
 from etudes.samples.environments import raw_file
 from etudes.study import load_study
 from rl.toy_environments import toy
+from study_settings import run_parameters
 
-SPLIT = SimpleNamespace(environments=2, curve_episodes=2, choice_episodes=3, test_episodes=4, seed=0)
+SPLIT = EpisodeSplitParameters(environments=2, curve_episodes=2, choice_episodes=3, test_episodes=4, seed=0)
+RUNS = AgentRunsParameters(agents=2, processes=1)
 NAMES = ("x", "y", "x_speed", "y_speed", "angle", "spin", "left_leg", "right_leg")
 LANDER = EnvironmentSpec("LunarLander-v3", 200, {}, None, NAMES, ("nothing", "left", "main", "right"))
 CARD = {"variant": "chosen", "embedded_sample": True}
@@ -71,7 +73,7 @@ def card_of(spec: EnvironmentSpec) -> dict[str, Any]:
 
 
 def splits(seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    return agents.split_episodes(card_of(toy("Clock", solved=1)), SPLIT, 2, seed)
+    return agents.split(card_of(toy("Clock", solved=1)), SPLIT, RUNS, run_parameters(seed=seed))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +109,7 @@ def test_no_episode_is_in_two_splits_and_only_training_depends_on_the_run() -> N
     pd.testing.assert_frame_equal(test, other_test)
     assert card["dev_fingerprint"] == other_card["dev_fingerprint"]
     assert not set(train["agent_seed"]) & set(other_train["agent_seed"])
-    assert agents.agent_seeds(train, 2) == train["agent_seed"].unique().tolist()
+    assert agents.agent_seeds(train) == train["agent_seed"].unique().tolist()
 
 
 def test_the_dev_score_is_of_the_episodes_of_choice() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from etudes.benches.agents import STATISTICS, Scoring, returns_of
+from etudes.benches.agents import STATISTICS, returns_of
+from etudes.benches.parameters import EpisodeScoringParameters
 from etudes.examples import Examples
 from etudes.reporting import metric_bars
 from etudes.rl.figures import improvement_map, profile_curves, return_curves
@@ -30,7 +31,7 @@ def curves(
     histories: Mapping[str, Any],
     metrics: Mapping[str, float],
     split_card: Mapping[str, Any],
-    evaluation: Scoring,
+    evaluation: EpisodeScoringParameters,
 ) -> go.Figure:
     """Dev returns by step; what solves the environment and what the players that learn nothing get, as levels."""
     found, solved = {}, split_card["environment"]["solved"]
@@ -45,7 +46,7 @@ def curves(
     return return_curves(found, variants=study.variants, levels=levels, resamples=evaluation.resamples)
 
 
-def profile(study: Study, predictions: pd.DataFrame, evaluation: Scoring) -> go.Figure:
+def profile(study: Study, predictions: pd.DataFrame, evaluation: EpisodeScoringParameters) -> go.Figure:
     """Share of test episodes above each return."""
     returns = {str(name): returns_of(predictions, name) for name in predictions["variant"].unique()}
     return profile_curves(returns, variants=study.variants, resamples=evaluation.resamples)

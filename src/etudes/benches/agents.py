@@ -18,7 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from etudes.benches.agent_predictor import AgentPredictor
-from etudes.cards import data_card, fingerprint
+from etudes.benches.parameters import AgentRunsParameters, EpisodeScoringParameters, EpisodeSplitParameters
+from etudes.cards import data_card as card_of
+from etudes.cards import fingerprint
 from etudes.examples import Examples
 from etudes.forms.raw import RawFile
 from etudes.models import ModelState, register_model
@@ -31,6 +33,7 @@ from etudes.rl.statistics import (
     probability_of_improvement,
 )
 from etudes.study import Study
+from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed
 
 logger = logging.getLogger(__name__)
@@ -118,21 +121,14 @@ def ingest(raw_environment: RawFile) -> dict[str, Any]:
         raise ValueError(f"{raw_environment.name}: {error}") from error
     described = {"environment": spec.as_dict(), "gymnasium": version("gymnasium")}
     told = {**asdict(facts), "shape": list(facts.shape)}
-    return data_card([raw_environment], json.dumps(described, sort_keys=True), **described, facts=told)
+    return card_of([raw_environment], json.dumps(described, sort_keys=True), **described, facts=told)
 
 
-class EpisodeSplit(Protocol):
-    """Parameters of a split: how many episodes are for what."""
-
-    environments: int
-    curve_episodes: int
-    choice_episodes: int
-    test_episodes: int
-    seed: int
-
-
-def split_episodes(
-    card: Mapping[str, Any], parameters: EpisodeSplit, agents: int, seed: int
+def split(
+    data_card: Mapping[str, Any],
+    parameters: EpisodeSplitParameters,
+    runs: AgentRunsParameters,
+    run: RunParameters,
 ) -> tuple[Frame, Frame, Frame, dict[str, Any]]:
     """Choose the episodes: a split is a list of seeds, and no seed is in two of them.
 
@@ -140,10 +136,10 @@ def split_episodes(
     the learning curves and chooses weights, ``choice`` compares variants. Test: the final score, the same for all.
 
     Args:
-        card: of the environment, as `ingest` gives it.
+        data_card: of the environment, as `ingest` gives it.
         parameters: numbers of episodes; the seed of dev and test.
-        agents: most agents that a variant trains.
-        seed: of the run.
+        runs: how many agents there are.
+        run: the shared parameters, with the seed of the run.
     """
     generator = np.random.default_rng(parameters.seed)
     dev_rows = parameters.curve_episodes + parameters.choice_episodes
@@ -153,15 +149,15 @@ def split_episodes(
     test = pd.DataFrame({"id": np.arange(parameters.test_episodes), "seed": seeds[dev_rows:]})
     taken: set[int] = {int(value) for value in seeds}
     rows: list[dict[str, int]] = []
-    for agent in range(agents):
+    for agent in range(runs.agents):
         for environment in range(parameters.environments):
-            own = derive_seed(seed, "environment", agent, environment)
+            own = derive_seed(run.seed, "environment", agent, environment)
             while own in taken:
                 own = (own + 1) % 2**32
             taken.add(own)
             place = {
                 "agent": agent,
-                "agent_seed": derive_seed(seed, "agent", agent),
+                "agent_seed": derive_seed(run.seed, "agent", agent),
                 "environment": environment,
             }
             rows.append({"id": len(rows), **place, "seed": own})
@@ -171,16 +167,16 @@ def split_episodes(
         "train_rows": len(train),
         "dev_rows": len(dev),
         "test_rows": len(test),
-        "environment": card["environment"],
-        "facts": card["facts"],
-        "dev_fingerprint": f"{card['fingerprint'][:16]}{fingerprint(dev)[:16]}",
+        "environment": data_card["environment"],
+        "facts": data_card["facts"],
+        "dev_fingerprint": f"{data_card['fingerprint'][:16]}{fingerprint(dev)[:16]}",
     }
     return train, dev, test, told
 
 
-def agent_seeds(train: Frame, count: int) -> list[int]:
-    """Seeds of the first ``count`` agents."""
-    return [int(seed) for seed in train.groupby("agent")["agent_seed"].first()[:count]]
+def agent_seeds(train: Frame) -> list[int]:
+    """Seeds of the agents."""
+    return [int(seed) for seed in train.groupby("agent")["agent_seed"].first()]
 
 
 def environment_of(card: Mapping[str, Any]) -> tuple[EnvironmentSpec, EnvironmentFacts]:
@@ -216,13 +212,12 @@ def dev_history(
     }
 
 
-class Scoring(Protocol):
-    """Parameters of an evaluation."""
-
-    parallel: int
-    resamples: int
-    thresholds: tuple[float, ...]
-    frames: int
+def train_random(
+    train_split: Frame, dev_split: Frame, split_card: dict[str, Any]
+) -> tuple[RandomAgents, dict[str, Any]]:
+    """The trivial baseline of every study of agents."""
+    model = RandomAgents(split_card["facts"]["actions"], agent_seeds(train_split))
+    return model, dev_history(model, dev_split, split_card)
 
 
 def evaluate(
@@ -230,7 +225,7 @@ def evaluate(
     histories: dict[str, Any],
     test_split: Frame,
     split_card: dict[str, Any],
-    evaluation: Scoring,
+    evaluation: EpisodeScoringParameters,
 ) -> tuple[dict[str, float], Frame, Frame, Frame, Frame, Frame, Frame, Examples]:
     """Play the test episodes with every agent of every trained variant.
 
@@ -301,9 +296,7 @@ def metrics_of(predictions: pd.DataFrame, card: Mapping[str, Any], resamples: in
         ):
             key = f"{variant}.{name}"
             metrics[key] = float(statistic(scores))
-            if scores.shape[1] > 1:
-                low, high = episodes_interval(scores, statistic, resamples)
-                metrics[f"{key}.low"], metrics[f"{key}.high"] = low, high
+            metrics[f"{key}.low"], metrics[f"{key}.high"] = episodes_interval(scores, statistic, resamples)
     return metrics
 
 
@@ -377,12 +370,11 @@ def differences_table(predictions: pd.DataFrame, resamples: int) -> pd.DataFrame
         row: dict[str, Any] = {"variant": first, "minus": second}
         for name, statistic in STATISTICS.items():
             row[name] = float(statistic(ours) - statistic(others))
-            if ours.shape[1] > 1:
-                low, high = episodes_interval(ours, statistic, resamples, minus=others)
-                row[f"{name}.low"], row[f"{name}.high"] = low, high
+            ends = episodes_interval(ours, statistic, resamples, minus=others)
+            row[f"{name}.low"], row[f"{name}.high"] = ends
         rows.append(row)
-    ends = [f"{name}.{end}" for name in STATISTICS for end in ("low", "high")]
-    return pd.DataFrame(rows, columns=["variant", "minus", *STATISTICS, *ends])
+    columns = [f"{name}{end}" for name in STATISTICS for end in ("", ".low", ".high")]
+    return pd.DataFrame(rows, columns=["variant", "minus", *columns])
 
 
 def profile_table(predictions: pd.DataFrame, thresholds: tuple[float, ...], resamples: int) -> pd.DataFrame:
@@ -391,10 +383,8 @@ def profile_table(predictions: pd.DataFrame, thresholds: tuple[float, ...], resa
     for variant in predictions["variant"].unique():
         for threshold in thresholds:
             above = (returns_of(predictions, variant) > threshold).astype(np.float64)
-            row = {"variant": variant, "above": threshold, "share": above.mean()}
-            if above.shape[1] > 1:
-                row["low"], row["high"] = episodes_interval(above, mean_score, resamples)
-            rows.append(row)
+            share = (above.mean(), *episodes_interval(above, mean_score, resamples))
+            rows.append((variant, threshold, *share))
     return pd.DataFrame(rows, columns=["variant", "above", "share", "low", "high"])
 
 

@@ -8,16 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from etudes.benches.agents import ingest, split_episodes
-from etudes.pipelines.lunar_lander_bbf.model import (
-    LEFT,
-    MAIN,
-    NOTHING,
-    RIGHT,
-    heuristic_policy,
-    train_agents,
-    train_heuristic,
-)
+from etudes.benches.agents import ingest, split
+from etudes.pipelines.lunar_lander_bbf.heuristic import LEFT, MAIN, NOTHING, RIGHT, heuristic_policy
+from etudes.pipelines.lunar_lander_bbf.model import train_agents, train_heuristic
 from etudes.pipelines.lunar_lander_bbf.parameters import AnnealingParameters, Parameters, ResetParameters
 from etudes.pipelines.lunar_lander_bbf.training import AgentJob, train_agents_together
 from etudes.rl.environments import EnvironmentSpec, inspect_environment
@@ -80,18 +73,18 @@ def test_steps_updates_and_curve_are_as_asked() -> None:
     assert train(job(toy("Chain"), keep="last"))[0][0]["kept_step"] == 800
 
 
-def made(spec: EnvironmentSpec | None = None) -> tuple[Any, ...]:
-    """The splits of two agents in a small environment."""
-    environment = (spec or toy("Chain", solved=0.8)).as_dict()
+def made(agents: int = 2) -> tuple[Any, ...]:
+    """The splits of some agents in a small environment."""
+    environment = toy("Chain", solved=0.8).as_dict()
     card = ingest(raw_file("environment", embedded_sample=True, **environment))
-    return split_episodes(card, settings("split"), 2, 0)
+    return split(card, settings("split"), settings("runs", agents=agents), run_parameters())
 
 
 def test_agents_of_a_variant_differ_and_come_from_their_seeds() -> None:
     train, dev, _, card = made()
-    rest = (run_parameters(), "bbf", ANNEALING, ANNEALING, RESETS)
+    rest = (run_parameters(), ANNEALING, ANNEALING, RESETS)
     model, history = train_agents(train, dev, card, settings("training"), settings("runs"), *rest)
-    again, _ = train_agents(train, dev, card, settings("training"), settings("runs", bbf=1), *rest)
+    again, _ = train_agents(*made(1)[:2], card, settings("training"), settings("runs", agents=1), *rest)
     assert len(model) == 2 and not np.array_equal(model.kept[0], model.kept[1])
     np.testing.assert_array_equal(model.kept[0], again.kept[0])
     assert [agent["seed"] for agent in history["agents"]] == train["agent_seed"].unique().tolist()
@@ -107,7 +100,7 @@ def test_variants_differ_by_their_arm_alone() -> None:
     idle, never = settings("annealing", **same), settings("resets", every=10**6)
 
     def weights(**arms: Any) -> NDArray:
-        given = (train, dev, card, training, settings("runs", dqn=1), run_parameters(), "dqn")
+        given = (train, dev, card, training, settings("runs"), run_parameters())
         return train_agents(*given, **arms)[0].kept
 
     plain = weights()

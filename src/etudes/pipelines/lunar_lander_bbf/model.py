@@ -1,4 +1,4 @@
-"""The variants: two players that learn nothing, and agents by action values.
+"""The variants: the controller written by hand, which learns nothing, and agents by action values.
 
 Importing this module registers every class that a model file may name.
 """
@@ -12,13 +12,14 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from etudes.benches.agents import TOLD, RandomAgents, Yardstick, agent_seeds, dev_history, environment_of
+from etudes.benches.agents import TOLD, Yardstick, agent_seeds, dev_history, environment_of
+from etudes.benches.parameters import AgentRunsParameters
 from etudes.models import ModelState, register_model
+from etudes.pipelines.lunar_lander_bbf.heuristic import heuristic_policy
 from etudes.pipelines.lunar_lander_bbf.network import QNetworks
 from etudes.pipelines.lunar_lander_bbf.parameters import (
     AnnealingParameters,
     ResetParameters,
-    RunsParameters,
     TrainingParameters,
 )
 from etudes.pipelines.lunar_lander_bbf.training import AgentJob, greedy, sizes, train_agents_together
@@ -27,27 +28,7 @@ from etudes.rl.processes import run_side_by_side, workers
 from etudes.training.parameters import RunParameters
 
 LANDER = "LunarLander"  # the only environments that the controller written by hand can fly
-NOTHING, LEFT, MAIN, RIGHT = range(4)
 Trained = tuple[Any, dict[str, Any]]
-
-
-def heuristic_policy(observations: NDArray) -> NDArray[np.int64]:
-    """Two proportional-derivative controllers for Lunar Lander: observations (B, 8) -> actions (B,).
-
-    One steers the angle towards where the lander should drift (against position and speed, at most 0.4 rad), one holds
-    a height above the pad that falls with the distance from it. On the ground only the fall is braked. The engine of
-    the larger correction fires if it is larger than 0.05. Idea and gains: `gymnasium.envs.box2d.lunar_lander.heuristic`.
-    """
-    x, y, vx, vy, angle, spin, left_leg, right_leg = np.asarray(observations, np.float64).T
-    wanted_angle = np.clip(0.5 * x + vx, -0.4, 0.4)
-    wanted_height = 0.55 * np.abs(x)
-    turn = 0.5 * (wanted_angle - angle) - spin
-    lift = 0.5 * (wanted_height - y) - 0.5 * vy
-    grounded = (left_leg > 0.5) | (right_leg > 0.5)
-    turn = np.where(grounded, 0.0, turn)
-    lift = np.where(grounded, -0.5 * vy, lift)
-    steer = np.where(turn < -0.05, RIGHT, np.where(turn > 0.05, LEFT, NOTHING))
-    return np.where((lift > np.abs(turn)) & (lift > 0.05), MAIN, steer).astype(np.int64)
 
 
 @register_model("lunar_lander_bbf.heuristic")
@@ -110,14 +91,6 @@ class QAgents:
         return cls(sizes, state.arrays["kept"], state.arrays["last"])
 
 
-def train_random(
-    train_split: pd.DataFrame, dev_split: pd.DataFrame, split_card: dict[str, Any], runs: RunsParameters
-) -> Trained:
-    """The trivial baseline."""
-    model = RandomAgents(split_card["facts"]["actions"], agent_seeds(train_split, runs.random))
-    return model, dev_history(model, dev_split, split_card)
-
-
 def train_heuristic(dev_split: pd.DataFrame, split_card: dict[str, Any]) -> Trained:
     """The controller written by hand, which learns nothing.
 
@@ -138,9 +111,8 @@ def train_agents(
     dev_split: pd.DataFrame,
     split_card: dict[str, Any],
     training: TrainingParameters,
-    runs: RunsParameters,
+    runs: AgentRunsParameters,
     run: RunParameters,
-    name: str = "",
     horizon: AnnealingParameters | None = None,
     discounting: AnnealingParameters | None = None,
     resets: ResetParameters | None = None,
@@ -149,7 +121,7 @@ def train_agents(
     spec, facts = environment_of(split_card)
     curve_seeds = tuple(int(seed) for seed in dev_split.loc[dev_split["use"] == "curve", "seed"])
     added = (training, horizon, discounting, resets, run.resume)
-    seeds = agent_seeds(train_split, getattr(runs, name))
+    seeds = agent_seeds(train_split)
     own = [tuple(int(seed) for seed in rows["seed"]) for _, rows in train_split.groupby("agent")]
     jobs = {}
     for some in np.array_split(np.arange(len(seeds)), workers(runs.processes, len(seeds))):

@@ -6,22 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from etudes.benches import agent_pages, agents
-from etudes.pipelines.lunar_lander_bbf.parameters import RunsParameters, SplitParameters
+from etudes.benches import agent_pages
 from etudes.study import load_study
-from etudes.training.parameters import RunParameters
 
 STUDY = load_study("lunar_lander_bbf")
 YARDSTICKS = ("random", "heuristic")  # players that learn nothing
 LEARNING = tuple(name for name in STUDY.variants if name not in YARDSTICKS)
-
-
-def split(
-    data_card: dict[str, Any], parameters: SplitParameters, runs: RunsParameters, run: RunParameters
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Seeds of episodes for as many agents as any variant trains."""
-    most = max(getattr(runs, name) for name in ("random", *LEARNING))
-    return agents.split_episodes(data_card, parameters, most, run.seed)
 
 
 def summary(metrics: dict[str, float], split_card: dict[str, Any]) -> str:
