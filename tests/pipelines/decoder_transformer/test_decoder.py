@@ -47,7 +47,7 @@ def test_scores_depend_on_the_distance_alone() -> None:
 
 def test_attention_is_softmax_written_out() -> None:
     torch.manual_seed(1)
-    attention = CausalSelfAttention(16, 2, 0.0).eval()
+    attention = CausalSelfAttention(16, 2).eval()
     x, table = torch.randn(3, 9, 16), rotations(9, 8, 10_000.0)
     q, k, v = attention.qkv(x).split(16, dim=-1)
     expected = torch.empty(3, 9, 16)

@@ -12,6 +12,7 @@ from etudes.pipelines.decoder_transformer.evaluation import GROUPS, evaluate, re
 from etudes.pipelines.decoder_transformer.generation import sample_grid
 from etudes.pipelines.decoder_transformer.model import TransformerModels
 from etudes.pipelines.decoder_transformer.parameters import Parameters
+from etudes.pipelines.decoder_transformer.report import by_modulus
 
 
 class Perfect:
@@ -32,7 +33,7 @@ class Perfect:
 
 def test_the_ceiling_itself_has_no_gap(splits: dict[str, Any], parameters: Parameters) -> None:
     inputs = [splits[name] for name in ("test", "text_test", "data_card", "split_card")]
-    metrics, predictions, positions, ceilings = evaluate(
+    metrics, predictions, positions, moduli, ceilings = evaluate(
         {"transformer": Perfect(splits)}, *inputs, parameters.evaluation
     )
     assert metrics["transformer.ceiling_gap"] == pytest.approx(0, abs=1e-12)
@@ -43,6 +44,12 @@ def test_the_ceiling_itself_has_no_gap(splits: dict[str, Any], parameters: Param
     assert "transformer.bits_per_character" not in metrics, "it writes no text"
     assert set(positions["variant"]) == {"transformer", "bayes", "bayes_seen"}
     assert len(predictions) == len(splits["test"])
+    accuracy = moduli.set_index(["modulus", "group", "variant"])["accuracy"]
+    assert accuracy[5, "heldout", "transformer"] == pytest.approx(of_heldout)
+    assert accuracy[3, "seen", "bayes"] == pytest.approx(ceilings["modulus_3.seen"]["bayes"])
+    page = by_modulus(moduli).set_index("reader")
+    assert page.loc["transformer, modulus 5", "new coefficients"] == pytest.approx(of_heldout)
+    assert page.index.tolist()[0] == "ceiling (Bayes), modulus 3" and len(page) == 2 * 3
 
 
 @pytest.mark.parametrize("group", ["starts", "heldout"])

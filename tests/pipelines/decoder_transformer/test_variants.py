@@ -44,7 +44,7 @@ def test_counting_is_learned_from_rows_and_from_a_stream(parameters: Parameters)
 @pytest.mark.parametrize("name", ["counted", "lookup", "networks"])
 def test_every_variant_continues_a_text(splits: dict[str, Any], parameters: Parameters, name: str) -> None:
     card = splits["split_card"]
-    further = {"counted": (3,), "lookup": (), "networks": (parameters.transformer, run_parameters())}[name]
+    further = {"counted": (4,), "lookup": (), "networks": (parameters.transformer, run_parameters())}[name]
     found, history = getattr(model, f"train_{name}")(splits, card, *further)
     assert set(history["dev"]) == {"accuracy", "heldout_accuracy", "text_accuracy", "bits_per_character"}
     parts = {"characters": card["alphabet"], "context": card["context"], "defaults": parameters.predictor}

@@ -16,6 +16,7 @@ from etudes.samples.recurrences_ceiling import even_prior, predict, transition_l
 
 GROUPS = {"seen": "new sequences", "starts": "new start tokens", "heldout": "new coefficients"}
 TEXT, SLIP = "text", 0.01
+LEARNED, COUNTED = "transformer", "kneser_ney"
 PREDICTION_COLUMNS = ["variant", "id", "modulus", "group", "accuracy", "log_loss"]
 
 
@@ -26,15 +27,17 @@ def evaluate(
     data_card: Card,
     split_card: Card,
     evaluation: EvaluationParameters,
-) -> tuple[dict[str, float], pd.DataFrame, pd.DataFrame, Card]:
+) -> tuple[dict[str, float], pd.DataFrame, pd.DataFrame, pd.DataFrame, Card]:
     """Score every trained variant on test, which no other stage sees, beside the ceiling of the same sequences.
 
     Returns:
-        metrics (flat, with bootstrap intervals over sequences), predictions (one row per variant and sequence), accuracy
-        by position, and the ceilings: accuracy of every reader by ``modulus_<m>.<group>``.
+        metrics (flat, with bootstrap intervals over sequences; ``transformer.over_kneser_ney`` are the bits a character
+        that the network needs more than the n-grams), predictions (one row per variant and sequence), accuracy
+        of every variant and reader by position and by modulus, and the ceilings: accuracy of every reader by
+        ``modulus_<m>.<group>``.
     """
     metrics: dict[str, float] = {}
-    predictions, positions, ceilings = [], [], {}
+    predictions, positions, moduli, ceilings = [], [], [], {}
     for modulus, group in product(data_card["moduli"], GROUPS):
         examples, task = of_group(test_split, modulus, group), f"modulus_{modulus}"
         tokens = np.asarray(examples["tokens"])
@@ -52,25 +55,28 @@ def evaluate(
                 metric = f"{name}.{of_seen if group == 'seen' else f'{group}_{key}'}{end}"
                 metrics |= mean_with_interval(metric, values, evaluation.resamples)
         for name, hits in right.items():
-            found = {
-                "variant": name,
-                "modulus": modulus,
-                "group": group,
-                "position": np.arange(hits.shape[1]),
-            }
-            positions.append(pd.DataFrame({**found, "accuracy": hits.mean(0), "sequences": len(hits)}))
-    tokens = np.asarray(text_test_split["tokens"])
+            where = {"modulus": modulus, "variant": name, "group": group}
+            found = {"position": np.arange(hits.shape[1]), "accuracy": hits.mean(0), "sequences": len(hits)}
+            positions.append(pd.DataFrame({**where, **found}))
+            moduli.append(where | mean_with_interval("accuracy", hits.mean(1), evaluation.resamples))
+    tokens, bits = np.asarray(text_test_split["tokens"]), {}
     for name, model in models.items():
         if TEXT in model.tasks:
             hits, surprise = next_token_scores(model.log_probs(TEXT, tokens[:, :-1]), tokens[:, 1:])
             found = {"variant": name, "modulus": 0, "group": TEXT}
             found |= {"accuracy": hits.mean(1), "log_loss": surprise.mean(1)}
             predictions.append(text_test_split.rows[["id"]].assign(**found))
-            bits = surprise.mean(1) / np.log(2)
-            for metric, values in {"text_accuracy": hits.mean(1), "bits_per_character": bits}.items():
+            bits[name] = surprise.mean(1) / np.log(2)
+            for metric, values in {"text_accuracy": hits.mean(1), "bits_per_character": bits[name]}.items():
                 metrics |= mean_with_interval(f"{name}.{metric}", values, evaluation.resamples)
+    if {
+        LEARNED,
+        COUNTED,
+    } <= bits.keys():  # window by window, so that what is hard for both does not widen the interval
+        more = bits[LEARNED] - bits[COUNTED]
+        metrics |= mean_with_interval(f"{LEARNED}.over_{COUNTED}", more, evaluation.resamples)
     table = pd.concat(predictions, ignore_index=True)[PREDICTION_COLUMNS]
-    return metrics, table, pd.concat(positions, ignore_index=True), ceilings
+    return metrics, table, pd.concat(positions, ignore_index=True), pd.DataFrame(moduli), ceilings
 
 
 def readers_of(

@@ -66,7 +66,9 @@ def sample_grid(
         ) -> dict[str, float]:
             return variety(written) | ({} if task == TEXT else true_likelihood(prompts, written, laws))
 
-        rows.append({"task": task, "source": "data", **described(tokens[:, prompt:end])})
+        # The process itself is drawn from as it is.
+        plain = {"temperature": 1.0, "top_p": 1.0}
+        rows.append({"task": task, "source": "data", **plain, **described(tokens[:, prompt:end])})
         forbidden = 0 if task == TEXT else None  # the unknown character
         made = generate_each(steps, prompts, end - prompt, settings, forbidden)
         for (temperature, top_p), found in zip(settings, made, strict=True):

@@ -17,7 +17,7 @@ from etudes.networks import load_arrays, network_arrays
 from etudes.pipelines.decoder_transformer.cache import CachedSteps
 from etudes.pipelines.decoder_transformer.data import Card, of_group
 from etudes.pipelines.decoder_transformer.decoder import DecoderTransformer
-from etudes.pipelines.decoder_transformer.ngrams import ContextLookup, NGrams
+from etudes.pipelines.decoder_transformer.ngrams import ContextLookup, KneserNey, NGrams, longest
 from etudes.pipelines.decoder_transformer.parameters import NetworkParameters, NetworksParameters
 from etudes.text.characters import stream
 from etudes.text.next_token import NextTokens, Task
@@ -70,12 +70,22 @@ class TransformerModels:
         return cls(networks)
 
 
-def train_counted(splits: Splits, split_card: Card, order: int) -> Trained:
-    """N-grams up to ``order`` of the training sequences."""
+def train_counted(splits: Splits, split_card: Card, most: int) -> Trained:
+    """Kneser-Ney models: for each task the order, of 1 .. ``most``, that predicts dev best. ``orders`` says which."""
     tasks = tasks_of(splits, split_card)
-    rows = {name: (np.atleast_2d(task.train), task.vocabulary) for name, task in tasks.items()}
-    model = NGrams.fit(order, rows)
-    return model, {"dev": dev_scores(model, tasks), "epochs": {}}
+    laws = {name: _best_order(task, most) for name, task in tasks.items()}
+    model, orders = NGrams(laws), {name: law.order for name, law in laws.items()}
+    return model, {"dev": dev_scores(model, tasks), "epochs": {}, "orders": orders}
+
+
+def _best_order(task: Task, most: int) -> KneserNey:
+    def loss(law: KneserNey) -> float:
+        _, surprise = next_token_scores(law.log_probs(task.dev[:, :-1]), task.dev[:, 1:])
+        return float(surprise.mean())
+
+    rows = np.atleast_2d(task.train)  # a stream is one row
+    orders = range(1, min(most, longest(task.vocabulary)) + 1)
+    return min((KneserNey.fit(rows, task.vocabulary, order) for order in orders), key=loss)
 
 
 def train_lookup(splits: Splits, split_card: Card) -> Trained:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from etudes.text.parameters import ContinuationParameters
 from etudes.training.parameters import FitParameters, Strict
 
-Variant = Literal["unigram", "bigram", "trigram", "lookup", "transformer", "relabelled"]
+Variant = Literal["unigram", "kneser_ney", "lookup", "transformer", "relabelled"]
 Part = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Temperature = Annotated[float, Field(ge=0)]

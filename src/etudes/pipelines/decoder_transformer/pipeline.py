@@ -34,8 +34,8 @@ def create_pipeline() -> Pipeline:
                                       │
                                      cut ─ train, dev and test of the recurrences and of the text, split_card
                                       │
-        unigram   bigram   trigram   lookup   transformer   relabelled      train_<variant>
-           └────────┴─────────┴───┬────┴───────────┴────────────┘
+        unigram   kneser_ney   lookup   transformer   relabelled            train_<variant>
+           └───────────┴──────────┼───────────┴────────────┘
                               evaluate        sample_grid        measure_speed
                                   └────────────────┼──────────────────┘
                                                  report ─ figures, report, predictor
@@ -46,13 +46,19 @@ def create_pipeline() -> Pipeline:
         [
             ingest(data.ingest, "recurrences_frame", "text_frame", "data_card"),
             preprocess(data.cut, *SPLITS[:3], *TEXTS, "split_card"),
-            train("unigram", "model.train_counted", splits=LEARNED, order=1),
-            train("bigram", "model.train_counted", splits=LEARNED, order=2),
-            train("trigram", "model.train_counted", splits=LEARNED, order=3),
+            train("unigram", "model.train_counted", splits=LEARNED, most=1),
+            train("kneser_ney", "model.train_counted", splits=LEARNED, most=10),
             train("lookup", "model.train_lookup", splits=LEARNED),
             train("transformer", "model.train_networks", splits=LEARNED, gpu=True),
             train("relabelled", "model.train_networks", splits=RECURRENCES, gpu=True),
-            evaluate("evaluation.evaluate", "metrics", "predictions", "positions_table", "ceiling_card"),
+            evaluate(
+                "evaluation.evaluate",
+                "metrics",
+                "predictions",
+                "positions_table",
+                "moduli_table",
+                "ceiling_card",
+            ),
             evaluate("generation.sample_grid", "sampling_table", "texts_table"),
             evaluate("generation.measure_speed", "speed_resources"),
             draw(

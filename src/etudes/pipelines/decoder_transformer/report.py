@@ -68,19 +68,15 @@ def attention(transformer_model: Any, test_split: Examples, data_card: Card) -> 
     return image_grid(maps.reshape(-1, len(tokens), len(tokens)), captions, maps.shape[1], tile=168)
 
 
-def by_modulus(metrics: dict[str, float], ceiling_card: Card, data_card: Card) -> pd.DataFrame:
+def by_modulus(moduli_table: pd.DataFrame) -> pd.DataFrame:
     """Accuracy of the three groups, a row for each modulus and reader or variant."""
-    rows = []
-    for modulus in data_card["moduli"]:
-        end = "" if modulus == data_card["moduli"][0] else f"_mod{modulus}"
-        ceilings = [ceiling_card[f"modulus_{modulus}.{group}"] for group in GROUPS]
-        for name, said in READERS.items():
-            rows.append([f"{said}, modulus {modulus}", *(found.get(name) for found in ceilings)])
-        for name in STUDY.variants:
-            keys = [f"{name}.{'' if group == 'seen' else f'{group}_'}accuracy{end}" for group in GROUPS]
-            if keys[0] in metrics:
-                rows.append([f"{name}, modulus {modulus}", *(metrics[key] for key in keys)])
-    return pd.DataFrame(rows, columns=["reader", *GROUPS.values()])
+    order = [*READERS, *(name for name in STUDY.variants if name in set(moduli_table["variant"]))]
+    wide = moduli_table.pivot(index=["modulus", "variant"], columns="group", values="accuracy")
+    rows = [(modulus, name) for modulus in wide.index.unique("modulus") for name in order]
+    said = [f"{READERS.get(name, name)}, modulus {modulus}" for modulus, name in rows]
+    table = wide.reindex(rows)[list(GROUPS)].rename(columns=GROUPS).reset_index(drop=True)
+    table.insert(0, "reader", said)
+    return table
 
 
 def of_data(sampling_table: pd.DataFrame) -> pd.DataFrame:
