@@ -163,10 +163,10 @@ def compare_weights(
         return pd.DataFrame(columns=columns)
     labels, count, own = test_split["label"].to_numpy(), evaluation.resamples, models["tfidf"]
     rows, without = [], None
-    for strength in sorted({0.0, own.parameters.balance, 1.0}):
+    for strength in sorted({0.0, own.features.parameters.balance, 1.0}):
         fitted = own
-        if strength != own.parameters.balance:
-            settings = own.parameters.model_copy(update={"balance": strength})
+        if strength != own.features.parameters.balance:
+            settings = own.features.parameters.model_copy(update={"balance": strength})
             fitted = TfidfClassifier.fit(train_split, len(split_card["classes"]), settings)
         found = fitted.predict_proba(test_split)
         without = found if without is None else without
