@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import plotly.graph_objects as go
 import pytest
 from gallery_parts import EVIL, README, entries, entry, fifty, graph, picture, study
 
 from etudes.gallery import build_site, write_gallery
 from etudes.gallery.markdown import sections
+from etudes.gallery.model import ReportFile
+from etudes.reporting import Report
 from etudes.study import Reference, study_names
 from projects import ROOT, STUDY, kedro
 
@@ -249,3 +253,17 @@ def test_the_command_says_where_the_site_is_and_names_a_damaged_record(project: 
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert f"{STUDY}.json" in done.stderr.replace("\n", "") and "is damaged" in done.stderr
     assert (project / "site" / "index.html").is_file()
+
+
+def test_fifty_reports_hold_plotly_once_and_take_less_than_forty_megabytes(
+    tmp_path: Path,
+) -> None:
+    figure = go.Figure(go.Bar(y=[1, 2]))
+    page = Report("T", "s").figure(figure, "c").html(f"<p>{'a picture ' * 60_000}</p>").render()
+    (tmp_path / "report.html").write_text(page, encoding="utf-8")
+    report = ReportFile(tmp_path / "report.html", "base", "2026-02-01")
+    made = [replace(found, report=report) for found in fifty(tmp_path)]
+    built = build_site(made, tmp_path / "site")
+    reports = sorted((tmp_path / "site" / "reports").iterdir())
+    assert sum(path.suffix == ".js" for path in reports) == 1 and len(reports) == 51
+    assert built.size < 40_000_000
