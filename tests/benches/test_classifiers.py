@@ -98,7 +98,7 @@ def test_rows_of_predictions_and_the_mistakes_among_them() -> None:
     found = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
     rows = prediction_rows(test, "genre", ["love", "war"], {"v": found}, lambda p: {"p_war": p[:, 1]})
     assert rows["predicted"].tolist() == ["love", "war", "love"] and rows["p_war"].tolist() == [0.1, 0.8, 0.4]
-    mistakes = confident_mistakes(pd.concat([rows, rows.assign(variant="w")]), "v", {7: "a film"})
+    mistakes = confident_mistakes(rows, {7: "a film"})
     assert mistakes == [{"text": "a film", "truth": "war", "predicted": "love", "probability": 0.9}]
 
 
