@@ -73,10 +73,9 @@ def by_modulus(moduli_table: pd.DataFrame) -> pd.DataFrame:
     order = [*READERS, *(name for name in STUDY.variants if name in set(moduli_table["variant"]))]
     wide = moduli_table.pivot(index=["modulus", "variant"], columns="group", values="accuracy")
     rows = [(modulus, name) for modulus in wide.index.unique("modulus") for name in order]
-    said = [f"{READERS.get(name, name)}, modulus {modulus}" for modulus, name in rows]
-    return (
-        wide.loc[rows, list(GROUPS)].set_axis(said).rename(columns=GROUPS).rename_axis("reader").reset_index()
-    )
+    wide = wide.reindex(pd.MultiIndex.from_tuples(rows))[list(GROUPS)].rename(columns=GROUPS)
+    wide.insert(0, "reader", [f"{READERS.get(name, name)}, modulus {modulus}" for modulus, name in rows])
+    return wide.reset_index(drop=True)
 
 
 def of_data(sampling_table: pd.DataFrame) -> pd.DataFrame:
