@@ -1,8 +1,9 @@
-"""``python -m benchmarks [NAME ...]``: one table of what the project costs beside its peers."""
+"""``python -m benchmarks [NAME ...] [--pairs=N]``: one table of what the project costs beside its peers."""
 
 # ruff: noqa: T201
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
 import sys
@@ -21,6 +22,7 @@ BENCHMARKS = {
     "startup": ("benchmarks.commands", "startup"),
     "scale": ("benchmarks.scale", "scale"),
     "commands": ("benchmarks.typed", "typed"),
+    "concurrent": ("benchmarks.concurrent", "concurrent"),
     "fit": ("benchmarks.training", "fit_against_plain_loop"),
     "tfidf": ("benchmarks.linear", "tfidf_against_scikit_learn"),
     "meta": ("benchmarks.meta", "updates_against_a_loop_over_tasks"),
@@ -33,10 +35,15 @@ BENCHMARKS = {
 }
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Run the named benchmarks, all of them by default; exit code 1 where something asked is missed."""
     from benchmarks.table import Row, render
 
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--pairs", type=int, default=20, help="of runs, in concurrent")
+    asked = parser.parse_args(arguments)
+    names = asked.names
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         print(f"No benchmark {', '.join(unknown)}; expected some of {', '.join(BENCHMARKS)}", file=sys.stderr)
@@ -47,7 +54,8 @@ def main(names: list[str]) -> int:
         start = time.perf_counter()
         module, function = BENCHMARKS[name]
         try:
-            rows += getattr(importlib.import_module(module), function)()
+            given = {"pairs": asked.pairs} if name == "concurrent" else {}
+            rows += getattr(importlib.import_module(module), function)(**given)
         except Exception as error:  # the others are worth having all the same
             print(error, file=sys.stderr)
             rows.append(Row(f"{name}: failed ({type(error).__name__}, see above)", "", ok=False))

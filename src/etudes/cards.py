@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from etudes.examples import Examples
 from etudes.forms.raw import RawFile, RawFolder
+from etudes.study import OWN_DATA
 
 LENGTH = 32  # characters of a fingerprint
 Part = bytes | str | pd.DataFrame | NDArray
@@ -57,7 +58,7 @@ def data_card(raw: Sequence[RawFile | RawFolder], *parts: Part, **facts: Any) ->
     known = {key: value for entry in reversed(raw) for key, value in entry.facts.items()}
     rest = {key: value for key, value in known.items() if key not in ("source", "embedded_sample")}
     card = {
-        "source": raw[0].facts.get("source", "own data"),
+        "source": raw[0].facts.get("source", OWN_DATA),
         "embedded_sample": raw[0].embedded_sample,
         "fingerprint": fingerprint(*(parts or contents)),
         **facts,

@@ -407,9 +407,17 @@ def predict(
     default=None,
     help="Run nothing: add the outputs of one further seed, data/records/seed_K, to the record.",
 )
+@click.option(
+    "--picture",
+    is_flag=True,
+    help="Run nothing: keep the first picture of the latest run's page, which must be of the embedded sample, as "
+    "docs/results/STUDY.webp.",
+)
 @env_option
 @one_message
-def record(study: str, seeds: int, params: str, resume: bool, merge: Path | None, env: str | None) -> None:
+def record(
+    study: str, seeds: int, params: str, resume: bool, merge: Path | None, picture: bool, env: str | None
+) -> None:
     """Repeat a study over seeds and write docs/results/STUDY.json; registers nothing.
 
     Each seed runs in a fresh process. The tables in the READMEs are made from the recorded file.
@@ -418,7 +426,11 @@ def record(study: str, seeds: int, params: str, resume: bool, merge: Path | None
     check_environment(env)
     from etudes.results.record import add_run, record_study
 
-    if merge is not None:
+    if picture:
+        from etudes.results.pictures import record_picture
+
+        path = record_picture(project_path(), study, env or "base")
+    elif merge is not None:
         path = add_run(project_path(), study, env or "base", merge)
     else:
         path = record_study(project_path(), study, env or "base", seeds, params, resume)

@@ -114,6 +114,8 @@ _KNOWN = (
     Metric("f1", "F1"),
     Metric("precision"),
     Metric("recall"),
+    Metric("ari", "adjusted Rand index", within=(-1.0, 1.0)),
+    Metric("nmi", "normalised mutual information"),
     Metric("roc_auc", "area under the ROC curve"),
     Metric("average_precision"),
     Metric("image_auroc", "image AUROC"),

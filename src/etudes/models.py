@@ -21,7 +21,7 @@ from etudes.study import Skipped, import_models
 FORMAT = 1
 # Classes that several studies use are named after their room in the library; these modules register them.
 LIBRARY = {
-    "tables": ("etudes.benches.tables",),
+    "tables": ("etudes.benches.tables", "etudes.benches.table_models"),
     "agents": ("etudes.benches.agents", "etudes.benches.agent_predictor"),
     "classifiers": ("etudes.benches.classifiers",),
     "digits": ("etudes.digits.judge", "etudes.digits.vae", "etudes.digits.predictor"),

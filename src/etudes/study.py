@@ -24,6 +24,11 @@ OWN_DATA = "own data"  # the source of raw inputs that are in no table of source
 PIPELINES_FOLDER = Path(__file__).parent / "pipelines"
 
 
+def unit_of(data_card: Mapping[str, Any], usual: str) -> str:
+    """What the rows are called: the user's own word, or ``usual`` for the data that the study is about."""
+    return data_card.get("unit") or ("rows" if data_card["source"] == OWN_DATA else usual)
+
+
 @dataclass(frozen=True)
 class Reference:
     """A number to measure against.
@@ -73,13 +78,15 @@ class RecordedTable:
 
     Rows that agree in ``keys`` are the same row of different seeds; ``values`` are the averaged columns. READMEs show
     the different entries of the key ``across``, if one is named, side by side. ``metrics`` says by
-    an entry of a key which known metric the values of its rows are, where their column is not called so.
+    a column, or by an entry of a key, which known metric the values are, where their column is not called so. ``tested``
+    is a value that is a difference: READMEs show beside it the p-value of none, by Holm's correction for the table's rows.
     """
 
     name: str
     keys: tuple[str, ...]
     values: tuple[str, ...]
     across: str = ""
+    tested: str = ""
     metrics: Mapping[str, str] = dataclass_field(default_factory=dict)
 
 
@@ -91,7 +98,8 @@ class Study:
     `etudes.metrics.KNOWN`), ``dev_metric`` the one in the histories that chooses the registered model.
     ``tables`` are recorded beside the metrics. ``support`` names networks that variants need and that are trained but not compared: a backbone, a judge, a victim.
     ``headlines`` are what the overview shows, the primary metric first. ``agents`` is a recorded table with a row for each of the
-    agents that one run trains of a variant; the tables count these instead of the runs.
+    agents that one run trains of a variant; the tables count these instead of the runs. ``nouns`` are what its public data alone
+    are called, in the singular: a page over a user's own data says none of them.
     """
 
     name: str
@@ -110,6 +118,7 @@ class Study:
     tables: tuple[RecordedTable, ...] = ()
     headlines: tuple[Headline, ...] = ()
     agents: str = ""
+    nouns: tuple[str, ...] = ()
 
     @property
     def headline(self) -> Headline:
@@ -195,6 +204,7 @@ def load_study(name: str) -> Study:
         for key in ("data", "metrics", "variants"):
             raw[key] = tuple(raw[key])
         raw["support"] = tuple(raw.get("support", ()))
+        raw["nouns"] = tuple(raw.get("nouns", ()))
         raw["tables"] = tuple(_recorded_table(entry) for entry in raw.get("tables", ()))
         raw["headlines"] = tuple(Headline(**entry) for entry in raw.get("headlines", ()))
         study = Study(name=name, references=references, **raw)

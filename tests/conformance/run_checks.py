@@ -26,6 +26,7 @@ from etudes.settings import CONFIG_LOADER_ARGS
 from etudes.study import Skipped
 
 Outputs = dict[str, Any]
+DATA = re.compile(r"<(td|article|option)\b.*?</\1>", re.DOTALL)
 CODE = re.compile(r"<(script|style)\b.*?</\1>", re.DOTALL)
 MARKS = ("\ue000", "\ue001", "{{", "}}", "{%")
 
@@ -141,7 +142,8 @@ def same_answers(found: Any, expected: Any, place: str = "answers") -> None:
 
 
 def on_own_data(run: Run) -> None:
-    """The page over a user's data, of which nothing is known beforehand: no ceiling, no reference of other data."""
+    """The page over a user's data, of which nothing is known beforehand: no ceiling, no reference of other data, and no
+    noun that is of the study's own data."""
     (node,) = [node for node in run.subject.nodes("report") if node.name.endswith(".write_report")]
     inputs = run.inputs(node)
     name = f"{run.subject.name}.data_card"
@@ -156,3 +158,16 @@ def on_own_data(run: Run) -> None:
         reference.name for reference in run.subject.study.references if f"source: {reference.source}" in words
     ]
     assert not shown, f"the page over a user's data shows references of other data: {shown}"
+    said = [
+        noun for noun in run.subject.study.nouns if re.search(rf"\b{noun}(s|\b)", told(found), re.IGNORECASE)
+    ]
+    assert not said, f"the page over a user's data calls them {', '.join(said)}"
+
+
+def told(page: str) -> str:
+    """What a page says in words of its own: without cells and cards, which hold data, with alternative texts and the titles
+    of axes."""
+    titles = re.findall(r'"title":\{[^{}]*?"text":"([^"]*)"', page)
+    bare = DATA.sub("", CODE.sub("", page))
+    titles += re.findall(r'(?:alt|aria-label)="([^"]*)"', bare)
+    return html.unescape(" ".join([re.sub(r"<[^>]*>", " ", bare), *titles]))

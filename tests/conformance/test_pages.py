@@ -13,12 +13,15 @@ from subjects import STUDIES
 from etudes.reporting.document import Document
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("name", STUDIES)]
+LARGEST_PAGE = 1_500_000
 Finished = Callable[[str], Run]
 
 
 def test_the_whole_page(name: str, finished: Finished) -> None:
     run = finished(name)
     page(run.load("report"), Document(run.subject.study), everything=True)
+    size = run.path("report").stat().st_size
+    assert size <= LARGEST_PAGE, f"the page takes {size:,} bytes, {LARGEST_PAGE:,} are the limit"
 
 
 def test_one_variant_and_the_baseline(name: str, finished: Finished, tmp_path: Path) -> None:

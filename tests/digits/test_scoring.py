@@ -6,10 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
 from digit_toys import splits
 from etudes.digits.parameters import GeneratorScoresParameters
 from etudes.digits.scoring import SCORES, GeneratorScores, joined
+from etudes.evaluation.bootstrap import resample_weights
+from etudes.evaluation.generative import frechet_distance
 
 PARAMETERS = GeneratorScoresParameters(neighbours=3, kid_block=20, resamples=20, novelty_images=60)
 
@@ -72,6 +75,48 @@ def test_every_score_is_there_with_its_interval(scores: GeneratorScores) -> None
         assert found[f"{name}.low"] <= found[name] <= found[f"{name}.high"]
     assert len(examples) == 60
     assert {"label", "judged", "confidence", "nearest", "distance"} <= set(examples.rows.columns)
+
+
+class Between:
+    """Test pictures mixed with the training picture that is ``step`` places further: a generator that misses a little."""
+
+    conditional = True
+
+    def __init__(self, share: float, step: int) -> None:
+        self.share, self.step = share, step
+
+    def sample(self, labels: np.ndarray, seed: int) -> np.ndarray:
+        train, _, test, _ = splits(300, 100)
+        other = np.roll(np.asarray(train["pixels"]), self.step, 0)[: len(labels)]
+        mixed = (1 - self.share) * np.asarray(test["pixels"]) + self.share * other
+        return np.round(mixed).astype(np.uint8)
+
+
+def test_resamples_are_the_scores_of_the_rows_that_were_drawn(scores: GeneratorScores) -> None:
+    generator, labels = Between(0.4, 5), scores.labels
+    found = scores.resampled(generator)
+    assert set(found) == set(SCORES) and all(len(values) == 20 for values in found.values())
+    counts = next(resample_weights(100, 20, 0))[3].astype(int)
+    rows = np.repeat(np.arange(100), counts)
+    pixels = generator.sample(labels, 0)
+    verdict = ByPixels().judge(pixels)
+    drawn, real, wanted = verdict.features[rows], scores.features[rows], labels[rows]
+    assert found["fid"][3] == pytest.approx(frechet_distance(drawn, real))
+    assert found["label_accuracy"][3] == pytest.approx((verdict.digits[rows] == wanted).mean())
+    pairs = [
+        [cdist(part, part).sum() for part in (drawn[wanted == k], real[wanted == k])] for k in set(wanted)
+    ]
+    assert found["diversity"][3] == pytest.approx(np.mean([first / second for first, second in pairs]))
+    values, _ = scores.score(pixels, labels)
+    for name in ("precision", "recall", "novelty", "kid"):
+        assert abs(found[name].mean() - values[name]) < 3 * found[name].std() / 20**0.5 + 0.02
+
+
+def test_what_the_real_pictures_share_cancels_in_a_difference(scores: GeneratorScores) -> None:
+    one, like, other = (scores.resampled(Between(share, 5)) for share in (0.4, 0.4, 0.5))
+    for name in SCORES:
+        assert np.array_equal(one[name], like[name])
+    assert np.std(one["fid"] - other["fid"]) < 0.5 * np.hypot(np.std(one["fid"]), np.std(other["fid"]))
 
 
 def test_training_pictures_are_the_floor(scores: GeneratorScores) -> None:

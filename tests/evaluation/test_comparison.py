@@ -86,6 +86,15 @@ def test_mean_interval_equals_the_t_interval_of_scipy() -> None:
     assert found == pytest.approx(expected, rel=0, abs=1e-12)
 
 
+def test_the_interval_of_splits_that_share_rows_is_that_of_nadeau_and_bengio() -> None:
+    values, shared = [0.81, 0.84, 0.79, 0.83, 0.80], 0.43
+    found = mean_interval(values, shared=shared)
+    half = stats.t.ppf(0.975, 4) * np.sqrt((1 / 5 + shared) * np.var(values, ddof=1))
+    assert (found["low"], found["high"]) == pytest.approx((np.mean(values) - half, np.mean(values) + half))
+    with pytest.raises(ValueError, match="shared must be 0 or more, found -0"):
+        mean_interval(values, shared=-0.1)
+
+
 def test_mean_of_one_run_has_no_interval() -> None:
     assert mean_interval([0.5]) == {"mean": 0.5, "n": 1.0}
 

@@ -11,12 +11,16 @@ from etudes.evaluation.generative import (
     diversity,
     frechet_distance,
     frechet_estimate,
+    inside,
+    kernel_blocks,
     kernel_distance,
     kernel_estimate,
     nearest,
+    pair_distances,
     precision_recall,
     ratio_of_means,
     share_estimate,
+    weighted_frechet,
     within_class_distances,
 )
 
@@ -51,6 +55,14 @@ def test_frechet_interval_holds_the_value_and_shrinks_with_more_pictures() -> No
     assert many.high - many.low < (few.high - few.low) / 3
 
 
+def test_weighted_frechet_distance_is_that_of_the_rows_as_often_as_they_count() -> None:
+    a, b = cloud(80), cloud(80, shift=0.5, seed=1)
+    counts = np.bincount(np.random.default_rng(2).integers(0, 80, 80), minlength=80)
+    expected = frechet_distance(a.repeat(counts, 0), b.repeat(counts, 0))
+    assert weighted_frechet(a, b, counts) == pytest.approx(expected)
+    assert weighted_frechet(a, b, np.ones(80)) == pytest.approx(frechet_distance(a, b))
+
+
 def test_kernel_distance_equals_the_double_loop() -> None:
     a, b = cloud(12, d=4), cloud(9, d=4, shift=0.3, seed=1)
 
@@ -76,6 +88,15 @@ def test_kernel_interval_covers_zero_for_one_distribution_and_not_for_two() -> N
     assert kernel_estimate(cloud(5), cloud(5, seed=1), 100).low < np.inf
 
 
+def test_blocks_of_two_sets_beside_one_are_cut_at_the_same_rows() -> None:
+    real, drawn = cloud(60) / 3, cloud(60, seed=1) / 3
+    other = drawn.copy()
+    other[7] += 3.0
+    changed = kernel_blocks(drawn, real, 20) != kernel_blocks(other, real, 20)
+    assert changed.tolist().count(True) == 1
+    assert kernel_blocks(drawn, real, 20).mean() == pytest.approx(kernel_estimate(drawn, real, 20).value)
+
+
 def test_precision_and_recall_counted_by_hand() -> None:
     real = np.array([[0.0, 0], [1, 0], [2, 0], [10, 0]])
     generated = np.array([[0.5, 0], [0.6, 0], [0.7, 0], [30, 0]])
@@ -83,6 +104,8 @@ def test_precision_and_recall_counted_by_hand() -> None:
     # Generated inside a real ball: all but 30. Real inside a generated ball: 1, 2 and 10, in the ball of 30.
     precision, recall = precision_recall(real, generated, 1)
     assert (precision.value, recall.value) == (0.75, 0.75)
+    assert inside(generated, real, 1).tolist() == [True, True, True, False]
+    assert inside(real, generated, 1).tolist() == [False, True, True, True]
     assert precision_recall(real, real, 2)[0].value == 1.0
 
 
@@ -109,6 +132,7 @@ def test_distances_within_classes_equal_scipys() -> None:
     expected = [pdist(features[labels == k]).mean() for k in range(3)]
     assert within_class_distances(features, labels, 4)[:3] == pytest.approx(expected)
     assert np.isnan(within_class_distances(features, labels, 4)[3])
+    assert pair_distances(features) == pytest.approx(cdist(features, features), abs=1e-5)
 
 
 def test_diversity_is_one_for_real_pictures_and_zero_for_one_picture_a_class() -> None:

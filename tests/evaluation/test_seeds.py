@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.special import ndtr, stdtrit
 
-from etudes.evaluation.seeds import rows_error, seeds_and_rows_interval
+from etudes.evaluation.seeds import (
+    holm,
+    rows_error,
+    seeds_and_rows_interval,
+    seeds_and_rows_p_value,
+)
 
 ROWS, REPEATS = 300, 1000
 Z = 1.959964
@@ -120,3 +127,38 @@ def test_the_rows_of_several_seeds_reach_as_far_as_in_the_root_mean_square() -> 
 def test_level_in_percent_is_refused() -> None:
     with pytest.raises(ValueError, match="level must lie strictly between 0 and 1"):
         seeds_and_rows_interval(0.5, 0.1, 3, level=95)
+
+
+def test_the_p_value_is_that_of_t_for_seeds_alone_and_of_z_for_rows_alone() -> None:
+    values = [0.4, 0.9, 0.2, 0.5]
+    of_seeds = seeds_and_rows_p_value(np.mean(values), np.std(values, ddof=1), 4)
+    assert of_seeds == pytest.approx(stats.ttest_1samp(values, 0.0).pvalue)
+    assert seeds_and_rows_p_value(-0.3, 0.0, 1, (9.0, 0.2)) == pytest.approx(
+        2 * ndtr(-0.3 / 0.2 * Z), rel=1e-5
+    )
+    assert seeds_and_rows_p_value(0.0, 0.0, 1, (0.0, 0.0)) == 1.0
+    assert seeds_and_rows_p_value(0.1, 0.0, 3, (0.0, 0.0)) < 1e-20
+    with pytest.raises(ValueError, match="one seed without"):
+        seeds_and_rows_p_value(0.3, 0.0, 1)
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.993])
+def test_the_p_value_is_below_what_the_level_leaves_where_the_interval_leaves_out_zero(level: float) -> None:
+    """Rows that are normal reach as far at another level as their quantile says."""
+    generator, scale = np.random.default_rng(0), stats.norm.ppf((1 + level) / 2) / Z
+    below = []
+    for mean, std, reach in generator.uniform((-2, 0, 0), (2, 1, 1), (200, 3)):
+        ends = seeds_and_rows_interval(mean, std, 5, (reach * scale, reach * scale), level=level)
+        assert ends is not None
+        below.append(ends[0] > 0 or ends[1] < 0)
+        assert (seeds_and_rows_p_value(mean, std, 5, (reach, reach)) < 1 - level) == below[-1]
+    assert 20 < sum(below) < 180
+
+
+def test_holm_equals_closed_testing() -> None:
+    """A hypothesis falls where every set that holds it falls by Bonferroni (Marcus, Peritz and Gabriel 1976)."""
+    p = [0.012, 0.6, 0.001, 0.012, 0.04]
+    sets = [chosen for size in range(1, 6) for chosen in combinations(range(5), size)]
+    expected = [max(min(1.0, len(s) * min(p[j] for j in s)) for s in sets if i in s) for i in range(5)]
+    assert holm(p) == pytest.approx(expected)
+    assert holm([]) == []

@@ -99,6 +99,7 @@ def record(
         "wall_seconds": [50.0, 60.0, 70.0],
         "recorded": "2026-01-31",
         "environment": "full",
+        "command": "kedro record alpha --env=full --seeds=3",
         "data": {"embedded_sample": False, "source": "made_up"},
         "split": {"train_rows": 1200, "dev_rows": 200, "test_rows": 600},
         "test_rows": {metric: 600},
@@ -109,12 +110,10 @@ def record(
 def entry(name: str, scores: dict[str, float] | None = None, **changes: Any) -> Entry:
     """An entry of a made-up study; further arguments change the study or, where it has the field, the entry."""
     device = changes.pop("device", "CPU, 2 cores (x86_64)")
-    chosen = {"chosen": changes.pop("chosen")} if "chosen" in changes else {}
-    own = {
-        key: changes.pop(key) for key in ("readme", "report", "picture", "graph", "costs") if key in changes
-    }
+    told = {key: changes.pop(key) for key in ("chosen", "wall_seconds") if key in changes}
+    own = {key: changes.pop(key) for key in ("readme", "report", "picture", "graph") if key in changes}
     made = study(name, **changes)
-    recorded = None if scores is None else read_recorded(record(scores, made.metric, device, **chosen), made)
+    recorded = None if scores is None else read_recorded(record(scores, made.metric, device, **told), made)
     return Entry(study=made, record=recorded, **own)
 
 
@@ -202,6 +201,7 @@ def entries(folder: Path) -> list[Entry]:
             metric="log_loss",
             maximise=False,
             device="NVIDIA H200",
+            wall_seconds=[8000.0],
             references=(Reference("A paper", "log_loss", 1.0, "Journal", True),),
         ),
         entry("delta", None, field="reinforcement", references=()),

@@ -112,17 +112,17 @@ def hash_of(page: Any) -> str:
     return page.evaluate("window.location.hash")
 
 
-def test_filters_by_field_and_machine_together(opened: Open) -> None:
+def test_filters_by_field_and_time_together(opened: Open) -> None:
     page = opened()
     assert shown(page) == TITLES
     page.get_by_role("checkbox", name="vision").check()
     assert shown(page) == ["Alpha", "Epsilon"]
     page.get_by_role("checkbox", name="generative").check()
     assert shown(page) == ["Alpha", "Epsilon", "Gamma"]
-    page.get_by_role("checkbox", name="runs on a CPU").check()
-    assert shown(page) == ["Alpha", "Epsilon"], "the study on a GPU is gone"
+    page.get_by_label("A run takes").select_option("5")
+    assert shown(page) == ["Alpha", "Epsilon"], "the study of many hours is gone"
     assert page.get_by_role("status").inner_text() == "2 of 5 studies"
-    assert hash_of(page) == "#field=vision,generative&cpu=1"
+    assert hash_of(page) == "#field=vision,generative&minutes=5"
     page.get_by_role("button", name="Show all").click()
     assert shown(page) == TITLES and hash_of(page) == ""
     assert page.get_by_role("status").inner_text() == "5 studies, 4 recorded"
@@ -152,10 +152,10 @@ def test_sorts_by_gap_with_studies_without_one_last(opened: Open) -> None:
 
 
 def test_a_view_is_restored_from_its_address(opened: Open) -> None:
-    page = opened("index.html#q=made%20things&field=vision,nonsense&cpu=1&sort=gap")
+    page = opened("index.html#q=made%20things&field=vision,nonsense&minutes=15&sort=gap")
     assert shown(page) == ["Alpha", "Epsilon"]
     assert page.get_by_role("searchbox").input_value() == "made things"
-    assert page.get_by_role("checkbox", name="runs on a CPU").is_checked()
+    assert page.get_by_label("A run takes").input_value() == "15"
     page.locator(".study:visible h3 a").first.click()
     page.wait_for_url("**/alpha.html")
     page.go_back()
@@ -192,7 +192,7 @@ def test_tab_goes_through_the_page_in_the_order_of_reading(opened: Open) -> None
         )
         assert outline == "solid3", f"no focus ring on {order[-1]}"
     fields = ["language", "vision", "generative", "reinforcement"]
-    assert order[1:] == ["theme", "search", "sort", *fields, "cpu", "Alpha", "Café reviews"]
+    assert order[1:] == ["theme", "search", "time", "sort", *fields, "Alpha", "Café reviews"]
     page.locator("#fields input").first.focus()
     page.keyboard.press("Space")
     assert shown(page) == ["Café reviews"]
@@ -243,7 +243,7 @@ def test_a_broken_picture_leaves_a_readable_card(browser: Any, tmp_path: Path) -
     page.goto((site / "index.html").as_uri())
     page.locator(".broken").wait_for()
     told = page.locator(".study", has_text="Café reviews")
-    assert "The picture could not be loaded. Café reviews: the picture" in told.inner_text()
+    assert "The picture could not be loaded. Café reviews: what the report" in told.inner_text()
     assert "0.700" in told.inner_text()
     assert wrong == []
     page.close()

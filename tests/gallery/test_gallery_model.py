@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from gallery_parts import entry, graph, picture, record, study
 
-from etudes.gallery import lineage
+from etudes.gallery import ReportFile, lineage
 from etudes.gallery.collect import find_picture, find_report, read_record
 from etudes.gallery.drawing import ROWS, _ticks, score_plot, shape
 from etudes.gallery.model import duration, read_recorded, signed
 from etudes.reporting import Metric
-from etudes.study import Headline, Reference
+from etudes.results.pictures import picture_path
+from etudes.study import Headline, Reference, load_study
 
 PAPER = Reference("A paper", "accuracy", 0.8, "Journal", True)
 BLOG = Reference("A blog", "accuracy", 0.9, "a page", False)
@@ -81,19 +82,12 @@ def test_a_reference_of_zero_gives_a_gap_but_no_place_in_the_order() -> None:
     assert made.gap == pytest.approx(0.2) and made.relative_gap is None
 
 
-def test_runs_on_a_cpu() -> None:
-    scores = {"guess": 0.1, "line": 0.2}
-    quick, gpu, slow = (
-        [{"seconds": 40.0, "gpu_peak_memory_mib": 0.0}] * 3,
-        [{"seconds": 4.0, "gpu_peak_memory_mib": 900.0}],
-        [{"seconds": 301.0, "gpu_peak_memory_mib": 0.0}] * 2,
+def test_a_record_says_what_a_run_costs_and_which_command_makes_it() -> None:
+    found = read_recorded(record({"guess": 0.5}, wall_seconds=[560.0, 580.0]), study("alpha"))
+    assert found.cost == "9.5 min on a CPU" and found.command == "kedro record alpha --env=full --seeds=3"
+    assert (
+        read_recorded(record({"guess": 0.5}, device="NVIDIA H200"), study("a")).cost == "60 s on NVIDIA H200"
     )
-    assert entry("a", scores).runs_on_cpu
-    assert not entry("a", scores, device="NVIDIA H200").runs_on_cpu
-    assert entry("a", scores, device="NVIDIA H200", costs=quick).runs_on_cpu
-    assert entry("a", None, costs=quick).runs_on_cpu
-    assert not entry("a", None).runs_on_cpu
-    assert not entry("a", None, costs=gpu).runs_on_cpu and not entry("a", None, costs=slow).runs_on_cpu
 
 
 def test_a_metric_that_is_not_known_has_no_unit() -> None:
@@ -213,13 +207,19 @@ def test_an_empty_report_is_none(tmp_path: Path) -> None:
     assert find_report([tmp_path], "alpha") is None
 
 
-def test_the_picture_is_the_gallery_or_the_first_by_name(tmp_path: Path) -> None:
-    assert find_picture(tmp_path) is None
-    for name in ("strips", "curves"):
+def test_the_picture_is_the_first_of_the_report_else_the_recorded_one(tmp_path: Path) -> None:
+    digits, words = load_study("gan_digits"), load_study("genre_classification")
+    assert find_picture(tmp_path, digits, None) is None
+    of_digits, of_words = (picture_path(tmp_path, made.name) for made in (digits, words))
+    of_digits.parent.mkdir(parents=True)
+    for path in (of_digits, of_words):
+        path.write_bytes(b"a picture")
+    report = ReportFile(tmp_path / "report.html", "base", "2026-01-31")
+    assert find_picture(tmp_path, digits, report) == of_digits, "the report has no pictures yet"
+    for name in ("failures", "samples"):
         picture(tmp_path / f"{name}.png")
-    assert find_picture(tmp_path) == tmp_path / "curves.png"
-    picture(tmp_path / "gallery.png")
-    assert find_picture(tmp_path) == tmp_path / "gallery.png"
+    assert find_picture(tmp_path, digits, report) == tmp_path / "samples.png"
+    assert find_picture(tmp_path, words, report) == of_words, "its report shows figures alone"
 
 
 def test_the_plot_keeps_the_baseline_and_stays_inside_its_frame() -> None:

@@ -77,7 +77,7 @@ def test_cards_say_the_headline_the_baseline_the_reference_and_the_gap(site: Pat
         "log loss in nats, lower is better; curve is best on test (the choice on dev is not recorded)" in text
     )
     assert "−0.100 to the reference A paper" in text
-    assert "NVIDIA H200 60 s a run 3 seeds" in text
+    assert "2.2 h on NVIDIA H200" in text and "NVIDIA H200 3 seeds made_up" in text
     assert "not recorded yet" in text and "no device, time or seeds recorded" in text
     assert "no reference for this metric" in text
     assert "5 studies, 4 recorded" in text
@@ -89,6 +89,8 @@ def test_a_study_page_holds_report_lineage_command_own_data_and_details(site: Pa
     anchors = ["run-it", "results", "report", "lineage", "details-that-matter", "your-own-data", "sources"]
     assert [name for name in page.ids if name in anchors] == anchors
     assert "kedro run <span>--pipelines=alpha</span>" in page.text
+    told = re.sub("</?span>", "", page.text)
+    assert "These numbers: <code>kedro record alpha --env=full --seeds=3 </code>" in told
     (frame,) = [attrs for tag, attrs in page.tags if tag == "iframe"]
     assert frame["loading"] == "lazy" and frame["title"] == "Report of Alpha"
     assert "the recorded numbers above are of <code>full</code>" in page.text
@@ -227,6 +229,7 @@ def test_the_repository_has_a_gallery(tmp_path: Path, monkeypatch: pytest.Monkey
     written = write_gallery(ROOT, tmp_path / "site")
     assert written.studies == len(study_names()) and written.recorded >= 1
     check_links(tmp_path / "site")
+    assert len(list((tmp_path / "site" / "pictures").glob("*_card.webp"))) == written.recorded
     for path in (tmp_path / "site").rglob("*.html"):
         assert path.parent.name == "reports" or path.stat().st_size < LIMIT, path
     text = (tmp_path / "site" / "studies" / f"{STUDY}.html").read_text("utf-8")

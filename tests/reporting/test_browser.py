@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import plotly.graph_objects as go
 import pytest
+
+from etudes.reporting import Report
+from etudes.reporting.bundle import USUAL, shared
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -19,6 +23,17 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 DRAWN = "[...document.querySelectorAll('.plot')].map(plot => plot.dataset.drawn || '')"
+MARKS = """[...document.querySelectorAll('.plot')].map(plot => Boolean(plot.querySelector(
+    '.scatterlayer .point, .barlayer .point, .boxlayer .box, .violinlayer .violin, .contourlayer path, .heatmaplayer image, .pielayer path')))"""
+DATA = {
+    "contour": {"z": [[1, 2], [3, 4]]},
+    "heatmap": {"z": [[1, 2], [3, 4]]},
+    "histogram": {"x": [1, 2, 2]},
+    "pie": {"values": [1, 2]},
+    "box": {"y": [1, 2, 3]},
+    "violin": {"y": [1, 2, 3]},
+    "scatter": {"x": [1, 2], "y": [2, 3], "mode": "markers"},
+}
 FONT = "document.querySelector('.plot').layout.font.color"
 
 pytestmark = [
@@ -96,6 +111,62 @@ def test_a_phone_scrolls_tables_and_not_the_page(opened) -> None:
     assert wrong == []
 
 
+def test_on_a_phone_tables_that_are_cut_say_that_they_scroll(opened) -> None:
+    page, _ = opened
+    hint = "[...document.querySelectorAll('.scroll:has(table)')].map(box => getComputedStyle(box, '::before').content)"
+    assert set(page.evaluate(hint)) == {"none"}, "at 1,200 pixels every table fits"
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function(f"{hint}.some(text => text.includes('scrolls sideways'))")
+    box = "document.querySelector('.scroll.wide')"
+    assert page.evaluate(f"{box}.classList.contains('cut')")
+    page.evaluate(f"{box}.scrollLeft = 10000")
+    page.wait_for_function(f"!{box}.classList.contains('cut')")
+
+
+def test_at_1200_pixels_text_and_figures_take_the_width(opened) -> None:
+    page, _ = opened
+    scroll_through(page)
+    reach = "(what) => Math.max(...[...document.querySelectorAll(what)].map(e => e.getBoundingClientRect().right))"
+    assert page.evaluate(reach, ".plot") > 1100
+    assert page.evaluate(reach, "main p") > 1000
+    assert page.evaluate("document.querySelector('nav').getBoundingClientRect().right") < 260
+
+
+def test_every_usual_trace_is_in_the_part_that_pages_hold(browser, tmp_path) -> None:
+    figures = [
+        go.Figure({"data": [{"type": kind, **DATA.get(kind, {"x": [1, 2], "y": [2, 3]})}]})
+        for kind in sorted(USUAL)
+    ]
+    page = Report("T", "s")
+    for figure in figures:
+        page.figure(figure, figure.data[0].type)
+    path = tmp_path / "report.html"
+    path.write_text(page.render(), encoding="utf-8")
+    text, name, script = shared(page.render())
+    (tmp_path / "beside.html").write_text(text, encoding="utf-8")
+    (tmp_path / name).write_text(script, encoding="utf-8")
+    for file in (path, tmp_path / "beside.html"):
+        tab = browser.new_page()
+        wrong: list[str] = []
+        tab.on("console", lambda message, wrong=wrong: wrong.append(message.text))
+        tab.on("pageerror", lambda error, wrong=wrong: wrong.append(str(error)))
+        tab.goto(file.as_uri())
+        scroll_through(tab)
+        assert set(tab.evaluate(DRAWN)) == {"done"} and wrong == []
+        assert tab.evaluate(MARKS) == [True] * len(USUAL)
+        tab.close()
+
+
+def test_the_page_draws_in_a_sandboxed_frame(browser, report) -> None:
+    tab = browser.new_page()
+    tab.set_content("<iframe sandbox='allow-scripts' width=1000 height=800></iframe>")
+    tab.eval_on_selector("iframe", "(frame, page) => { frame.srcdoc = page; }", report.render())
+    frame = tab.frame_locator("iframe")
+    frame.locator(".plot").first.scroll_into_view_if_needed()
+    frame.locator(".plot[data-drawn=done] svg.main-svg").first.wait_for()
+    tab.close()
+
+
 def test_the_class_of_the_terms_is_chosen_from_a_list_of_the_page(opened) -> None:
     page, wrong = opened
     scroll_through(page)
@@ -129,5 +200,5 @@ def test_single_figure_page_draws_without_a_network(browser, figures, tmp_path) 
     page.goto(path.as_uri())
     page.wait_for_selector("#figure .main-svg")
     assert wrong == []
-    assert path.stat().st_size < 2_500_000
+    assert path.stat().st_size < 650_000
     page.close()

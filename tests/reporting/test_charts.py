@@ -68,6 +68,11 @@ def test_bars_run_from_the_first_row_at_the_top_with_their_intervals() -> None:
     assert [shape.x0 for shape in figure.layout.shapes] == [0.5]
 
 
+def test_names_of_bars_are_escaped_once() -> None:
+    figure = bars(pd.DataFrame({"x": [1.0], "y": ["age: <= 27"]}), "t", "effect (nats)", "")
+    assert list(figure.layout.yaxis.ticktext) == ["age: &lt;= 27"] == list(figure.data[0].y)
+
+
 def test_heat_puts_each_value_in_its_cell_and_leaves_gaps() -> None:
     table = pd.DataFrame({"x": ["p", "q", "p"], "y": ["r", "r", "s"], "value": [1.0, -2.0, 3.0]})
     (drawn,) = heat(table, "t", "x", "y", "unit", diverging=True, digits=1).data

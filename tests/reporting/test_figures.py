@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import numpy as np
 import pandas as pd
@@ -26,13 +27,14 @@ from etudes.reporting import (
 from etudes.reporting.style import PALETTE, add_band, new_figure
 
 
-def test_every_axis_of_every_figure_has_a_name_and_a_unit_and_every_figure_a_title(figures) -> None:
+def test_axes_of_numbers_have_a_name_and_a_unit_and_no_axis_says_what_names_are(figures) -> None:
     for name, figure in figures.items():
         axes = [*figure.select_xaxes(), *figure.select_yaxes()]
         assert len(axes) >= 2, name
         for axis in axes:
-            title = axis.title.text
-            assert title and "(" in title and ")" in title, (name, title)
+            title = axis.title.text or ""
+            assert axis.type == "category" or re.search(r"\(.+\)", title), (name, title)
+            assert "(name)" not in title and title != "variant", (name, title)
         assert figure.layout.title.text, name
         assert figure.layout.template.layout.paper_bgcolor == "rgba(0,0,0,0)", name
         assert figure.to_json()
@@ -172,6 +174,20 @@ def test_class_bars_show_support_and_refuse_tables_that_do_not_fit(classes) -> N
         per_class_bars(classes.drop(columns="support"))
     with pytest.raises(ValueError, match="classes occur twice: drama"):
         per_class_bars(pd.concat([classes, classes[:1]]))
+
+
+def test_classes_without_test_rows_say_so_and_have_no_score(classes) -> None:
+    classes.loc[2, "support"] = 0
+    figure = per_class_bars(classes)
+    names = dict(zip(figure.layout.yaxis.tickvals, figure.layout.yaxis.ticktext, strict=True))
+    assert names == {
+        "drama": "drama (1,200)",
+        "war &amp; &lt;peace&gt;": "war &amp; &lt;peace&gt; (30)",
+        "1984": "1984 (no test rows)",
+    }
+    assert [dict(zip(trace.y, trace.x, strict=True))["1984"] for trace in figure.data] == [None] * 3
+    matrix = confusion_matrix([[8, 2, 0], [3, 5, 1], [0, 0, 0]], LABELS)
+    assert "1984 (no test rows)" in matrix.layout.yaxis.ticktext and "1984" in matrix.data[0].x
 
 
 def test_reliability_markers_grow_with_the_count_and_shares_are_shares(bins) -> None:

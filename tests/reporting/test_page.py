@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import hashlib
+import html
 import itertools
 import re
+from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -12,6 +17,8 @@ import pytest
 from report_parts import EVIL, VARIANTS
 
 from etudes.reporting import Metric, Report, lead_table
+from etudes.reporting.bundle import part_of, shared
+from etudes.reporting.page import stamped
 from etudes.reporting.tables import frame_table
 from etudes.study import Reference
 
@@ -60,10 +67,60 @@ def test_nothing_is_loaded_from_outside(report) -> None:
 
 
 def test_plotly_is_there_once_and_only_with_figures(metrics) -> None:
-    assert "plotly.js v" not in Report("T", "s").table(lead_table(metrics, VARIANTS, ["accuracy"])).render()
+    assert 'id="plotly"' not in Report("T", "s").table(lead_table(metrics, VARIANTS, ["accuracy"])).render()
     figure = go.Figure(go.Scatter(x=[1], y=[1]))
     page = Report("T", "s").figure(figure, "one").figure(figure, "two").render()
-    assert page.count("plotly.js v") == 1
+    assert page.count('id="plotly"') == 1
+
+
+def test_a_page_holds_what_its_figures_need_and_its_policy_knows_that_script() -> None:
+    usual = Report("T", "s").figure(go.Figure(go.Scatter(x=[1], y=[1])), "c").render()
+    rare = Report("T", "s").figure(go.Figure(go.Sankey()), "c").render()
+    assert len(usual) < 650_000 < len(rare) < 2_100_000
+    for page in (usual, rare):
+        (packed,) = re.findall(r'id="plotly">([^<]*)<', page)
+        script = gzip.decompress(base64.b64decode(packed))
+        assert b"Licensed under the MIT license" in script[:400]
+        assert base64.b64encode(hashlib.sha256(script).digest()).decode() in html.unescape(page)
+
+
+def test_a_bundle_of_another_make_is_left_whole() -> None:
+    assert part_of("var Plotly=function(){}();", ["bar"]) == "var Plotly=function(){}();"
+
+
+def test_pages_of_a_folder_share_one_script(report) -> None:
+    page, name, text = shared(report.render())
+    assert [a["src"] for a in Elements(page).all("script") if "src" in a] == [name]
+    assert len(page) < len(report.render()) - 500_000 and "Plotly" in text
+    (policy,) = [a["content"] for a in Elements(page).all("meta") if a.get("http-equiv")]
+    assert "script-src 'self' file: 'sha256-" in policy
+    assert shared(Report("T", "s").figure(go.Figure(go.Bar(y=[1])), "c").render())[1:] == (name, text)
+    assert shared("<p>no figure</p>") == ("<p>no figure</p>", "", "")
+
+
+def test_a_page_tells_the_run_it_is_of_once_it_is_stamped(report) -> None:
+    page = report.render()
+    assert 'class="run"' not in page and EVIL not in page
+    when = datetime(2026, 3, 1, 12, 30, tzinfo=timezone(timedelta(hours=2)))
+    told = stamped(page, when, "0123456789abcdef", "run7")
+    (line,) = re.findall(r'<p class="run">(.*?)</p>', told)
+    assert re.sub("<[^>]*>", "", line) == "2026-03-01 10:30 UTC · commit 0123456789 · MLflow run run7"
+    assert told.index("</h1>") < told.index(line) < told.index("<p>Summary")
+    assert "commit" not in re.findall(r'<p class="run">(.*?)</p>', stamped(page, when, None, "run7"))[0]
+
+
+def test_fingerprints_are_folded_away() -> None:
+    page = Report("T", "s", facts={"rows": 5}, fingerprints={"fingerprint of the data": "abc"}).render()
+    (folded,) = re.findall(r"<details><summary>Fingerprints</summary>.*?</details>", page, re.S)
+    assert "abc" in folded and "rows" not in folded
+
+
+def test_a_number_with_its_interval_is_a_number_in_every_table() -> None:
+    table = frame_table([{"group": "a", "rate": "0.25 [0.10, 0.40]"}, {"group": "b", "rate": "–"}], "c")
+    assert [(c.text, c.small, c.number) for row in table.rows for c in row.cells] == [
+        ("0.25", "[0.10, 0.40]", True),
+        ("–", "", True),
+    ]
 
 
 def test_only_figures_that_need_webgl_may_build_functions() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,8 +87,6 @@ def test_the_ends_of_a_value_are_found_by_its_name(
 
 
 def test_the_table_marks_what_dev_chose_and_what_is_best_on_test(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     folder = tmp_path / "docs" / "results"
     folder.mkdir(parents=True)
     recorded = json.loads((ROOT / "docs" / "results" / f"{STUDY}.json").read_text())
@@ -148,6 +147,14 @@ def test_marks_name_a_study_and_a_table(tmp_path: Path, monkeypatch: pytest.Monk
         tables.fill(text.replace("heights", "widths"), tmp_path)
 
 
+def test_a_column_of_another_name_ends_where_its_metric_ends() -> None:
+    ended = [{**row, "low": 0.2, "high": 1.1} for row in rows(0.5, 0.9)]
+    named = RecordedTable("heights", ("height",), ("success",), metrics={"success": "accuracy"})
+    other = RecordedTable("heights", ("height",), ("success",), metrics={"success": "log_loss"})
+    assert record.average_table(named, [ended])[0]["success"]["high"] == 1.0
+    assert record.average_table(other, [ended])[0]["success"]["high"] == pytest.approx(1.1)
+
+
 def test_entries_of_one_key_stand_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
@@ -166,6 +173,25 @@ def test_entries_of_one_key_stand_side_by_side(tmp_path: Path, monkeypatch: pyte
     filled = tables.fill("<!-- results:genre_classification.scores -->\n<!-- /results -->", tmp_path)
     assert "| part | auroc | pro |" in filled
     assert "| bottle | 0.900 | 0.800 |" in filled and "| cap | 0.700 | - |" in filled
+
+
+def test_differences_have_a_p_value_that_counts_all_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = load_study("meta_learning")
+    entry = RecordedTable("claim", ("measure",), ("advantage",), tested="advantage")
+    made = summaries.average_table(
+        entry,
+        [
+            [{"measure": "a", "advantage": 1.0 + step}, {"measure": "b", "advantage": 0.5 * step}]
+            for step in (0.1, 0.0, -0.1)
+        ],
+    )
+    monkeypatch.setattr(tables, "load_record", lambda *_: {"tables": {"claim": made}})
+    monkeypatch.setattr(tables, "load_study", lambda _: replace(study, tables=(entry,)))
+    shown = tables.fill("<!-- results:meta_learning.claim -->\n<!-- /results -->", tmp_path).splitlines()
+    assert shown[1] == "| measure | advantage | p (Holm) |"
+    assert shown[3].endswith("| 0.007 |") and shown[4].endswith("| 1.000 |")  # 2 x 0.0033, of t = 17.3
 
 
 def test_results_page_has_every_study_with_its_table_and_references(tmp_path: Path) -> None:

@@ -37,8 +37,20 @@ def test_the_seed_decides_the_rows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "rows", "said"), [("wines", 10, "part = 'wines'"), ("iris", 151, "expected 1 to 150")]
+    ("part", "rows", "said"),
+    [
+        ("wines", 10, "part = 'wines'"),
+        ("iris", 151, "expected 1 to 150"),
+        ("iris", {"iris": 10}, "expected 'several' where rows names tables"),
+        ("several", {"wines": 10}, "part = 'wines'"),
+    ],
 )
-def test_impossible_wishes_are_refused(part: str, rows: int, said: str) -> None:
+def test_impossible_wishes_are_refused(part: str, rows: int | dict[str, int], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         raw_file(part, rows, seed=0)
+
+
+def test_several_tables_are_a_folder_of_each() -> None:
+    folder = raw_file("several", {"wine": 20, "iris": 10}, seed=3)
+    assert list(folder) == ["iris.csv", "wine.csv"] and folder.embedded_sample
+    assert folder.read("wine.csv").content == raw_file("wine", 20, seed=3).content

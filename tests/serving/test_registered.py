@@ -23,8 +23,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[Path]]:
     experiment = client.create_experiment("some_study", (folder / "mlartifacts").as_uri())
     client.create_registered_model(NAME)
     folders = []
-    for _ in range(3):
-        run = client.create_run(experiment)
+    for environment in ("base", "test", "base"):
+        run = client.create_run(experiment, tags={"etudes.environment": environment})
         client.log_text(run.info.run_id, "weights", "model/artifacts/predictor/model.json")
         version = client.create_model_version(NAME, f"runs:/{run.info.run_id}/model", run.info.run_id)
         folders.append(folder / "mlartifacts" / run.info.run_id / "artifacts" / "model")
@@ -33,11 +33,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[Path]]:
     return uri, folders
 
 
-def test_the_champion_and_versions_are_found_with_their_files(store: tuple[str, list[Path]]) -> None:
+def test_the_champion_and_versions_are_found_with_their_files_and_environments(
+    store: tuple[str, list[Path]],
+) -> None:
     uri, folders = store
     assert all((folder / "artifacts" / "predictor" / "model.json").exists() for folder in folders)
-    assert find_in_file(uri, NAME, None) == ("2", folders[1])
-    assert find_in_file(uri, NAME, "1") == ("1", folders[0])
+    assert find_in_file(uri, NAME, None) == ("2", folders[1], "test")
+    assert find_in_file(uri, NAME, "1") == ("1", folders[0], "base")
 
 
 @pytest.mark.parametrize(("name", "version"), [(NAME, "3"), (NAME, "99"), (NAME, "one"), ("other", None)])
@@ -87,12 +89,12 @@ def test_files_that_are_elsewhere_are_left_to_mlflow(
     assert find_in_file(f"sqlite:///{copy}", NAME, None) is None
 
 
-def test_mlflow_gives_the_same_version_and_files(store: tuple[str, list[Path]]) -> None:
+def test_mlflow_gives_the_same_version_files_and_environment(store: tuple[str, list[Path]]) -> None:
     from etudes.serving.ask import _ask_mlflow
 
     uri, folders = store
-    version, copied = _ask_mlflow(uri, NAME, None)
-    assert version == "2"
+    version, copied, environment = _ask_mlflow(uri, NAME, None)
+    assert (version, environment) == ("2", "test")
     inside = [path.relative_to(copied) for path in copied.rglob("*")]
     assert sorted(inside) == sorted(path.relative_to(folders[1]) for path in folders[1].rglob("*"))
     with pytest.raises(NotRegisteredError):

@@ -58,7 +58,7 @@ def test_the_command_line_answers_a_text_a_table_and_a_picture(
     printed: dict[str, str], project: Path
 ) -> None:
     told = printed["From the command line"]
-    assert told.count("(trained on the embedded sample)]") == 3
+    assert told.count("(trained on the embedded sample in test)]") == 3
     assert "... and 80 more rows; --output=answers.csv" in told
     incomes = pd.read_csv(project / "incomes.csv")
     assert len(incomes) == 100 and set(incomes["income"]) <= {"<=50K", ">50K"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from mlflow.tracking import MlflowClient
 
 from etudes.tracking.live import LiveWriter
 from etudes.tracking.registry import CHAMPION, beats_champion, registered_name
-from etudes.tracking.runs import artifact_folder, flatten
+from etudes.tracking.runs import artifact_folder, flatten, git_commit
 from projects import STUDY, kedro, make_project
 
 MODEL = f"{STUDY}-sample"
@@ -60,6 +61,31 @@ def test_only_small_outputs_of_a_node_become_artifacts() -> None:
     assert artifact_folder("per_class_table") == "tables"
     assert artifact_folder("tfidf_model") is None
     assert artifact_folder("predictions") is None
+
+
+def test_the_commit_is_that_of_a_clone_of_packed_references_and_of_a_worktree(tmp_path: Path) -> None:
+    project, tree = tmp_path / "project", tmp_path / "tree"
+
+    def git(*arguments: str) -> str:
+        who = ("-c", "user.name=a", "-c", "user.email=a@b")
+        done = subprocess.run(
+            ["git", "-C", project, *who, *arguments], check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    project.mkdir()
+    assert git_commit(project) is None
+    git("init", "-b", "trunk")
+    git("commit", "--allow-empty", "-m", "first")
+    first = git("rev-parse", "HEAD")
+    assert git_commit(project) == first
+    git("worktree", "add", str(tree), "-b", "side")
+    git("commit", "--allow-empty", "-m", "second")
+    assert git_commit(tree) == first != git_commit(project)
+    git("pack-refs", "--all")
+    assert git_commit(tree) == first and git_commit(project) == git("rev-parse", "HEAD")
+    git("checkout", "--detach", first)
+    assert git_commit(project) == first
 
 
 def test_live_metrics_are_written_in_batches() -> None:
@@ -130,6 +156,8 @@ def test_run_holds_parameters_curves_artifacts_and_data(finished_project: Path) 
     assert accuracy["low"] <= accuracy["value"] == run.data.metrics["tfidf.accuracy"] <= accuracy["high"]
     artifacts = {item.path for item in client.list_artifacts(run.info.run_id)}
     assert {"report.html", "figures", "model", "data", "tables"} <= artifacts
+    page = Path(client.download_artifacts(run.info.run_id, "report.html")).read_text(encoding="utf-8")
+    assert f"<code>{run.info.run_id}</code>" in page.partition("</header>")[0]
     (data,) = run.inputs.dataset_inputs
     assert run.data.tags["etudes.data_fingerprint"].startswith(data.dataset.digest)
     assert run.data.tags["etudes.embedded_sample"] == "true"

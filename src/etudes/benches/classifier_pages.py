@@ -10,8 +10,11 @@ import plotly.graph_objects as go
 
 from etudes.benches.classifiers import say_best_two
 from etudes.benches.parameters import ScoringParameters
+from etudes.benches.tables import matrix_of
 from etudes.evaluation import confusion_counts, reliability_bins
+from etudes.metrics import as_metric
 from etudes.reporting import figures
+from etudes.reporting.charts import points
 from etudes.study import Study
 
 
@@ -40,16 +43,41 @@ def by_class(per_class_table: pd.DataFrame, metrics: dict[str, float]) -> go.Fig
 
 
 def calibration(
-    study: Study, predictions: pd.DataFrame, split_card: dict[str, Any], evaluation: ScoringParameters
+    study: Study,
+    predictions: pd.DataFrame,
+    metrics: dict[str, float],
+    split_card: dict[str, Any],
+    evaluation: ScoringParameters,
 ) -> go.Figure:
-    """Whether confidence is earned."""
+    """Whether confidence is earned, by the two best and the baseline: more lines hide each other."""
     classes, bins = split_card["classes"], {}
-    for name, rows in predictions.groupby("variant", sort=False):
-        if name != study.baseline:
-            probabilities = rows[[f"p_{name}" for name in classes]].to_numpy(np.float64)
-            truth = _labels(rows, "truth", classes)
-            bins[str(name)] = reliability_bins(truth, probabilities, evaluation.bins)
+    for name in best_and_baseline(study, metrics):
+        rows = predictions[predictions["variant"] == name]
+        probabilities = rows[[f"p_{name}" for name in classes]].to_numpy(np.float64)
+        bins[name] = reliability_bins(_labels(rows, "truth", classes), probabilities, evaluation.bins)
     return figures.reliability_diagram(bins, variants=study.variants)
+
+
+def best_and_baseline(study: Study, metrics: dict[str, float]) -> list[str]:
+    """The two best variants on test that ran, and the baseline if it did."""
+    metric = as_metric(study.metric)
+    scores = {name: metrics.get(f"{name}.{metric.name}") for name in study.variants}
+    there = {name: metric.merit(score) for name, score in scores.items() if score is not None}
+    best = sorted(there, key=lambda name: -there[name])[:2]
+    return [*best, *({study.baseline} & there.keys() - {*best})]
+
+
+def map_of_rows(predictions: pd.DataFrame, test_split: pd.DataFrame, metrics: dict[str, float]) -> go.Figure:
+    """Test rows of a table in the plane of their largest variance; what the best variant gets wrong is a series of its own."""
+    best = of_best(predictions, metrics).set_index("id").loc[test_split["id"]]
+    matrix = matrix_of(test_split)
+    z = (matrix - matrix.mean(axis=0)) / np.where(matrix.std(axis=0) > 0, matrix.std(axis=0), 1.0)
+    plane = z @ np.linalg.svd(z, full_matrices=False)[2][:2].T
+    kind = np.where(best["truth"] == best["predicted"], best["truth"], "wrong")
+    table = pd.DataFrame({"x": plane[:, 0], "y": plane[:, -1], "by": kind})
+    axes = [f"{place} principal direction (standard deviations)" for place in ("first", "second")]
+    order = [*sorted(best["truth"].unique()), "wrong"]
+    return points(table, f"Test rows, answered by {best['variant'].iloc[0]}", *axes, by="by", order=order)
 
 
 def best_two(comparison_card: dict[str, Any]) -> str:

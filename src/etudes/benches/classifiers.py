@@ -68,7 +68,7 @@ def answers(
     Args:
         models: by name.
         test: the rows that are asked.
-        rows: what a row is called, for the name of the speed (``people_per_second``).
+        rows: what a row is called, for the name of the speed (``rows_per_second``).
     """
     probabilities: dict[str, FloatArray] = {}
     costs: dict[str, dict[str, float]] = {}

@@ -24,6 +24,24 @@ class TableSplitParameters(Strict):
     seed: int = Field(ge=0, description="seed of the split, apart from run.seed so that seeds share a split")
 
 
+class TableFormParameters(Strict):
+    """Which columns of a table's file are read."""
+
+    label: str = Field(min_length=1, description="the column that holds the class")
+    leave_out: tuple[str, ...] = Field(description="columns that are not read")
+    missing: tuple[str, ...] = Field(
+        description="what stands in an empty cell (NA); its row is left out and counted. None: such a cell is refused"
+    )
+
+
+class FewLabelsParameters(Strict):
+    """Which rows of a table are tested on, and how many of the others have a label."""
+
+    test_fraction: float = Field(gt=0, lt=1, description="share of each class for test, at least one row")
+    labels: int = Field(ge=4, description="labelled rows of train, at least two of each class")
+    seed: int = Field(ge=0, description="seed of the split, apart from run.seed so that seeds share a split")
+
+
 class AlphabetSplitParameters(Strict):
     """Which alphabets are held out; the others are trained on."""
 

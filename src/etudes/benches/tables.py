@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etudes.benches.parameters import TableSplitParameters
+from etudes.benches.parameters import TableFormParameters, TableSplitParameters
 from etudes.cards import data_card, fingerprint
 from etudes.forms.files import names_file, read_text
 from etudes.forms.raw import RawFile
@@ -23,6 +23,7 @@ LABEL = "label"  # of the file; in a frame the class is ``class``, and ``label``
 OWN = ("id", "class", "label")
 FEWEST_ROWS = 3  # of a class: one for each of train, dev and test
 SHOWN_PROBLEMS = 5
+PLAIN = TableFormParameters(label=LABEL, leave_out=(), missing=())
 Frame = pd.DataFrame
 
 
@@ -37,50 +38,69 @@ def matrix_of(frame: Frame) -> NDArray[np.float64]:
 
 
 def ingest(raw_table: RawFile) -> tuple[Frame, dict[str, Any]]:
-    """Check a CSV file and say where it comes from: ``id`` (the number of the row, from 1), a column of floats a
-    measurement, ``class``.
+    """`read` a CSV file whose column ``label`` holds the class, and say where it comes from."""
+    frame, _ = read(raw_table)
+    measurements = measurements_of(frame)
+    facts = {"rows": len(frame), "classes": frame["class"].nunique(), "measurements": len(measurements)}
+    return frame, data_card([raw_table], **facts)
 
-    The file has a header; one column is called ``label`` and holds words, every other one holds finite numbers.
+
+def read(raw: RawFile, form: TableFormParameters = PLAIN) -> tuple[Frame, int]:
+    """Check a CSV file: ``id`` (the number of the row, from 1), a column of floats a measurement, ``class``.
+
+    The file has a header; one column holds the classes, every other one that is read holds finite numbers.
+
+    Args:
+        raw: the file.
+        form: which columns are read, and what stands in an empty cell.
+
+    Returns:
+        The rows, and how many others have an empty cell.
 
     Raises:
         ValueError: a wrong encoding or header, no rows, a row with another number of fields, a number that is none, an
             empty label, or a single class; the message names the file and the rows.
     """
-    header, rows = _read(raw_table)
-    if LABEL not in header:
+    header, rows = _read(raw)
+    if form.label not in header:
         raise ValueError(
-            f"{raw_table.name}: the header has no column '{LABEL}', found {', '.join(header)}. Name the column of "
-            f"classes '{LABEL}'."
+            f"{raw.name}: the header has no column '{form.label}', found {', '.join(header)}. Name the column of "
+            f"classes '{form.label}'."
         )
-    names = [name for name in header if name != LABEL]
-    numbers = _numbers(raw_table, header, rows, names)
-    classes = [row[header.index(LABEL)] for row in rows]
-    empty = [str(number) for number, found in enumerate(classes, start=1) if not found]
+    if unknown := [name for name in form.leave_out if name not in header]:
+        raise ValueError(
+            f"{raw.name}: the header has no column '{unknown[0]}' to leave out, found {', '.join(header)}"
+        )
+    names = [name for name in header if name not in (form.label, *form.leave_out)]
+    columns = [header.index(name) for name in (form.label, *names)]
+    whole = [len(row) != len(header) or not {row[i] for i in columns} & {*form.missing} for row in rows]
+    kept = np.flatnonzero(whole).tolist()
+    numbers = _numbers(raw, header, rows, names, kept)
+    classes = [rows[n][header.index(form.label)] for n in kept]
+    empty = [str(n + 1) for n, found in zip(kept, classes, strict=True) if not found]
     if empty:
         raise ValueError(
-            f"{raw_table.name}: the label is empty in row {', '.join(empty[:SHOWN_PROBLEMS])}; expected a word in each row"
+            f"{raw.name}: the label is empty in row {', '.join(empty[:SHOWN_PROBLEMS])}; expected a word in each row"
         )
     if len(set(classes)) < 2:
-        raise ValueError(
-            f"{raw_table.name}: all rows have the label '{classes[0]}'; expected two or more classes"
-        )
+        found = f"all rows have the label '{classes[0]}'" if classes else "every row has an empty cell"
+        raise ValueError(f"{raw.name}: {found}; expected two or more classes")
     frame = pd.DataFrame(numbers, columns=names)
-    frame.insert(0, "id", np.arange(1, len(frame) + 1))
-    facts = {"rows": len(frame), "classes": len(set(classes)), "measurements": len(names)}
-    return frame.assign(**{"class": classes}), data_card([raw_table], **facts)
+    frame.insert(0, "id", np.array(kept) + 1)
+    return frame.assign(**{"class": classes}), len(rows) - len(kept)
 
 
-def split(table_frame: Frame, parameters: TableSplitParameters) -> tuple[Frame, Frame, Frame, dict[str, Any]]:
-    """Cut the table into train, dev and test, each with the same share of every class.
+def numbered(table_frame: Frame) -> tuple[Frame, list[str]]:
+    """The table with ``label``, the class as a number: the place of its name among the sorted classes, which are given too.
 
-    Rows that are equal in measurements and class are kept once, so that none is trained on and tested on. ``label`` is
-    the class as a number, the place of its name among the sorted ``classes`` of the card.
+    Rows that are equal in measurements and class are kept once, so that none is trained on and tested on.
 
     Raises:
         ValueError: a class with fewer than three different rows.
     """
-    names = measurements_of(table_frame)
-    frame = table_frame.drop_duplicates(subset=[*names, "class"]).reset_index(drop=True)
+    frame = table_frame.drop_duplicates(subset=[*measurements_of(table_frame), "class"]).reset_index(
+        drop=True
+    )
     counts = frame["class"].value_counts()
     if counts.min() < FEWEST_ROWS:
         raise ValueError(
@@ -88,9 +108,18 @@ def split(table_frame: Frame, parameters: TableSplitParameters) -> tuple[Frame, 
             "each of train, dev and test. Add rows, or leave the class out."
         )
     classes = sorted(counts.index)
-    frame = frame.assign(
-        label=frame["class"].map({name: k for k, name in enumerate(classes)}).astype("int64")
-    )
+    places = {name: k for k, name in enumerate(classes)}
+    return frame.assign(label=frame["class"].map(places).astype("int64")), classes
+
+
+def split(table_frame: Frame, parameters: TableSplitParameters) -> tuple[Frame, Frame, Frame, dict[str, Any]]:
+    """Cut the table into train, dev and test, each with the same share of every class; `numbered` says what a row has.
+
+    Raises:
+        ValueError: a class with fewer than three different rows.
+    """
+    names = measurements_of(table_frame)
+    frame, classes = numbered(table_frame)
     is_test = stratified(frame["label"].to_numpy(), parameters.test_fraction, parameters.seed)
     rest, test = (frame[rows].reset_index(drop=True) for rows in (~is_test, is_test))
     share = parameters.dev_fraction / (1 - parameters.test_fraction)
@@ -126,17 +155,20 @@ def _read(raw: RawFile) -> tuple[list[str], list[list[str]]]:
     return header, rest
 
 
-def _numbers(raw: RawFile, header: list[str], rows: list[list[str]], names: list[str]) -> np.ndarray:
-    """The columns ``names`` of all rows, (N, len(names)) floats."""
-    numbers = np.empty((len(rows), len(names)))
+def _numbers(
+    raw: RawFile, header: list[str], rows: list[list[str]], names: list[str], kept: list[int]
+) -> np.ndarray:
+    """The columns ``names`` of the rows ``kept``, (len(kept), len(names)) floats."""
+    numbers = np.empty((len(kept), len(names)))
     problems: list[str] = []
-    for index, row in enumerate(rows):
+    for place, index in enumerate(kept):
+        row = rows[index]
         if len(row) != len(header):
             problems.append(f"row {index + 1}: {len(row)} fields, expected {len(header)}")
             continue
         fields = dict(zip(header, row, strict=True))
         try:
-            numbers[index] = [_number(name, fields[name]) for name in names]
+            numbers[place] = [_number(name, fields[name]) for name in names]
         except ValueError as error:
             problems.append(f"row {index + 1}: {error}")
     if problems:

@@ -7,8 +7,9 @@ be; its last hidden layer is the space in which sets of pictures are compared, a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -140,7 +141,7 @@ class DigitJudge(NetworkModel):
     to a layer, and D features of real training digits have the total variance D.
     """
 
-    network_class = JudgeNetwork
+    network_class: ClassVar[Callable[..., nn.Module]] = JudgeNetwork
 
     @classmethod
     def fit(
@@ -154,7 +155,7 @@ class DigitJudge(NetworkModel):
             "features": parameters.features,
             "dropout": parameters.dropout,
         }
-        network = JudgeNetwork(**config)
+        network = cls.network_class(**config)
         problem = JudgeProblem(network, train_split, dev_split, parameters.shift, parameters.fit.batch_size)
         epochs = fit(problem, parameters.fit, run)
         raw = cls(network, config, mean=np.zeros(parameters.features), spread=np.ones(parameters.features))

@@ -54,7 +54,7 @@ def misread_of(drawn: Examples, variant: str) -> str:
         return f"{variant} was left out of this run."
     wrong = int((rows["label"] != rows["judged"]).sum())
     return (
-        f"{variant}: {wrong} of {len(rows):,} kept pictures are read as another digit than was asked for; the most "
+        f"{variant}: {wrong} of {len(rows):,} kept pictures are read as another class than was asked for; the most "
         "confident readings."
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,16 +11,21 @@ from numpy.typing import NDArray
 
 from etudes.digits.files import DIGITS
 from etudes.digits.parameters import GeneratorScoresParameters
+from etudes.evaluation.bootstrap import resample_weights
 from etudes.evaluation.generative import (
     Array,
     Estimate,
     diversity,
     frechet_estimate,
+    inside,
+    kernel_blocks,
     kernel_estimate,
     nearest,
+    pair_distances,
     precision_recall,
     ratio_of_means,
     share_estimate,
+    weighted_frechet,
 )
 from etudes.examples import Examples
 
@@ -30,9 +35,12 @@ SCORES = ("fid", "kid", "label_accuracy", "precision", "recall", "diversity", "n
 
 
 class Generator(Protocol):
-    """A model that draws pictures of digits; ``conditional`` says whether it heeds the labels."""
+    """A model that draws pictures of digits."""
 
-    conditional: bool
+    @property
+    def conditional(self) -> bool:
+        """Whether it heeds the labels."""
+        ...
 
     def sample(self, labels: Labels, seed: int) -> Pixels:
         """One picture for each label: (N, S, S), uint8; the same seed gives the same pictures."""
@@ -129,6 +137,40 @@ class GeneratorScores:
         pixels = generator.sample(self.labels, self.seed)
         return self.score(pixels, self.labels if generator.conditional else None)
 
+    def resampled(self, generator: Generator) -> dict[str, Array]:
+        """Every score of a conditional generator on ``resamples`` resamples of the test rows: (B,) by name.
+
+        A row is a test picture and what was drawn for its label. All generators meet the same resamples, so the
+        difference of two is paired: what the real pictures share cancels in it. The balls of precision and recall and
+        the training pictures stay as they are; of KID its disjoint blocks are drawn.
+        """
+        pixels, k, n = generator.sample(self.labels, self.seed), self.parameters.neighbours, len(self.labels)
+        verdict, real = self.judge.judge(pixels), self.features
+        drawn = verdict.features
+        distances, _ = nearest(_points(pixels[self._shown]), self._train_points)
+        shares = np.stack(
+            [verdict.digits == self.labels, inside(drawn, real, k), inside(real, drawn, k)], axis=1
+        )
+        blocks = kernel_blocks(drawn, real, self.parameters.kid_block, self.seed)
+        classes = [np.flatnonzero(self.labels == digit) for digit in range(DIGITS)]
+        pairs = [(rows, pair_distances(drawn[rows]), pair_distances(real[rows])) for rows in classes]
+        parts = []
+        for weights in resample_weights(n, self.parameters.resamples, self.seed):
+            shown = weights[:, self._shown]
+            parts.append(
+                {
+                    "fid": np.array([weighted_frechet(drawn, real, counts) for counts in weights]),
+                    **dict(
+                        zip(("label_accuracy", "precision", "recall"), (weights @ shares / n).T, strict=True)
+                    ),
+                    "diversity": _weighted_diversity(weights, pairs),
+                    "novelty": (shown @ distances) / (shown @ self._test_distances),
+                }
+            )
+        found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        of_blocks = resample_weights(len(blocks), self.parameters.resamples, self.seed)
+        return found | {"kid": np.concatenate([weights @ blocks / len(blocks) for weights in of_blocks])}
+
     def of_all(self, models: Mapping[str, Any]) -> tuple[dict[str, float], Examples, pd.DataFrame]:
         """Every generator: flat metrics, what all of them drew (column ``variant``), and `references`."""
         metrics: dict[str, float] = {}
@@ -166,6 +208,23 @@ class GeneratorScores:
             for end in ("", ".low", ".high")
         }
         return {**self.judge_accuracy.flat("judge.accuracy"), **floors}
+
+
+def _weighted_diversity(
+    weights: Array, pairs: Sequence[tuple[NDArray[np.signedinteger], Array, Array]]
+) -> Array:
+    """`diversity` of resamples: weights (B, N) of the rows; by class its rows, distances of drawn and of real pairs.
+
+    A class that a resample lacks is left out of its mean.
+    """
+    sums = np.zeros((2, len(weights)))
+    for rows, drawn, real in pairs:
+        own = weights[:, rows]
+        of_drawn, of_real = (np.einsum("bi,bi->b", own @ distances, own) for distances in (drawn, real))
+        known = of_real > 0
+        sums[0, known] += of_drawn[known] / of_real[known]
+        sums[1] += known
+    return sums[0] / sums[1]
 
 
 def _points(pixels: Pixels) -> Array:

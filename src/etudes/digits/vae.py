@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -125,6 +126,7 @@ class DigitVAE(NetworkModel):
         beta: float,
         settings: FitParameters,
         run: RunParameters,
+        problem_class: Callable[..., VAEProblem] = VAEProblem,
     ) -> tuple[Self, dict[str, Any]]:
         """Train a network from its arguments; returns the model and its history.
 
@@ -135,12 +137,13 @@ class DigitVAE(NetworkModel):
             dev: the same with an array ``binary``.
             beta: weight of the KL term.
             settings, run: of `etudes.training.fit.fit`.
+            problem_class: what it is trained on, where another rule than the bound on dev chooses the epoch.
         """
         seed = derive_seed(run.seed, name)
         seed_everything(seed)
         full = {"side": int(train["pixels"].shape[1]), **config}
         network = cls.network_class(**full)
-        problem = VAEProblem(network, train, dev, beta, settings.batch_size, seed)
+        problem = problem_class(network, train, dev, beta, settings.batch_size, seed)
         epochs = fit(problem, settings, run)
         assert problem.watched is not None
         model = cls(network, full, snapshots=problem.watched.numpy())
@@ -206,11 +209,12 @@ class ConvolutionalDigitVAE(DigitVAE):
         parameters: ConvolutionalVAEParameters,
         run: RunParameters,
         conditional: bool,
+        problem_class: Callable[..., VAEProblem] = VAEProblem,
     ) -> tuple[Self, dict[str, Any]]:
         """Train with early stopping on dev; returns the model and its history."""
         config = parameters.model_dump(include={"latent", "width", "hidden"})
         config["classes"] = DIGITS if conditional else 0
-        return cls.train(name, config, train, dev, parameters.beta, parameters.fit, run)
+        return cls.train(name, config, train, dev, parameters.beta, parameters.fit, run, problem_class)
 
 
 def as_pixels(chances: NDArray) -> NDArray[np.uint8]:

@@ -59,22 +59,28 @@ def paired_comparison(
     return result
 
 
-def mean_interval(values: ArrayLike, level: float = 0.95) -> dict[str, float]:
+def mean_interval(values: ArrayLike, level: float = 0.95, shared: float = 0.0) -> dict[str, float]:
     """Mean over seeds with Student's t-interval, for runs that are independent and roughly normal.
+
+    Runs on repeated splits of the same rows are not independent, and their interval is too narrow by far. Nadeau and Bengio
+    (Machine Learning 52, 2003) add the number of test rows over that of training rows to 1 / n: ``shared``.
 
     Args:
         values: (n,) finite numbers, one per seed, n >= 1.
         level: coverage aimed at, between 0 and 1.
+        shared: test rows over training rows of a split, where runs are splits of the same rows; 0 for independent ones.
 
     Returns:
         ``mean`` and ``n``; from n = 2 on also ``std`` (sample standard deviation, divisor n - 1), ``low`` and
-        ``high`` (mean ± t * std / sqrt(n), t with n - 1 degrees of freedom). One run says nothing of its
+        ``high`` (mean ± t * std * sqrt(1 / n + shared), t with n - 1 degrees of freedom). One run says nothing of its
         spread, so for n = 1 these keys are absent rather than NaN.
 
     Raises:
-        ValueError: not (n,), empty, not finite real numbers, or ``level`` not within (0, 1).
+        ValueError: not (n,), empty, not finite real numbers, ``level`` not within (0, 1), or ``shared`` below 0.
     """
     check_level(level)
+    if not shared >= 0:
+        raise ValueError(f"shared must be 0 or more, found {shared}")
     array = np.asarray(values)
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"values must have shape (n,) with n >= 1, found {array.shape}")
@@ -86,7 +92,7 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> dict[str, float]:
     from scipy.special import stdtrit  # the t quantile, without the slow import of scipy.stats
 
     std = float(array.std(ddof=1, dtype=np.float64))
-    half = float(stdtrit(n - 1, (1 + level) / 2)) * std / math.sqrt(n)
+    half = float(stdtrit(n - 1, (1 + level) / 2)) * std * math.sqrt(1 / n + shared)
     return {"mean": mean, "n": float(n), "std": std, "low": mean - half, "high": mean + half}
 
 

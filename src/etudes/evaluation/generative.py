@@ -80,9 +80,19 @@ def frechet_estimate(first: Array, second: Array, resamples: int, seed: int = 0)
     return _normal(value, float(np.std(drawn)))
 
 
+def weighted_frechet(first: Array, second: Array, counts: Array) -> float:
+    """`frechet_distance` of two sets (N, D) in which row i stands ``counts[i]`` times, N times in all: a paired resample."""
+    return _gaussian_distance(*_moments(first, counts), *_moments(second, counts))
+
+
 def _resampled_moments(features: Array, generator: np.random.Generator) -> tuple[Array, Array]:
     n = len(features)
-    weights = np.bincount(generator.integers(0, n, n), minlength=n) / n
+    return _moments(features, np.bincount(generator.integers(0, n, n), minlength=n))
+
+
+def _moments(features: Array, counts: NDArray) -> tuple[Array, Array]:
+    n = len(features)
+    weights = counts / n
     mean = weights @ features
     centred = features - mean
     return mean, (centred * (weights * n / (n - 1))[:, None]).T @ centred
@@ -120,6 +130,18 @@ def kernel_estimate(first: Array, second: Array, block: int, seed: int = 0) -> E
     """
     from scipy.special import stdtrit  # the t quantile, without the slow import of scipy.stats
 
+    values = kernel_blocks(first, second, block, seed)
+    count, value = len(values), float(values.mean())
+    half = float(stdtrit(count - 1, 0.975) * values.std(ddof=1) / np.sqrt(count))
+    return Estimate(value, value - half, value + half)
+
+
+def kernel_blocks(first: Array, second: Array, block: int, seed: int = 0) -> Array:
+    """`kernel_distance` of each of the disjoint blocks; sets of one size are cut at the same rows whatever they hold.
+
+    Raises:
+        ValueError: fewer than four pictures.
+    """
     shorter = min(len(first), len(second))
     count = max(2, shorter // block)
     size = shorter // count
@@ -128,10 +150,7 @@ def kernel_estimate(first: Array, second: Array, block: int, seed: int = 0) -> E
     generator = np.random.default_rng(seed)
     rows_a, rows_b = generator.permutation(len(first)), generator.permutation(len(second))
     parts = [slice(i * size, (i + 1) * size) for i in range(count)]
-    values = np.array([kernel_distance(first[rows_a[p]], second[rows_b[p]]) for p in parts])
-    half = float(stdtrit(count - 1, 0.975) * values.std(ddof=1) / np.sqrt(count))
-    value = float(values.mean())
-    return Estimate(value, value - half, value + half)
+    return np.array([kernel_distance(first[rows_a[p]], second[rows_b[p]]) for p in parts])
 
 
 def precision_recall(real: Array, generated: Array, neighbours: int) -> tuple[Estimate, Estimate]:
@@ -146,10 +165,12 @@ def precision_recall(real: Array, generated: Array, neighbours: int) -> tuple[Es
     """
     a, b = _features(real, neighbours + 1), _features(generated, neighbours + 1)
     _same_width(a, b)
-    return _share_inside(b, a, neighbours), _share_inside(a, b, neighbours)
+    precise, recalled = inside(b, a, neighbours), inside(a, b, neighbours)
+    return share_estimate(int(precise.sum()), len(b)), share_estimate(int(recalled.sum()), len(a))
 
 
-def _share_inside(points: Array, centres: Array, neighbours: int) -> Estimate:
+def inside(points: Array, centres: Array, neighbours: int) -> NDArray[np.bool_]:
+    """Which of the points (N, D) lie in the manifold of the centres (M, D): (N,)."""
     radii = np.concatenate(
         # the nearest point of the same set is the point itself
         [
@@ -157,8 +178,7 @@ def _share_inside(points: Array, centres: Array, neighbours: int) -> Estimate:
             for distances in _blocks(centres, centres)
         ]
     )
-    inside = sum(int((distances <= radii).any(1).sum()) for distances in _blocks(points, centres))
-    return share_estimate(inside, len(points))
+    return np.concatenate([(distances <= radii).any(1) for distances in _blocks(points, centres)])
 
 
 def share_estimate(hits: int, count: int) -> Estimate:
@@ -202,6 +222,11 @@ def diversity(
     )
     known = np.isfinite(within_class_distances(real, real_labels, classes))
     return float(np.nan_to_num(ratio[known]).mean())
+
+
+def pair_distances(features: Array) -> Array:
+    """Distances between all pairs of N pictures: (N, N), zero on the diagonal."""
+    return np.concatenate([*_blocks(features, features)])
 
 
 def nearest(queries: Array, references: Array) -> tuple[Array, NDArray[np.int64]]:

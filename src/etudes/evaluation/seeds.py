@@ -61,5 +61,43 @@ def seeds_and_rows_interval(
     return max(low, min(mean, bounds[0])), min(high, max(mean, bounds[1]))
 
 
+def seeds_and_rows_p_value(mean: float, std: float, n: int, rows: Errors | None = None) -> float:
+    """Two-sided p-value of a mean of 0: one less the highest level at which `seeds_and_rows_interval` leaves 0 out.
+
+    Args:
+        mean, std, n: over the seeds, of a difference.
+        rows: reach of the rows' 95 % interval below and above, which is taken to be a normal one.
+
+    Raises:
+        ValueError: one seed, and rows that are not known.
+    """
+    from scipy.special import ndtri, stdtrit
+
+    if rows is None and n < 2:
+        raise ValueError(
+            "one seed without an interval of its rows says nothing of a difference; expected either"
+        )
+    toward = (rows or (0.0, 0.0))[0 if mean > 0 else 1] / -ndtri(0.025)
+    low, high = 0.0, 1.0
+    for _ in range(100):  # the reach shrinks as p grows
+        p = (low + high) / 2
+        of_seeds = -stdtrit(n - 1, p / 2) * std / math.sqrt(n) if n > 1 else 0.0
+        low, high = (p, high) if math.hypot(of_seeds, -ndtri(p / 2) * toward) >= abs(mean) else (low, p)
+    return float(high)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values adjusted for their number (Holm: Scandinavian Journal of Statistics 6, 1979), in the order given.
+
+    The smallest of m counts m times, the next m - 1 times, and none is smaller than one before it, nor above 1. To call
+    those below a level differences errs in even one of them with at most that chance, however they depend on each other.
+    """
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = largest
+    return adjusted
+
+
 def _root_mean_square(values: Sequence[float]) -> float:
     return math.sqrt(sum(value * value for value in values) / len(values))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from etudes.config import outputs_root
 from etudes.gallery.model import Entry, Recorded, ReportFile, read_recorded
+from etudes.reporting.document import Document
+from etudes.results.pictures import picture_path
 from etudes.results.tables import fill, load_record
 from etudes.study import Study, load_studies, load_study
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
 # An environment of one's own is shown only if it is asked for: its report may hold data that nobody else may see.
 ENVIRONMENTS = ("full", "base", "test")
-REPORTING, MODELS = "08_reporting", "06_models"
-FIRST_PICTURE = "gallery"
+REPORTING = "08_reporting"
 
 logger = logging.getLogger(__name__)
 
@@ -48,9 +48,8 @@ def entry_of(project: Path, study: Study, env: str | None = None) -> Entry:
         record=read_record(project, study),
         readme=_readme(project, study),
         report=report,
-        picture=find_picture(report.path.parent) if report else None,
+        picture=find_picture(project, study, report),
         graph=_graph(study.name),
-        costs=_costs(outputs / MODELS / "base" / study.name, study),
     )
 
 
@@ -84,10 +83,11 @@ def find_report(
     return None
 
 
-def find_picture(folder: Path) -> Path | None:
-    """The picture of a report's folder that is called ``gallery.png``, or the first of the others by name."""
-    pictures = sorted(folder.glob("*.png"), key=lambda path: (path.stem != FIRST_PICTURE, path.name))
-    return pictures[0] if pictures else None
+def find_picture(project: Path, study: Study, report: ReportFile | None) -> Path | None:
+    """The picture that a report shows first; where there is no report or it shows none, the recorded one."""
+    name, _, kind = Document(study).picture.rpartition("_")
+    there = [report.path.with_name(f"{name}.png")] if report and kind == "image" else []
+    return next((path for path in [*there, picture_path(project, study.name)] if path.is_file()), None)
 
 
 def _output_folders(project: Path, outputs: Path) -> list[Path]:
@@ -115,17 +115,3 @@ def _graph(name: str) -> Pipeline | None:
         logger.warning("%s: no lineage picture, its pipeline cannot be imported: %s", name, reason)
         return None
     return pipeline
-
-
-def _costs(folder: Path, study: Study) -> list[Mapping[str, float]]:
-    """Resources of the training nodes of the latest run, skipped variants aside."""
-    found: list[Mapping[str, float]] = []
-    for name in (*study.support, *study.variants):
-        path = folder / f"{name}_resources.json"
-        try:
-            cost: Any = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(cost, dict) and not cost.get("skipped"):
-            found.append(cost)
-    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
 
 MINUTE, HOUR = 60, 3600
-PATIENCE = 10 * MINUTE  # of training on the embedded sample, above which a study is not called one for a CPU
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,8 @@ class Recorded:
     """What the gallery needs of ``docs/results/<study>.json``.
 
     ``scores`` holds the primary metric of every variant, ``chosen`` the one that dev chose where that is recorded;
-    ``interval`` says what their intervals are; ``seconds`` is the wall time of a run, the mean over seeds.
+    ``interval`` says what their intervals are; ``seconds`` is the wall time of a run, the mean over seeds; ``command`` makes
+    the record.
     """
 
     scores: Mapping[str, Score]
@@ -44,13 +44,16 @@ class Recorded:
     seconds: float
     day: str
     environment: str
+    command: str
     data: str
     embedded_sample: bool
     rows: str
 
     @property
-    def on_cpu(self) -> bool:
-        return self.device.upper().startswith("CPU")
+    def cost(self) -> str:
+        """How long a run took on what: ``9.5 min on a CPU``."""
+        cpu = self.device.upper().startswith("CPU")
+        return f"{duration(self.seconds)} on {'a CPU' if cpu else self.device}"
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,7 @@ class ReportFile:
 class Entry:
     """All that is known of one study; what is missing is None or empty, and the site says so.
 
-    ``readme`` is Markdown with its tables filled, ``picture`` a PNG of the report, ``costs`` the resources of the
-    training nodes of the latest run on the embedded sample.
+    ``readme`` is Markdown with its tables filled, ``picture`` that of the report or the recorded one.
     """
 
     study: Study
@@ -76,7 +78,6 @@ class Entry:
     report: ReportFile | None = None
     picture: Path | None = None
     graph: Pipeline | None = None
-    costs: Sequence[Mapping[str, float]] = ()
 
     @property
     def metric(self) -> Metric:
@@ -124,17 +125,6 @@ class Entry:
         return self.gap / abs(self.reference.value)
 
     @property
-    def runs_on_cpu(self) -> bool:
-        """The recorded numbers were made on a CPU, or the embedded sample was trained here on one in ten minutes."""
-        if self.record is not None and self.record.on_cpu:
-            return True
-        return (
-            bool(self.costs)
-            and sum(cost.get("seconds", 0.0) for cost in self.costs) <= PATIENCE
-            and all(cost.get("gpu_peak_memory_mib", 0.0) == 0 for cost in self.costs)
-        )
-
-    @property
     def headline(self) -> str:
         """The result in one sentence, for those who cannot see the drawing."""
         if self.record is None:
@@ -178,6 +168,7 @@ def read_recorded(raw: Any, study: Study) -> Recorded:
             seconds=_finite(sum(seconds) / len(seconds)),
             day=str(raw["recorded"]),
             environment=str(raw["environment"]),
+            command=str(raw["command"]),
             data="embedded sample" if data["embedded_sample"] else study.headline.data or str(data["source"]),
             embedded_sample=bool(data["embedded_sample"]),
             rows=f"{count(raw['test_rows'][study.metric])} test {study.headline.unit}"

@@ -25,7 +25,8 @@ from etudes import __version__
 from etudes.atomic import atomic_folder, recover_folder
 from etudes.gallery import drawing, lineage
 from etudes.gallery.markdown import Section, sections
-from etudes.gallery.model import Entry, duration, signed
+from etudes.gallery.model import Entry, signed
+from etudes.reporting.bundle import shared
 from etudes.reporting.page import TEMPLATES as REPORT_TEMPLATES
 from etudes.study import FIELDS
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 GENERATOR = "Etudes gallery"
 CARD_WIDTH, PAGE_WIDTH = 720, 1800  # pixels of the pictures in a card and in a page
+TIMES = (5, 15, 60)  # minutes of a recorded run that can be asked for
 NEEDED = ("Run it", "Results", "Details that matter", "Your own data")
 OWN_ANCHORS = ("main", "theme", "report", "lineage")
 
@@ -43,13 +45,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Picture:
-    """A study's picture in the site: addresses relative to its root, and the size of the large one in pixels."""
+    """A study's picture in the site: addresses relative to its root, the size of the large one in pixels, where it is from."""
 
     small: str
     large: str
     width: int
     height: int
     alt: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,10 @@ def build_site(entries: Sequence[Entry], output: Path) -> Written:
         for index, entry in enumerate(entries):
             name = entry.study.name
             if entry.report is not None:
-                (folder / "reports").mkdir(exist_ok=True)
-                shutil.copyfile(entry.report.path, folder / "reports" / f"{name}.html")
+                page, script, text = shared(entry.report.path.read_text("utf-8"))
+                _write(folder / "reports" / f"{name}.html", page)
+                if script:
+                    _write(folder / "reports" / script, text)
             neighbours = (entries[index - 1] if index else None, *entries[index + 1 : index + 2])
             _write(
                 folder / "studies" / f"{name}.html", _study_page(entry, entries, pictures[name], neighbours)
@@ -140,17 +145,19 @@ def _copy_picture(entry: Entry, folder: Path) -> Picture | None:
             height = max(1, round(image.height * width / image.width))
             scaled = image.resize((width, height), Image.Resampling.LANCZOS)
         addresses[kind] = f"pictures/{name}_{kind}.webp"
+        if scaled is image and entry.picture.suffix == ".webp":
+            shutil.copyfile(entry.picture, folder / addresses[kind])  # packing it again would blur it
+            continue
         stream = io.BytesIO()
         scaled.save(stream, "WEBP", quality=82)
         (folder / addresses[kind]).write_bytes(stream.getvalue())
-    what = entry.picture.stem.replace("_", " ")
-    return Picture(
-        addresses["card"],
-        addresses["page"],
-        scaled.width,
-        scaled.height,
-        f"{entry.study.title}: the picture “{what}” of its report",
-    )
+    if entry.report is not None and entry.picture.parent == entry.report.path.parent:
+        what = entry.picture.stem.replace("_", " ")
+        source = f"The picture “{what}” of the report ({entry.report.environment})"
+    else:
+        source = "What the report of a run on the embedded sample shows first"
+    alt = f"{entry.study.title}: {source[0].lower()}{source[1:]}"
+    return Picture(addresses["card"], addresses["page"], scaled.width, scaled.height, alt, source)
 
 
 def _index(entries: Sequence[Entry], pictures: dict[str, Picture | None]) -> str:
@@ -160,6 +167,7 @@ def _index(entries: Sequence[Entry], pictures: dict[str, Picture | None]) -> str
         scripts=("page.js", "index.js"),
         cards=[_facts(entry, pictures[entry.study.name]) for entry in entries],
         fields={field: count for field, count in counts.items() if count},
+        times=TIMES,
         recorded=sum(entry.record is not None for entry in entries),
     )
 
@@ -225,8 +233,7 @@ def _facts(entry: Entry, picture: Picture | None) -> dict[str, Any]:
         "gap": "" if entry.gap is None else signed(entry.gap, metric),
         "gap_key": "" if entry.relative_gap is None else f"{entry.relative_gap:.6f}",
         "ahead": entry.gap is not None and entry.gap > 0,
-        "duration": "" if record is None else duration(record.seconds),
-        "cpu": entry.runs_on_cpu,
+        "seconds": "" if record is None else f"{record.seconds:.0f}",
         "picture": picture,
         "drawing": None if picture else _drawing(entry),
         "search": " ".join([*words, *study.variants, *(r.name for r in study.references)]),

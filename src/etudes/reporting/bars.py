@@ -57,7 +57,7 @@ def metric_bars(
     figure = new_figure(title or f"{_capital(shown.text)} by variant", max(height, 240))
     figure.update_layout(margin={"r": 64})  # room for the numbers, however narrow the page
     figure.update_xaxes(title_text=f"{shown.axis}<br>{shown.direction}")
-    figure.update_yaxes(title_text="variant (name)", type="category", showgrid=False)
+    figure.update_yaxes(type="category", showgrid=False)
     if not ordered:
         return say_empty(figure, "No variant has this metric.")
     _add_bars(figure, ordered, shown, variant_colours(variants))

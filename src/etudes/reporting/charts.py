@@ -181,7 +181,7 @@ def bars(
     import plotly.graph_objects as go
 
     series = _series(table, [x, y, *filter(None, (low, high))], by, order, f"the table of '{title}'")
-    names = list(dict.fromkeys(plain(v) for rows in series.values() for v in rows[y]))
+    names = {plain(v): wrapped(v, 28, 2) for rows in series.values() for v in rows[y]}
     height = TOP_MARGIN + 90 + ROW * len(names) * (1 + (len(series) > 1) * (len(series) - 1) // 2)
     figure = _figure(title, x_title, y_title, max(height, 240), log_x)
     figure.update_yaxes(type="category", showgrid=False)
@@ -218,8 +218,10 @@ def bars(
         figure.add_vline(
             x=value, line={"color": NEUTRAL, "dash": DASHES[number % 3]}, name=plain(name), showlegend=True
         )
-    ticks = [wrapped(name, 28, 2) for name in names]
-    figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], tickvals=names, ticktext=ticks)
+    order = list(names)
+    figure.update_yaxes(
+        categoryorder="array", categoryarray=order[::-1], tickvals=order, ticktext=list(names.values())
+    )
     return figure
 
 

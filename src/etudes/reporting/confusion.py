@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from etudes.reporting.style import HEAT, TOP_MARGIN, new_figure, plain
+from etudes.reporting.style import HEAT, NONE, TOP_MARGIN, new_figure, plain
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -29,7 +29,7 @@ def confusion_matrix(
 
     Returns:
         A figure whose cells are shares of the true class, with counts in the hover text. Rows without examples
-        are left empty.
+        are left empty and say so.
 
     Raises:
         ValueError: the matrix is not square, negative or not finite; labels do not fit or occur twice.
@@ -94,7 +94,8 @@ def _heat_map(counts: FloatArray, labels: list[str], title: str) -> go.Figure:
 
     classes = len(labels)
     cell, size = (22, 12) if classes <= CROWDED else (13, 10)
-    longest = max(len(label) for label in labels) * size // 2
+    rows = [f"{label} ({NONE})" if not n else label for label, n in zip(labels, counts.sum(1), strict=True)]
+    longest = max(len(label) for label in rows) * size // 2
     side = max(classes * cell, 180)
     figure = new_figure(title, TOP_MARGIN + side + longest + 70, min_width=side + longest + 150)
     totals = np.broadcast_to(counts.sum(axis=1, keepdims=True), counts.shape)
@@ -126,6 +127,7 @@ def _heat_map(counts: FloatArray, labels: list[str], title: str) -> go.Figure:
         "tickfont": {"size": size},
         "showgrid": False,
     }
-    figure.update_xaxes(**ticks, tickangle=-90, title_text="predicted class (name)")
-    figure.update_yaxes(**ticks, autorange="reversed", title_text="true class (name)")
+    figure.update_xaxes(**ticks, tickangle=-90, title_text="predicted class")
+    ticks |= {"tickmode": "array", "tickvals": labels, "ticktext": rows}
+    figure.update_yaxes(**ticks, autorange="reversed", title_text="true class")
     return figure

@@ -24,7 +24,7 @@ from typing import Any
 from etudes.metrics import as_metric
 from etudes.reporting.page import Report
 from etudes.reporting.tables import format_value, lead_table
-from etudes.study import Study
+from etudes.study import Study, unit_of
 
 NAME = "report.md"
 SHOWN = {"figure": "_figure", "image": "_image", "table": "_table"}
@@ -80,6 +80,19 @@ class Document:
     def inputs(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys([*ALWAYS, *self.named]))
 
+    @property
+    def picture(self) -> str:
+        """The output that stands for the study elsewhere: the first image that the text shows, else its first figure."""
+        return next(
+            (
+                f"{name}{SHOWN[kind]}"
+                for wanted in ("image", "figure")
+                for kind, name in self.calls
+                if kind == wanted
+            ),
+            "",
+        )
+
     def without(self, words: set[str]) -> tuple[str, ...]:
         """The inputs, but for the tables that functions of the study make: those that it lists and the text does not say."""
         made = {f"{word}_table" for word in words - self.said}
@@ -117,7 +130,7 @@ class _Writer:
         self, study: Study, inputs: Mapping[str, Any], words: Mapping[str, Callable[[], Any]]
     ) -> None:
         self.study, self.words = study, words
-        unit = inputs["data_card"].get("unit") or inputs["split_card"].get("unit", "rows")
+        unit = unit_of(inputs["data_card"], inputs["split_card"].get("unit", "rows"))
         self.inputs = {**inputs, "split_card": {**inputs["split_card"], "unit": unit}}
         self.metrics = inputs["metrics"]
         self.blocks: list[Callable[[Report], Any]] = []
@@ -195,13 +208,13 @@ class _Writer:
             if gpu:
                 row["GPU memory (MiB)"] = round(cost["gpu_peak_memory_mib"])
             for speed in sorted({key for found in speeds.values() for key in found if "per_second" in key}):
-                row[speed.replace("_per_second", " a second").replace("_", " ")] = speeds.get(name, {}).get(
-                    speed
+                row[speed.replace("_per_second", " a second").replace("_", " ")] = _rate(
+                    speeds.get(name, {}).get(speed)
                 )
             rows.append(row)
         return self._block(
             lambda page: page.table(
-                rows, f"What each {'network' if self.study.support else 'variant'} costs", note, digits=4
+                rows, f"What each {'network' if self.study.support else 'variant'} costs", note
             )
         )
 
@@ -227,9 +240,12 @@ class _Writer:
         data = self.inputs["data_card"]
         summary, *rest = re.split(r"^## +", text, flags=re.MULTILINE)
         title, summary = _title(summary, self.study.title)
-        self.facts_shown["fingerprint of the data"] = data["fingerprint"]
+        prints = {name: value for name, value in self.facts_shown.items() if "fingerprint" in name}
+        facts = {name: value for name, value in self.facts_shown.items() if name not in prints}
         badges = ["embedded sample"] if self.embedded else []
-        page = Report(title, summary, badges, self.facts_shown)
+        page = Report(
+            title, summary, badges, facts, {"fingerprint of the data": data["fingerprint"], **prints}
+        )
         for part in rest:
             heading, _, body = part.partition("\n")
             page.section(heading.strip())
@@ -269,6 +285,11 @@ class _Writer:
                 f"report.md calls {name}, which the study's page() does not list; it lists {', '.join(self.words) or 'none'}"
             )
         return self.words[name]()
+
+
+def _rate(value: float | None) -> float | None:
+    """A speed to two significant digits: the next ones change from run to run."""
+    return None if value is None else float(f"{value:.2g}")
 
 
 def _title(text: str, title: str) -> tuple[str, str]:

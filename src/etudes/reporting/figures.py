@@ -19,6 +19,7 @@ from etudes.reporting.curves import learning_curves
 from etudes.reporting.images import image_grid
 from etudes.reporting.style import (
     NEUTRAL,
+    NONE,
     PALETTE,
     TOP_MARGIN,
     check_unique,
@@ -52,7 +53,8 @@ LARGEST_MARKER = 22.0
 
 
 def per_class_bars(table: pd.DataFrame, *, title: str = "Quality by class") -> go.Figure:
-    """F1 of every class as a bar, best on top, with its precision and recall as markers.
+    """F1 of every class as a bar, best on top, with its precision and recall as markers; a class without examples has
+    none, and its name says so.
 
     Args:
         table: columns ``label``, ``precision``, ``recall``, ``f1`` (fractions) and ``support`` (examples).
@@ -66,6 +68,8 @@ def per_class_bars(table: pd.DataFrame, *, title: str = "Quality by class") -> g
     check_unique(columns["label"], "classes")
     order = sorted(range(len(columns["label"])), key=lambda i: (columns["f1"][i], columns["support"][i]))
     get = {name: [values[i] for i in order] for name, values in columns.items()}
+    for name in ("precision", "recall", "f1"):  # there is nothing to find of a class that test does not have
+        get[name] = [value if n else None for value, n in zip(get[name], get["support"], strict=True)]
     labels = [plain(label) for label in get["label"]]
     figure = new_figure(title, TOP_MARGIN + 80 + 22 * max(len(labels), 4))
     figure.update_xaxes(title_text="score (fraction)", range=[0, 1.02])
@@ -105,7 +109,8 @@ def per_class_bars(table: pd.DataFrame, *, title: str = "Quality by class") -> g
         )
     figure.update_yaxes(range=[-0.6, len(labels) - 0.4])
     ticks = [
-        f"{wrapped(label, 28, 1)} ({n:,.0f})" for label, n in zip(get["label"], get["support"], strict=True)
+        f"{wrapped(label, 28, 1)} ({f'{n:,.0f}' if n else NONE})"
+        for label, n in zip(get["label"], get["support"], strict=True)
     ]
     figure.update_yaxes(tickvals=labels, ticktext=ticks, categoryorder="array", categoryarray=labels)
     return figure
@@ -222,7 +227,7 @@ def term_weights(
     most = max(len(terms) for terms in by_class.values())
     figure = new_figure(title, TOP_MARGIN + 90 + 24 * most)
     figure.update_xaxes(title_text=f"weight ({unit})", zeroline=True)
-    figure.update_yaxes(title_text="term (word)", type="category", showgrid=False)
+    figure.update_yaxes(type="category", showgrid=False)
     for number, (name, terms) in enumerate(by_class.items()):
         check_unique([term for _, term in terms], f"terms of {name}")
         figure.add_trace(

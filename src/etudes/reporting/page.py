@@ -1,7 +1,7 @@
 """One self-contained HTML page: texts, tables, figures and examples, in the order in which they were added.
 
-The page loads nothing: style, script, data and plotly itself are inside, and a content security policy lets only
-those scripts run. Every text is escaped; `Report.html` alone takes markup, from code and never from data.
+The page loads nothing: style, script, data and plotly itself, compressed, are inside, and a content security policy lets
+only those scripts run. Every text is escaped; `Report.html` alone takes markup, from code and never from data.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from markupsafe import Markup
 
+from etudes.reporting.bundle import plotly_for
 from etudes.reporting.prose import paragraphs
 from etudes.reporting.tables import Table, format_value, frame_table
 
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 EXAMPLE_KEYS = ("text", "truth", "predicted", "probability")
 LONG_TEXT = 320  # characters after which an example is collapsed
+SHORT_COMMIT = 10  # characters
 TITLELESS_TOP = 30  # pixels above a figure whose title the page prints; plotly's buttons need them
+RUN = "<!-- run -->"  # in the template; no text of a page can hold it unescaped
 # Traces drawn with WebGL build functions from text at run time, which the policy forbids unless it must.
 WEBGL = re.compile(r"gl$|3d$|^(splom|parcoords|surface|cone|streamtube|isosurface|volume)$")
 
@@ -48,6 +52,7 @@ class Report:
         summary: a paragraph or two below it, as in `text`.
         badges: short marks in the headline that a reader must not miss, such as ``embedded sample``.
         facts: names and values printed below the summary (data, sizes, versions).
+        fingerprints: names and values that are folded away below them.
     """
 
     def __init__(
@@ -56,17 +61,18 @@ class Report:
         summary: str,
         badges: Sequence[str] = (),
         facts: Mapping[str, Any] | None = None,
+        fingerprints: Mapping[str, Any] | None = None,
     ) -> None:
         if isinstance(badges, str):
             raise ValueError(f"badges must be a list of texts, found the text '{badges}'")
         self.title = title
         self.summary = summary
         self.badges = list(badges)
-        self.facts = dict(facts or {})
+        self.facts, self.fingerprints = dict(facts or {}), dict(fingerprints or {})
         self._blocks: list[Block] = []
         self._sections: list[str] = []
         self._figures = 0
-        self._webgl = False
+        self._traces: set[str] = set()
 
     def section(self, title: str, lead: str = "") -> Self:
         """Start a section; ``lead`` is its first paragraph, as in `text`."""
@@ -123,7 +129,7 @@ class Report:
         title = _heading(layout)
         meta = layout.get("meta")
         self._figures += 1
-        self._webgl = self._webgl or any(WEBGL.search(trace.get("type", "")) for trace in data["data"])
+        self._traces |= {trace.get("type", "scatter") for trace in data["data"]}
         return self._add(
             "figure",
             number=self._figures,
@@ -174,21 +180,24 @@ class Report:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        script, theme = _asset("report.js"), _asset("theme.js")
-        plotly = _plotly() if self._figures and any(b.kind == "figure" for b in self._blocks) else ""
-        scripts = [theme, script, *([plotly] if plotly else [])]
+        script, theme = f"{_asset('plotly.js')}\n{_asset('report.js')}", _asset("theme.js")
+        drawn = any(block.kind == "figure" for block in self._blocks)
+        plotly = plotly_for(self._traces) if drawn else None
+        digests = [*map(_digest, (theme, script)), *([plotly.digest] if plotly else [])]
         return environment.get_template("report.html.j2").render(
             title=self.title,
             summary=paragraphs(self.summary),
             badges=self.badges,
             facts={name: format_value(value) for name, value in self.facts.items()},
+            fingerprints=self.fingerprints,
             sections=self._sections,
             blocks=self._blocks,
-            policy=_policy(scripts, self._webgl and bool(plotly)),
+            run=Markup(RUN),
+            policy=_policy(digests, any(map(WEBGL.search, self._traces))),
             style=Markup(_asset("report.css")),
             script=Markup(script),
             theme=Markup(theme),
-            plotly=Markup(plotly),
+            plotly=plotly.packed if plotly else "",
         )
 
     def _add(self, kind: str, **content: Any) -> Self:
@@ -236,21 +245,33 @@ def _asset(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8").strip()
 
 
-@cache
-def _plotly() -> str:
-    from plotly.offline import get_plotlyjs
+def stamped(page: str, ended: datetime, commit: str | None, run_id: str) -> str:
+    """The page with the run that it is of below its headline; a page itself is made of the results alone.
 
-    script: str = get_plotlyjs()
-    if "</script" in script.lower() or "<!--" in script:
-        raise RuntimeError(
-            "this version of plotly.js cannot be put into a page: it holds '</script' or '<!--'"
+    Args:
+        page: as `Report.render` gives it.
+        ended: when it was written.
+        commit: of the code, if it is known.
+        run_id: of the tracker.
+    """
+    when = ended.astimezone(UTC)
+    parts = [
+        Markup('<time datetime="{}">{}</time>').format(
+            when.isoformat(timespec="seconds"), f"{when:%Y-%m-%d %H:%M} UTC"
         )
-    return script
+    ]
+    if commit:
+        parts.append(Markup('commit <code title="{}">{}</code>').format(commit, commit[:SHORT_COMMIT]))
+    parts.append(Markup("MLflow run <code>{}</code>").format(run_id))
+    return page.replace(RUN, Markup('<p class="run">{}</p>').format(Markup(" · ").join(parts)), 1)
 
 
-def _policy(scripts: Sequence[str], webgl: bool) -> str:
-    """Content security policy of the page: no network, no script but ours."""
-    digests = (base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts)
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _policy(digests: Sequence[str], webgl: bool) -> str:
+    """Content security policy of the page: no network, no script but those with these digests."""
     allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
     return (
         f"default-src 'none'; script-src {allowed}{' ' + chr(39) + 'unsafe-eval' + chr(39) if webgl else ''};"

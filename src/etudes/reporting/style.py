@@ -40,6 +40,7 @@ HEAT = (
     (0.4, "rgba(63,144,218,0.62)"),
     (1.0, "rgba(63,144,218,1)"),
 )
+NONE = "no test rows"  # beside the name of a class that test does not have
 TOP_MARGIN = 84  # title and one or two rows of legend
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from etudes.metrics import (
 )
 
 Kind = Literal["plain", "baseline", "reference"]
+INTERVAL = re.compile(r"([+-]?[\d.,]+) (\[[+-]?[\d.,]+, [+-]?[\d.,]+\])$")
 
 
 @dataclass(frozen=True)
@@ -156,12 +158,20 @@ def frame_table(
         )
     numeric = {name: bool(records) and all(_is_number(row[name]) for row in records) for name in names}
     texts = {name: format_column([row[name] for row in records], digits) for name in names}
+    for name in names[1:]:
+        numeric[name] |= bool(records) and all(text == "–" or INTERVAL.match(text) for text in texts[name])
     rows = tuple(
-        Row(texts[names[0]][i], tuple(Cell(texts[n][i], number=numeric[n]) for n in names[1:]))
+        Row(texts[names[0]][i], tuple(_cell(texts[n][i], numeric[n]) for n in names[1:]))
         for i in range(len(records))
     )
     headings = tuple(Heading(str(name).replace("_", " "), number=numeric[name]) for name in names)
     return Table(caption, headings, rows, note)
+
+
+def _cell(text: str, number: bool) -> Cell:
+    """A cell; of a number with its interval, the interval below it as in the opening table."""
+    found = INTERVAL.match(text)
+    return Cell(found[1], found[2], number=True) if found is not None else Cell(text, number=number)
 
 
 def format_value(value: Any, digits: int = 4) -> str:

@@ -13,7 +13,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from etudes.evaluation.seeds import Errors, rows_error, seeds_and_rows_interval
+from etudes.evaluation.seeds import (
+    Errors,
+    rows_error,
+    seeds_and_rows_interval,
+    seeds_and_rows_p_value,
+)
 from etudes.metrics import Metric, metric_of
 from etudes.study import RecordedTable
 
@@ -41,6 +46,11 @@ def _with_interval(summary: Summary, metric: Metric | None) -> Summary:
     )
     kept = {key: value for key, value in summary.items() if key not in ("low", "high")}
     return kept if ends is None else kept | {"low": ends[0], "high": ends[1]}
+
+
+def p_value(summary: Summary) -> float:
+    """Of a difference that is 0, from the seeds and the test rows of its summary."""
+    return seeds_and_rows_p_value(summary["mean"], summary.get("std", 0.0), summary["n"], _error(summary))
 
 
 def _error(summary: Summary) -> Errors | None:
@@ -161,7 +171,9 @@ def table_metric(entry: RecordedTable, row: Mapping[str, Any], column: str) -> M
     """The known metric behind a value of a recorded table, as the table says by a key of the row, or by its column."""
     from etudes.metrics import KNOWN
 
-    named = [entry.metrics[row[key]] for key in entry.keys if row[key] in entry.metrics]
+    named = [
+        entry.metrics[name] for name in (column, *(row[key] for key in entry.keys)) if name in entry.metrics
+    ]
     return KNOWN.get(named[0] if named else str(row.get("metric", column)))
 
 

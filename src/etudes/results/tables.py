@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from etudes.atomic import atomic_file
+from etudes.evaluation.seeds import holm
 from etudes.metrics import KNOWN, Metric
 from etudes.results.data_sets import data_sets
-from etudes.results.summaries import table_metric
+from etudes.results.summaries import p_value, table_metric
 from etudes.study import Headline, RecordedTable, Study, load_studies, load_study
 
 RESULTS = re.compile(
@@ -130,6 +131,7 @@ def _detail_table(project: Path, study: str, name: str) -> str:
             f"{', '.join(entry.name for entry in load_study(study).tables) or 'none'} (record the study again "
             "if it was declared since)"
         ) from error
+    adjusted = holm([p_value(row[entry.tested]) for row in rows]) if entry.tested else []
     rows = [{**row, **{v: _cell(row[v], _digits(entry, row, v)) for v in entry.values}} for row in rows]
     if entry.across:
         rows, columns = _side_by_side(entry, rows)
@@ -139,6 +141,9 @@ def _detail_table(project: Path, study: str, name: str) -> str:
             {**row, **{name: row[value] for name, value in zip(columns, entry.values, strict=True)}}
             for row in rows
         ]
+    if entry.tested:
+        columns.append("p (Holm)")
+        rows = [{**row, columns[-1]: f"{p:.3f}"} for row, p in zip(rows, adjusted, strict=True)]
     keys = [key for key in entry.keys if key != entry.across]
     lines = [
         "| " + " | ".join([*(key.replace("_", " ") for key in keys), *columns]) + " |",

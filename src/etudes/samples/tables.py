@@ -1,29 +1,43 @@
 """scikit-learn's tables as CSV files, with a header and the class in the column ``label``.
 
 Real measurements that ship inside the dependency: 178 wines of three growers, 569 breast tumours of two kinds, 150 irises
-of three species.
+of three species, 1,797 digits of 8 x 8 pixels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from etudes.forms.raw import RawFile
+from etudes.forms.raw import RawFile, RawFolder
 
-PARTS = ("wine", "breast_cancer", "iris")
+PARTS = ("wine", "breast_cancer", "iris", "digits")
+SEVERAL = "several"
 
 
-def raw_file(part: str, rows: int, seed: int) -> RawFile:
-    """One table, or some rows of it, in a seeded order.
+def raw_file(part: str, rows: int | Mapping[str, int], seed: int) -> RawFile | RawFolder:
+    """One table, or some rows of it, in a seeded order; or a folder of several, ``<part>.csv``.
 
     Args:
-        part: ``wine``, ``breast_cancer`` or ``iris``.
-        rows: how many, drawn without replacement and the classes in their shares of the table as far as they go.
+        part: one of `PARTS`, or ``several``.
+        rows: how many, drawn without replacement and the classes in their shares of the table as far as they go; of
+            several tables by their names.
         seed: decides which rows, and their order.
 
     Raises:
         ValueError: an unknown part, or more rows than there are.
     """
+    if isinstance(rows, int):
+        return _table(part, rows, seed)
+    if part != SEVERAL:
+        raise ValueError(f"part = '{part}', expected '{SEVERAL}' where rows names tables")
+    entries = {f"{name}.csv": _table(name, count, seed).content for name, count in rows.items()}
+    facts = {"embedded_sample": True, "source": "embedded sample: scikit-learn's tables"}
+    return RawFolder(f"embedded sample of scikit-learn's tables (seed {seed})", entries, facts)
+
+
+def _table(part: str, rows: int, seed: int) -> RawFile:
     from sklearn import datasets
 
     if part not in PARTS:

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 from etudes.atomic import atomic_file
 from etudes.forms.files import names_file, user_path
 from etudes.imports import uncollected
-from etudes.serving.registered import CHAMPION, NotRegisteredError, find_in_file, registered_name
+from etudes.serving.registered import (
+    CHAMPION,
+    ENVIRONMENT,
+    NotRegisteredError,
+    find_in_file,
+    registered_name,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,11 +46,12 @@ SAMPLE_ENVIRONMENTS = (None, "base", "local", "test")
 
 @dataclass(frozen=True)
 class Found:
-    """A registered model: its predictor, its name and version."""
+    """A registered model: its predictor, its name and version, the environment of its run where that is known."""
 
     predictor: Predictor
     name: str
     version: str
+    environment: str | None
 
 
 def ask(
@@ -118,7 +125,7 @@ def find_model(project: Path, study: str, env: str | None, version: str | None) 
     name = registered_name(study, embedded_sample=env in SAMPLE_ENVIRONMENTS)
     run = f"kedro run{f' --env={env}' if env else ''} --pipelines={study}"
     try:
-        found, folder = find_in_file(uri, name, version) or _ask_mlflow(uri, name, version)
+        found, folder, environment = find_in_file(uri, name, version) or _ask_mlflow(uri, name, version)
     except NotRegisteredError as error:
         which = f"version {version}" if version else f"the alias {CHAMPION}"
         raise ValueError(
@@ -134,15 +141,15 @@ def find_model(project: Path, study: str, env: str | None, version: str | None) 
     with uncollected():
         from etudes.serving.predictor import load_predictor
 
-        return Found(load_predictor(folder / PREDICTOR), name, found)
+        return Found(load_predictor(folder / PREDICTOR), name, found, environment)
 
 
 class _FilesGoneError(ValueError):
     """A registered model whose files cannot be had."""
 
 
-def _ask_mlflow(uri: str, name: str, version: str | None) -> tuple[str, Path]:
-    """Version and folder of a registered model of any store; its files are fetched where they are not on this machine."""
+def _ask_mlflow(uri: str, name: str, version: str | None) -> tuple[str, Path, str | None]:
+    """Version, folder and environment of a registered model of any store; its files are fetched where they are not on this machine."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # read when MLflow is imported
     import mlflow
     from mlflow.exceptions import MlflowException
@@ -157,6 +164,7 @@ def _ask_mlflow(uri: str, name: str, version: str | None) -> tuple[str, Path]:
             if version
             else client.get_model_version_by_alias(name, CHAMPION)
         )
+        tags = client.get_run(found.run_id).data.tags if found.run_id else {}
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise NotRegisteredError(name) from error
@@ -168,7 +176,7 @@ def _ask_mlflow(uri: str, name: str, version: str | None) -> tuple[str, Path]:
         raise _FilesGoneError(
             f"The files of models:/{name}/{found.version} cannot be fetched ({reason})."
         ) from error
-    return str(found.version), folder
+    return str(found.version), folder, tags.get(ENVIRONMENT)
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:
@@ -219,5 +227,7 @@ def _told(predictor: Predictor, answer: pd.DataFrame, whole: bool) -> list[str]:
 
 def _origin(found: Found) -> str:
     card = found.predictor.card
-    kind = " (trained on the embedded sample)" if card["embedded_sample"] else ""
+    told = " on the embedded sample" * card["embedded_sample"]
+    told += f" in {found.environment}" if found.environment else ""
+    kind = f" (trained{told})" if told else ""
     return f"[models:/{found.name} version {found.version}: {card['variant']}{kind}]"

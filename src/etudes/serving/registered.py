@@ -9,10 +9,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 CHAMPION = "champion"
+ENVIRONMENT = "etudes.environment"  # a tag of a run
 SQLITE = "sqlite:///"
 # MLflow's tables (3.x). A version's source is runs:/<run>/<path>, and the run says where its artifacts are.
 QUERY = """
-select v.version, v.source, r.artifact_uri from model_versions v join runs r on r.run_uuid = v.run_id
+select v.version, v.source, r.artifact_uri, t.value from model_versions v join runs r on r.run_uuid = v.run_id
+left join tags t on t.run_uuid = v.run_id and t.key = :tag
 where v.name = :name and v.workspace = 'default' and v.current_stage != 'Deleted_Internal' and v.version = {version}
 """
 OF_ALIAS = "(select version from registered_model_aliases where name = :name and alias = :alias and workspace = 'default')"
@@ -27,8 +29,8 @@ def registered_name(study: str, embedded_sample: bool) -> str:
     return f"{study}-sample" if embedded_sample else study
 
 
-def find_in_file(uri: str, name: str, version: str | None) -> tuple[str, Path] | None:
-    """Version and folder of a registered model in a store that is a SQLite file, with its files on this machine.
+def find_in_file(uri: str, name: str, version: str | None) -> tuple[str, Path, str | None] | None:
+    """Version, folder and environment of a registered model in a store that is a SQLite file, with its files on this machine.
 
     Args:
         uri: of the tracking store.
@@ -49,14 +51,15 @@ def find_in_file(uri: str, name: str, version: str | None) -> tuple[str, Path] |
     query = QUERY.format(version=":version" if version else OF_ALIAS)
     try:
         with closing(sqlite3.connect(f"{store.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            row = database.execute(query, {"name": name, "version": version, "alias": CHAMPION}).fetchone()
+            given = {"name": name, "version": version, "alias": CHAMPION, "tag": ENVIRONMENT}
+            row = database.execute(query, given).fetchone()
     except sqlite3.Error:
         return None
     if row is None:
         raise NotRegisteredError(name)
-    found, source, artifacts = row
+    found, source, artifacts, environment = row
     kind, _, inside = str(source).removeprefix("runs:/").partition("/")
     place = urlsplit(str(artifacts))
     if not str(source).startswith(f"runs:/{kind}/") or place.scheme not in ("", "file") or place.netloc:
         return None
-    return str(found), Path(unquote(place.path)) / inside
+    return str(found), Path(unquote(place.path)) / inside, environment

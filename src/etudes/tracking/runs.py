@@ -9,6 +9,7 @@ import os
 import socket
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,6 +22,7 @@ from mlflow.tracking import MlflowClient
 from etudes.atomic import atomic_file
 from etudes.imports import uncollected
 from etudes.lock import process_identity
+from etudes.serving.registered import ENVIRONMENT
 from etudes.tracking import live
 from etudes.tracking.failures import GuardedClient, check_sqlite, impatient, sqlite_file, store_errors
 from etudes.tracking.live import Value
@@ -98,8 +100,11 @@ def flatten(values: Any, prefix: str = "") -> dict[str, str]:
 class StudyRun:
     """An open run. Everything is written in batches."""
 
-    def __init__(self, client: GuardedClient, study: str, run_id: str, experiment_id: str) -> None:
+    def __init__(
+        self, client: GuardedClient, study: str, run_id: str, experiment_id: str, commit: str | None = None
+    ) -> None:
         self.client, self.study, self.run_id, self.experiment_id = client, study, run_id, experiment_id
+        self.commit = commit
         self._monitor = _start_monitor(run_id)
 
     @classmethod
@@ -110,18 +115,18 @@ class StudyRun:
         tags = {
             "mlflow.runName": study,
             "mlflow.source.name": "kedro run",
-            "etudes.environment": "base" if context.env in (None, "local") else context.env,
+            ENVIRONMENT: "base" if context.env in (None, "local") else context.env,
             "etudes.session": str(run_params.get("run_id", "")),
             "etudes.seed": str(context.config_loader["parameters"]["run"]["seed"]),
             **_process_tags(),
         }
-        git = _git_commit(Path(context.project_path))
+        git = git_commit(Path(context.project_path))
         if git:
             tags["mlflow.source.git.commit"] = git
         if experiment.killed:
             tags["etudes.restart_of"] = experiment.killed[0]
         run = store.client.create_run(experiment.id, tags=tags, run_name=study)
-        return cls(store.client, study, run.info.run_id, experiment.id)
+        return cls(store.client, study, run.info.run_id, experiment.id, git)
 
     def log_parameters(self, parameters: dict[str, Any]) -> None:
         entries = [Param(name, text[:PARAMETER_LENGTH]) for name, text in flatten(parameters).items()]
@@ -158,6 +163,12 @@ class StudyRun:
             self.client.log_text(
                 self.run_id, figure_page(value), f"figures/{name.removesuffix('_figure')}.html"
             )
+        if name == "report" and path is not None and path.exists():
+            from etudes.reporting.page import stamped
+
+            with atomic_file(path) as temporary:
+                page = stamped(value, datetime.now(UTC), self.commit, self.run_id)
+                temporary.write_text(page, encoding="utf-8")
         folder = artifact_folder(name)
         if folder is not None and path is not None and path.exists():
             self.client.log_artifact(self.run_id, str(path), folder or None)
@@ -296,14 +307,23 @@ def _remove_unfinished_versions(client: GuardedClient, run_id: str) -> None:
             logger.warning("Version %s of %s, of a killed run, is removed.", version.version, version.name)
 
 
-def _git_commit(project: Path) -> str | None:
+def git_commit(project: Path) -> str | None:
     """Commit of the checkout, read from its files: starting git costs more than a trivial node."""
-    head = project / ".git" / "HEAD"
+    folder = project / ".git"
     try:
-        text = head.read_text(encoding="utf-8").strip()
-        if not text.startswith("ref: "):
-            return text
-        return (project / ".git" / text.removeprefix("ref: ")).read_text(encoding="utf-8").strip()
+        if folder.is_file():  # a worktree: its head is its own, branches are those of the repository
+            folder = project / folder.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+        head = (folder / "HEAD").read_text(encoding="utf-8").strip()
+        if not head.startswith("ref: "):
+            return head
+        branch = head.removeprefix("ref: ")
+        common = folder / "commondir"
+        if common.is_file():
+            folder = folder / common.read_text(encoding="utf-8").strip()
+        if (folder / branch).is_file():
+            return (folder / branch).read_text(encoding="utf-8").strip()
+        packed = (folder / "packed-refs").read_text(encoding="utf-8").splitlines()
+        return next((line.split()[0] for line in packed if line.endswith(f" {branch}")), None)
     except OSError:
         return None
 

@@ -3,7 +3,7 @@
   var form = document.getElementById("filters");
   var search = document.getElementById("search");
   var sort = document.getElementById("sort");
-  var cpu = document.getElementById("cpu");
+  var time = document.getElementById("time");
   var fields = Array.from(document.querySelectorAll("#fields input"));
   var gallery = document.getElementById("gallery");
   var status = document.getElementById("status");
@@ -18,7 +18,7 @@
   // In the order of the page, which is that of the names.
   var cards = Array.from(gallery.children).map(function (element, index) {
     return {
-      element: element, index: index, field: element.dataset.field, cpu: element.dataset.cpu === "yes",
+      element: element, index: index, field: element.dataset.field, minutes: Number(element.dataset.seconds || Infinity) / 60,
       gap: element.dataset.gap === "" ? -Infinity : Number(element.dataset.gap),
       text: fold(element.dataset.search + " " + element.dataset.search.replace(/_/g, " "))
     };
@@ -35,24 +35,24 @@
       order.sort(function (a, b) { return a.gap === b.gap ? a.index - b.index : b.gap - a.gap; });
     }
     order.forEach(function (card) {
-      var fits = (!wanted.length || wanted.indexOf(card.field) >= 0) && (!cpu.checked || card.cpu) &&
+      var fits = (!wanted.length || wanted.indexOf(card.field) >= 0) && (!time.value || card.minutes <= Number(time.value)) &&
         words.every(function (word) { return card.text.indexOf(word) >= 0; });
       card.element.hidden = !fits;
       if (fits) count += 1;
       gallery.append(card.element);
     });
-    var filtered = words.length > 0 || wanted.length > 0 || cpu.checked;
+    var filtered = words.length > 0 || wanted.length > 0 || time.value !== "";
     status.textContent = filtered ? count + " of " + cards.length + (cards.length === 1 ? " study" : " studies") : all;
     reset.hidden = !filtered;
     none.hidden = count > 0;
   }
 
-  // The view in the address, so that it can be linked: #q=words&field=a,b&cpu=1&sort=gap
+  // The view in the address, so that it can be linked: #q=words&field=a,b&minutes=10&sort=gap
   function write() {
     var parts = [];
     if (search.value.trim()) parts.push("q=" + encodeURIComponent(search.value.trim()));
     if (chosen().length) parts.push("field=" + chosen().map(encodeURIComponent).join(","));
-    if (cpu.checked) parts.push("cpu=1");
+    if (time.value) parts.push("minutes=" + time.value);
     if (sort.value !== "name") parts.push("sort=" + sort.value);
     var address = window.location.href.split("#")[0] + (parts.length ? "#" + parts.join("&") : "");
     try { window.history.replaceState(null, "", address); } catch (error) { /* the view stays unlinked */ }
@@ -60,11 +60,12 @@
 
   function read() {
     var hash = window.location.hash.slice(1);
-    if (hash && !/^(q|field|cpu|sort)=/.test(hash)) return; // a place in the page, not a view of it
+    if (hash && !/^(q|field|minutes|sort)=/.test(hash)) return; // a place in the page, not a view of it
     var given = new URLSearchParams(hash);
     var wanted = (given.get("field") || "").split(",");
     search.value = given.get("q") || "";
-    cpu.checked = given.get("cpu") === "1";
+    time.value = given.get("minutes") || "";
+    if (time.selectedIndex < 0) time.value = ""; // no such choice
     sort.value = given.get("sort") === "gap" ? "gap" : "name";
     fields.forEach(function (box) { box.checked = wanted.indexOf(box.value) >= 0; });
     show();
@@ -80,7 +81,7 @@
   form.addEventListener("input", change);
   reset.addEventListener("click", function () {
     search.value = "";
-    cpu.checked = false;
+    time.value = "";
     fields.forEach(function (box) { box.checked = false; });
     change();
     search.focus();

@@ -73,9 +73,10 @@ def by_modulus(moduli_table: pd.DataFrame) -> pd.DataFrame:
     order = [*READERS, *(name for name in STUDY.variants if name in set(moduli_table["variant"]))]
     wide = moduli_table.pivot(index=["modulus", "variant"], columns="group", values="accuracy")
     rows = [(modulus, name) for modulus in wide.index.unique("modulus") for name in order]
-    wide = wide.reindex(pd.MultiIndex.from_tuples(rows))[list(GROUPS)].rename(columns=GROUPS)
-    wide.insert(0, "reader", [f"{READERS.get(name, name)}, modulus {modulus}" for modulus, name in rows])
-    return wide.reset_index(drop=True)
+    said = [f"{READERS.get(name, name)}, modulus {modulus}" for modulus, name in rows]
+    table = wide.reindex(rows)[list(GROUPS)].rename(columns=GROUPS).reset_index(drop=True)
+    table.insert(0, "reader", said)
+    return table
 
 
 def of_data(sampling_table: pd.DataFrame) -> pd.DataFrame:

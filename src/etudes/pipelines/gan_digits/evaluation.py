@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,61 +13,69 @@ from etudes.digits.files import DIGITS
 from etudes.digits.judge import DigitJudge
 from etudes.digits.panels import panel_examples, spherical, through_training
 from etudes.digits.scoring import SCORES, GeneratorScores
+from etudes.evaluation.generative import NORMAL_95, Array
+from etudes.evaluation.seeds import holm, seeds_and_rows_p_value
 from etudes.examples import Examples
+from etudes.metrics import KNOWN
+from etudes.pipelines.gan_digits.judges import Examiner, judges_table
 from etudes.pipelines.gan_digits.parameters import EvaluationParameters
 from etudes.training.parameters import RunParameters
 
 STEPS = 11  # pictures of a path, both ends included
 HANDS = 6  # noises that draw all ten digits
-SMALLER_IS_BETTER = ("fid", "kid")
-REAL_IS_ONE = ("diversity", "novelty")
-CLAIM = ["measure", "gan", "vae", "difference", "low", "high", "better"]
+LEVEL = 0.05  # chance that even one of the measures is said to differ where none does
+CLAIM = ["measure", "gan", "vae", "advantage", "low", "high", "p", "better"]
 
 
 def evaluate(
     models: dict[str, Any],
     judge_model: DigitJudge,
+    examiner_model: Examiner,
     train_split: Examples,
     test_split: Examples,
     evaluation: EvaluationParameters,
     run: RunParameters,
-) -> tuple[dict[str, float], Examples, Examples, pd.DataFrame, pd.DataFrame]:
-    """Score every trained variant on test, which no other stage sees.
+) -> tuple[dict[str, float], Examples, Examples, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Score every trained variant on test, which no other stage sees, with the judge that chose nothing.
 
     Returns:
         metrics (flat), pictures that each variant drew with what was found of them (column ``variant``), pictures in
         panels (columns ``panel``, ``row``, ``column``), the same scores of pictures that no variant drew,
-        and the GAN beside the VAE, measure by measure.
+        the GAN beside the VAE, measure by measure, and both judges side by side.
     """
-    scores = GeneratorScores(judge_model, train_split, test_split, evaluation.scores, run.seed)
+    scores = GeneratorScores(examiner_model, train_split, test_split, evaluation.scores, run.seed)
     metrics, drawn, references = scores.of_all(models)
-    return metrics, drawn, all_panels(models, run.seed), references, claim_table(metrics)
+    metrics = {name.replace("judge.", "examiner."): value for name, value in metrics.items()}
+    claim = claim_table(metrics, {n: scores.resampled(m) for n, m in models.items() if n in ("gan", "vae")})
+    judges = judges_table(models, {"judge": judge_model, "examiner": examiner_model}, test_split, run.seed)
+    return metrics, drawn, all_panels(models, run.seed), references, claim, judges
 
 
-def claim_table(metrics: Mapping[str, float]) -> pd.DataFrame:
-    """The GAN less the VAE, with 95 % intervals, and which is better; empty unless both ran.
+def claim_table(metrics: Mapping[str, float], resampled: Mapping[str, Mapping[str, Array]]) -> pd.DataFrame:
+    """By how much the GAN is better than the VAE, with 95 % intervals; empty unless both ran.
 
-    The two sets of pictures are independent, so the variance of a difference is the sum of both; an interval's
-    half-width stands for 1.96 standard deviations. Where the interval holds 0, neither is better. Of diversity and
-    novelty that one is better which is nearer to 1, what real pictures have, and the table says so without an interval.
+    ``advantage`` is positive where the GAN is better: the VAE's distance less the GAN's, the GAN's share less the VAE's,
+    and of diversity and novelty by how much the GAN is nearer to 1, what real pictures have. Both variants meet the same
+    resamples of the test rows, so intervals (1.96 standard deviations of the resampled advantage) and ``p``, adjusted by
+    Holm for the number of measures, are of the difference. They speak of the test rows, not of other trainings.
+
+    Args:
+        metrics: flat, of the test rows as they are.
+        resampled: by variant the scores on the resamples (`GeneratorScores.resampled`).
     """
-    rows = []
+    if len(resampled) < 2:
+        return pd.DataFrame(columns=CLAIM)
+    rows, p_values = [], []
     for name in SCORES:
-        gan, vae = metrics.get(f"gan.{name}"), metrics.get(f"vae.{name}")
-        if gan is None or vae is None:
-            continue
-        row: dict[str, Any] = {"measure": name, "gan": gan, "vae": vae, "difference": gan - vae}
-        if name in REAL_IS_ONE:
-            row |= {"low": np.nan, "high": np.nan, "better": "gan" if abs(gan - 1) < abs(vae - 1) else "vae"}
-        else:
-            widths = [metrics[f"{of}.{name}.high"] - metrics[f"{of}.{name}.low"] for of in ("gan", "vae")]
-            half = math.hypot(*widths) / 2
-            row |= {"low": gan - vae - half, "high": gan - vae + half}
-            gan_wins = (gan < vae) is (name in SMALLER_IS_BETTER)
-            decided = abs(gan - vae) > half
-            row["better"] = "neither" if not decided else "gan" if gan_wins else "vae"
-        rows.append(row)
-    return pd.DataFrame(rows, columns=CLAIM)
+        merit, gan, vae = KNOWN[name].merit, metrics[f"gan.{name}"], metrics[f"vae.{name}"]
+        pairs = zip(resampled["gan"][name], resampled["vae"][name], strict=True)
+        half = NORMAL_95 * float(np.std([merit(first) - merit(second) for first, second in pairs]))
+        advantage = merit(gan) - merit(vae)
+        rows.append([name, gan, vae, advantage, advantage - half, advantage + half])
+        p_values.append(seeds_and_rows_p_value(advantage, 0.0, 1, (half, half)))
+    table = pd.DataFrame(rows, columns=CLAIM[:-2]).assign(p=holm(p_values))
+    better = np.where(table["advantage"] > 0, "gan", "vae")
+    return table.assign(better=np.where(table["p"] < LEVEL, better, "neither"))
 
 
 def all_panels(models: Mapping[str, Any], seed: int) -> Examples:

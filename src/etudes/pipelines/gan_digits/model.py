@@ -5,25 +5,31 @@ Importing this module registers every class that a model file may name.
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from etudes.cards import examples_fingerprint, fingerprint_of
 from etudes.digits.judge import DigitJudge
 from etudes.digits.parameters import ConvolutionalVAEParameters
-from etudes.digits.vae import BernoulliPixels, ConvolutionalDigitVAE
-from etudes.evaluation.generative import frechet_distance
+from etudes.digits.vae import BernoulliPixels, ConvolutionalDigitVAE, VAEProblem
 from etudes.examples import Examples
 from etudes.models import register_model
 from etudes.networks import NetworkModel
 from etudes.pipelines.gan_digits.game import Game, as_bytes
+from etudes.pipelines.gan_digits.judges import Examiner, JudgedScores
 from etudes.pipelines.gan_digits.networks import Generator
 from etudes.pipelines.gan_digits.parameters import GANParameters
+from etudes.training.checkpoint import checkpoint_key
 from etudes.training.parameters import RunParameters
 
+__all__ = ["Examiner"]
 BATCH = 1_000
 Trained = tuple[Any, dict[str, Any]]
 
@@ -65,7 +71,7 @@ def train_class_pixels(
 ) -> Trained:
     """The trivial baseline: pixels that know their digit and nothing of each other."""
     model = BernoulliPixels.fit(train_split, conditional=True)
-    return model, {"dev": on_dev(model, judge_model, dev_split, run.seed), "epochs": []}
+    return model, {"dev": JudgedScores(judge_model, dev_split, run.seed)(model), "epochs": []}
 
 
 def train_gan(
@@ -78,21 +84,19 @@ def train_gan(
     """The conditional GAN; the judge chooses its epoch on dev and takes no part in the game."""
     side = int(train_split["pixels"].shape[1])
     config = {"side": side, "latent": parameters.latent, "width": parameters.width}
-    real = judge_model.judge(np.asarray(dev_split["pixels"])).features
+    scores = JudgedScores(judge_model, dev_split, run.seed)
 
     def score(generator: Generator) -> dict[str, float]:
         # A copy: the game goes on with its own on its device.
-        copy = Generator(**config)
-        copy.load_state_dict({name: value.cpu() for name, value in generator.state_dict().items()})
-        return on_dev(ConditionalGAN(copy, config), judge_model, dev_split, run.seed, real)
+        own = Generator(**config)
+        own.load_state_dict({name: value.cpu() for name, value in generator.state_dict().items()})
+        return scores(ConditionalGAN(own, config))
 
-    scored_by = f"{fingerprint_of(judge_model)} {examples_fingerprint(dev_split)}"
-    game = Game(train_split, parameters, run, score, scored_by)
+    game = Game(train_split, parameters, run, score, scores.fingerprint)
     generator, epochs, snapshots = game.play()
-    best = min(range(len(epochs)), key=lambda i: epochs[i]["dev_fid"])
-    dev = {n.removeprefix("dev_"): value for n, value in epochs[best].items() if n.startswith("dev_")}
-    model = ConditionalGAN(generator, config, snapshots=snapshots, epoch=best + 1)
-    return model, {"dev": dev, "epochs": epochs, "best_epoch": best + 1}
+    best, dev = kept(epochs)
+    model = ConditionalGAN(generator, config, snapshots=snapshots, epoch=best)
+    return model, {"dev": dev, "epochs": epochs, "best_epoch": best}
 
 
 def train_vae(
@@ -102,22 +106,32 @@ def train_vae(
     parameters: ConvolutionalVAEParameters,
     run: RunParameters,
 ) -> Trained:
-    """The conditional variational autoencoder, for the comparison on the same measures."""
+    """The conditional variational autoencoder, compared on the same measures; the same judge chooses its epoch on dev."""
+    problem = partial(JudgedVAEProblem, scores=JudgedScores(judge_model, dev_split, run.seed))
     model, history = ConvolutionalDigitVAE.fit(
-        "vae", train_split, dev_split, parameters, run, conditional=True
+        "vae", train_split, dev_split, parameters, run, conditional=True, problem_class=problem
     )
-    return model, {**history, "dev": {**history["dev"], **on_dev(model, judge_model, dev_split, run.seed)}}
+    best, dev = kept(history["epochs"])
+    return model, {**history, "dev": {**history["dev"], **dev}, "best_epoch": best}
 
 
-def on_dev(
-    model: Any, judge: DigitJudge, dev: Examples, seed: int, real: NDArray[np.float64] | None = None
-) -> dict[str, float]:
-    """FID and label accuracy of a generator on dev; ``real`` are the features of the dev pictures."""
-    if real is None:
-        real = judge.judge(np.asarray(dev["pixels"])).features
-    labels = dev.rows["label"].to_numpy()
-    verdict = judge.judge(model.sample(labels, seed))
-    return {
-        "fid": frechet_distance(verdict.features, real),
-        "label_accuracy": float((verdict.digits == labels).mean()),
-    }
+@dataclass
+class JudgedVAEProblem(VAEProblem):
+    """The training of the study `vae`, but the epoch is the GAN's kind: that with the smallest FID on dev."""
+
+    monitor: str = "fid"
+    scores: JudgedScores = field(kw_only=True)
+
+    @property
+    def fingerprint(self) -> str:
+        return checkpoint_key(super().fingerprint, self.scores.fingerprint)
+
+    def evaluate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
+        drawn = ConvolutionalDigitVAE(copy.deepcopy(model).cpu(), {})
+        return super().evaluate(model, device) | self.scores(drawn)
+
+
+def kept(epochs: Sequence[dict[str, float]]) -> tuple[int, dict[str, float]]:
+    """The epoch with the smallest FID on dev, and its scores there."""
+    best = min(epochs, key=lambda row: row["dev_fid"])
+    return int(best["epoch"]), {name: best[f"dev_{name}"] for name in ("fid", "label_accuracy")}

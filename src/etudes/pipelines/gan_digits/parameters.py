@@ -44,6 +44,7 @@ class Parameters(Strict):
     variants: list[Variant] = Field(min_length=1)
     split: DigitSplitParameters
     judge: JudgeParameters
+    examiner: JudgeParameters
     gan: GANParameters
     vae: ConvolutionalVAEParameters
     evaluation: EvaluationParameters

@@ -30,9 +30,9 @@ def create_pipeline() -> Pipeline:
                                              │
                                            split ─ train_split, dev_split, test_split, split_card
                                              │
-                        judge ─┬─ class_pixels   gan   vae      train_<name>
-                               │        └─────────┼─────┘
-                               └────────────── evaluate ─ metrics, samples, tables
+                        judge ─── class_pixels   gan   vae      train_<name>
+                                        └─────────┼─────┘
+                     examiner ──────────────── evaluate ─ metrics, samples, tables
                                                   │
                                                report ─ figures, pictures, report, predictor
     """
@@ -42,13 +42,15 @@ def create_pipeline() -> Pipeline:
         [
             ingest(files.ingest, "train_images", "test_images", "data_card"),
             preprocess(files.split, *SPLITS),
-            train("judge", "etudes.digits.judge.DigitJudge.fit", gpu=True),
+            train("judge", "judges.train_judge", gpu=True),
+            train("examiner", "judges.train_examiner", gpu=True),
             train("class_pixels", "model.train_class_pixels"),
             train("gan", "model.train_gan", gpu=True),
             train("vae", "model.train_vae", gpu=True),
             evaluate(
                 "evaluation.evaluate",
-                *("metrics", "drawn_samples", "panel_samples", "references_table", "claim_table"),
+                *("metrics", "drawn_samples", "panel_samples"),
+                *("references_table", "claim_table", "judges_table"),
             ),
             draw(report.scores, report.labels, report.distance, report.losses, report.answers),
             show(

@@ -25,16 +25,15 @@ def scores(study: Study, metrics: dict[str, float]) -> go.Figure:
 
 
 def labels(study: Study, metrics: dict[str, float]) -> go.Figure:
-    """Pictures that are read as the digit asked for."""
+    """Pictures that are read as the class asked for."""
     return metric_bars(metrics, "label_accuracy", study.variants, baseline=study.baseline)
 
 
 def distance(gan_history: dict[str, Any], vae_history: dict[str, Any]) -> go.Figure:
-    """FID on dev by epoch."""
-    levels = {} if left_out(vae_history) else {"vae": vae_history["dev"]["fid"]}
-    table = by_epoch(gan_history, dev_fid="gan, averaged weights")
+    """FID on dev by epoch, in the features of the judge that chooses."""
+    table = pd.concat([by_epoch(gan_history, dev_fid="gan"), by_epoch(vae_history, dev_fid="vae")])
     unit = "FID (squared feature distance)"
-    return lines(table, "Distance on dev", EPOCH, unit, by="by", levels=levels, log_y=True, empty=GONE)
+    return lines(table, "Distance on dev", EPOCH, unit, by="by", log_y=True, empty="Neither gan nor vae ran.")
 
 
 def losses(gan_history: dict[str, Any]) -> go.Figure:
@@ -65,19 +64,25 @@ def by_epoch(history: dict[str, Any], **names: str) -> pd.DataFrame:
 
 
 def claim(claim_table: pd.DataFrame) -> str:
-    """Which of the two is better on which measures."""
+    """The answer for the two networks of this run, measure by measure."""
     if claim_table.empty:
         return "One of the two was left out of this run."
+    table = claim_table.assign(measure=claim_table["measure"].str.replace("_", " ")).set_index("measure")
     parts = []
-    for name, said in (
-        ("gan", "the GAN is better on"),
-        ("vae", "the VAE is better on"),
-        ("neither", "undecided:"),
-    ):
-        measures = claim_table.loc[claim_table["better"] == name, "measure"].str.replace("_", " ")
-        if len(measures):
-            parts.append(f"{said} **{', '.join(measures)}**")
-    return f"On pictures of the same digits, with the same judge: {'; '.join(parts)}."
+    for name, said in (("gan", "the GAN is better on"), ("vae", "the VAE on"), ("neither", "cannot tell:")):
+        if measures := list(table.index[table["better"] == name]):
+            parts.append(f"{said} {', '.join(measures)}")
+    fid = table.loc["fid"]
+    reach = f"{fid['advantage']:+.2f} [{fid['low']:.2f}, {fid['high']:.2f}]"
+    return f"**{verdict(set(table['better']))}**: {'; '.join(parts)}. The GAN's FID is better by {reach}."
+
+
+def verdict(better: set[str]) -> str:
+    """Yes or no if one of the two is better on whatever measure can be told."""
+    found = better - {"neither"}
+    if len(found) == 2:
+        return "It depends on the measure"
+    return {"gan": "Yes", "vae": "No"}[found.pop()] if found else "Cannot tell"
 
 
 def sizes(models: dict[str, Any]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from etudes.benches import classifiers
 from etudes.benches.classifier_pages import of_best
 from etudes.evaluation import without_examples
 from etudes.reporting import figures, new_figure
+from etudes.study import unit_of
 
 TERMS = 12
 
@@ -31,17 +32,17 @@ def terms(tfidf_model: Any, split_card: dict[str, Any]) -> go.Figure:
 
 
 def best_two(comparison_card: dict[str, Any], data_card: dict[str, Any]) -> str:
-    """The two best variants, film by film."""
-    return classifiers.say_best_two(comparison_card, data_card.get("unit", "films"), "accuracy", "macro_f1")
+    """The two best variants, row by row."""
+    return classifiers.say_best_two(comparison_card, unit_of(data_card, "films"), "accuracy", "macro_f1")
 
 
 def absent(split_card: dict[str, Any], test_split: pd.DataFrame) -> str:
-    """What macro-F1 is averaged over, if that is not every genre."""
-    genres = split_card["classes"]
-    gone = without_examples(test_split["label"].to_numpy(), genres)
+    """What macro-F1 is averaged over, if that is not every class."""
+    classes = split_card["classes"]
+    gone = without_examples(test_split["label"].to_numpy(), classes)
     if not gone:
         return ""
-    return f"Macro-F1 is the mean over the {len(genres) - len(gone)} genres that test has; without any row: {', '.join(gone)}."
+    return f"Macro-F1 is the mean over the {len(classes) - len(gone)} classes that test has; without any row: {', '.join(gone)}."
 
 
 def mistakes(

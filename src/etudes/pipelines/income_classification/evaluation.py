@@ -32,7 +32,7 @@ def evaluate(
         their gaps, effects of the linear variants, the paired comparison of the two best, and inference costs.
     """
     labels, new = test_split["label"].to_numpy(), ~test_split["twin"].to_numpy()
-    probabilities, costs = answers(models, test_split, "people")
+    probabilities, costs = answers(models, test_split, "rows")
     metrics: dict[str, float] = {}
     for name, found in probabilities.items():
         metrics |= binary_scores(name, labels, found, evaluation.resamples, evaluation.bins)

@@ -9,11 +9,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from etudes.benches import classifiers
+from etudes.benches.classifier_pages import best_and_baseline
 from etudes.pipelines.income_classification.parameters import EvaluationParameters
 from etudes.pipelines.income_classification.people import ANSWERS, LABELS
 from etudes.reporting import figures
 from etudes.reporting.charts import bars, lines
-from etudes.study import Study
+from etudes.study import Study, unit_of
 
 STRONGEST = 24  # effects shown
 RATES = {
@@ -38,15 +39,15 @@ def curve_of(
     """One metric of the learning curve, or what the generative methods gain in it."""
     table = learning_curve_table
     title, unit = {
-        ("score", "accuracy"): ("Accuracy by training people", "accuracy (fraction)"),
-        ("score", "log_loss"): ("Log-loss by training people", "log-loss (nats)"),
+        ("score", "accuracy"): ("Accuracy by training rows", "accuracy (fraction)"),
+        ("score", "log_loss"): ("Log-loss by training rows", "log-loss (nats)"),
         ("advantage", "accuracy"): ("Accuracy gained over logistic regression", "accuracy gained (fraction)"),
         ("advantage", "log_loss"): ("Log-loss saved over logistic regression", "log-loss saved (nats)"),
     }[kind, metric]
     return lines(
         table[(table["kind"] == kind) & (table["metric"] == metric)],
         title,
-        "training people (count, logarithmic)",
+        "training rows (count, logarithmic)",
         unit,
         x="size",
         y="mean",
@@ -56,7 +57,7 @@ def curve_of(
         order=study.variants,
         levels={"equal": 0.0} if kind == "advantage" else None,
         log_x=True,
-        empty="No linear variant was trained, or there are too few people.",
+        empty="No linear variant was trained, or there are too few rows.",
     )
 
 
@@ -116,16 +117,19 @@ def roc(study: Study, predictions: pd.DataFrame) -> go.Figure:
     return figures.roc_curves(found, study.variants)
 
 
-def calibration(study: Study, predictions: pd.DataFrame, evaluation: EvaluationParameters) -> go.Figure:
-    """Share above 50K against the probability given to it, in bins of equal width."""
+def calibration(
+    study: Study, predictions: pd.DataFrame, metrics: dict[str, float], evaluation: EvaluationParameters
+) -> go.Figure:
+    """Share above 50K against the probability given to it, in bins of equal width, by the two best and the baseline."""
     found = {}
-    for name, part in predictions[predictions["variant"] != study.baseline].groupby("variant", sort=False):
+    for name in best_and_baseline(study, metrics):
+        part = predictions[predictions["variant"] == name]
         above = part.assign(
             bin=np.minimum((part["p_above"] * evaluation.bins).astype(int), evaluation.bins - 1),
             above=part["truth"] == LABELS[1],
         ).groupby("bin")
         table = above.agg(confidence=("p_above", "mean"), accuracy=("above", "mean"), count=("id", "size"))
-        found[str(name)] = table.astype({"count": int})
+        found[name] = table.astype({"count": int})
     title = "Of those given a probability, how many are above?"
     figure = figures.reliability_diagram(found, variants=study.variants, title=title)
     return figure.update_layout(
@@ -139,8 +143,8 @@ def _of_best(table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
 
 
 def best_two(comparison_card: dict[str, Any], data_card: dict[str, Any]) -> str:
-    """The two best variants, person by person."""
-    return classifiers.say_best_two(comparison_card, data_card.get("unit", "people"), "accuracy", digits=4)
+    """The two best variants, row by row."""
+    return classifiers.say_best_two(comparison_card, unit_of(data_card, "people"), "accuracy", digits=4)
 
 
 def rates(group_table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
@@ -151,11 +155,11 @@ def rates(group_table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
         return "–" if pd.isna(value) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
     rows = [
-        {"group": f"{row['attribute']}: {row['group']}", "people": row["people"]}
+        {"group": f"{row['attribute']}: {row['group']}", "rows": row["people"]}
         | {text: cell(row, rate) for rate, text in RATES.items()}
         for row in _of_best(group_table, metrics).to_dict("records")
     ]
-    return pd.DataFrame(rows, columns=["group", "people", *RATES.values()])
+    return pd.DataFrame(rows, columns=["group", "rows", *RATES.values()])
 
 
 def gaps(gap_table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:

@@ -86,7 +86,7 @@ def parts(metrics: dict[str, float]) -> pd.DataFrame:
 
 
 def votes(metrics: dict[str, float]) -> pd.DataFrame:
-    """Digits read from the codes of their neighbours."""
+    """Classes read from the codes of their neighbours."""
     found = {n: metrics[f"{n}.knn_accuracy"] for n in STUDY.variants if f"{n}.knn_accuracy" in metrics}
     return pd.DataFrame({"variant": list(found), "accuracy (fraction)": list(found.values())})
 

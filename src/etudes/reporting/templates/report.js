@@ -84,9 +84,15 @@
     });
   }
 
+  // At once where plotly is there, as printing needs it, else as soon as it is.
   function draw(plot) {
     if (plot.dataset.drawn) return;
     plot.dataset.drawn = "started";
+    if (window.Plotly) paint(plot);
+    else loading.then(function () { paint(plot); }).catch(function (error) { fail(plot, error); });
+  }
+
+  function paint(plot) {
     try {
       var figure = JSON.parse(document.getElementById("figure-" + plot.dataset.number).textContent);
       var layout = figure.layout, menus = layout.updatemenus || [];
@@ -130,6 +136,19 @@
   system.addEventListener("change", recolour);
   recolour();
 
+  // What does not fit its box says so, and fades at the edge behind which there is more.
+  function markCut(box) {
+    var hidden = box.scrollWidth - box.clientWidth;
+    box.classList.toggle("wide", hidden > 1);
+    box.classList.toggle("cut", hidden - box.scrollLeft > 1);
+  }
+  document.querySelectorAll(".scroll").forEach(function (box) {
+    box.addEventListener("scroll", function () { markCut(box); }, { passive: true });
+    if ("ResizeObserver" in window) new ResizeObserver(function () { markCut(box); }).observe(box);
+    markCut(box);
+  });
+
+  var loading = plots.length ? Promise.resolve().then(loadPlotly) : null;
   if ("IntersectionObserver" in window) {
     var observer = new IntersectionObserver(function (entries) {
       entries.forEach(function (entry) {
@@ -151,7 +170,7 @@
     before.closed.forEach(function (details) { details.open = true; });
     plots.forEach(draw);
     plots.forEach(function (plot) {
-      if (plot.dataset.drawn !== "failed") window.Plotly.relayout(plot, { width: PAPER, autosize: false });
+      if (window.Plotly && plot.dataset.drawn !== "failed") window.Plotly.relayout(plot, { width: PAPER, autosize: false });
     });
     recolour();
   });
