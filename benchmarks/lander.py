@@ -1,6 +1,7 @@
 """The study's DQN against Stable-Baselines3's: the same network, batch, buffer and updates a step, one thread each.
 
-Ours computes double-Q targets and a running average of the weights in every update; the peer neither.
+Ours trains ten agents as one stack, as the study does, and the steps of all count; the peer trains one. Ours computes
+double-Q targets and a running average of the weights in every update; the peer neither.
 ``python -m benchmarks.lander NAME`` is one contestant in a fresh process and prints its steps a second.
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path
 from benchmarks.table import Row, at_least
 from benchmarks.timing import python
 
-STEPS, WARMUP, REPEATS = 5000, 500, 3
+STEPS, WARMUP, REPEATS, AGENTS = 5000, 500, 3, 10
 ENVIRONMENTS, RATIO, BATCH, HIDDEN, CAPACITY = 8, 1, 128, (128, 128), 50_000
 RATE, DISCOUNT, EPSILON, EPSILON_SHARE = 5e-4, 0.99, 0.05, 0.1
 ENVIRONMENT = "LunarLander-v3"
@@ -25,7 +26,7 @@ ENVIRONMENT = "LunarLander-v3"
 def ours() -> float:
     """Steps a second of processor time: acting, storing and learning, with one short evaluation at the end."""
     from benchmarks.sample import changed
-    from etudes.pipelines.lunar_lander_bbf.training import AgentJob, train_agent
+    from etudes.pipelines.lunar_lander_bbf.training import AgentJob, train_agents_together
     from etudes.rl.environments import EnvironmentSpec, inspect_environment
 
     settings = changed(
@@ -45,9 +46,10 @@ def ours() -> float:
         evaluate_every=STEPS,
     )
     spec = EnvironmentSpec(ENVIRONMENT, 200)
-    seeds = tuple(range(ENVIRONMENTS))
-    job = AgentJob(spec, inspect_environment(spec), 0, seeds, (99,), settings, None, None, None, False)
-    return _speed(lambda: train_agent(job))
+    agents = tuple(range(AGENTS))
+    seeds = tuple(tuple(range(100 * agent, 100 * agent + ENVIRONMENTS)) for agent in agents)
+    job = AgentJob(spec, inspect_environment(spec), agents, seeds, (99,), settings, None, None, None, False)
+    return AGENTS * _speed(lambda: train_agents_together(job))
 
 
 def _parameters() -> object:
@@ -117,7 +119,7 @@ def dqn_against_stable_baselines3() -> list[Row]:
             best[name] = max(
                 best[name], float(python("-m", "benchmarks.lander", name, folder=folder, timeout=900))
             )
-    what = f"DQN on {ENVIRONMENT}, steps a second of one core, {RATIO} update of {BATCH} a step (best of {REPEATS})"
+    what = f"DQN on {ENVIRONMENT}, steps a second of one core, our {AGENTS} agents together, {RATIO} update of {BATCH} a step (best of {REPEATS})"
     rows = [at_least(what, best["ours"], max(best["peer_1"], best["peer_8"]), 1.5, "steps/s")]
     for name, text in (("peer_1", "1 environment"), ("peer_8", f"{ENVIRONMENTS} environments")):
         ratio = best["ours"] / best[name]

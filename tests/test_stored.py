@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
 from etudes.models import load_model, register_model, save_model
 from etudes.stored import Stored
@@ -38,3 +39,22 @@ def test_arrays_values_and_nested_parts_travel_through_a_folder(tmp_path: Path) 
     assert [len(found) for found in again.parts.values()] == [2, 1] and list(again.parts) == ["a", "name"]
     assert np.array_equal(again.parts["a"][1].values, second.values) and again.parts["a"][1].count == 2
     assert again.parts["name"][0].columns.tolist() == [1, 0] and again.first.columns is None
+
+
+class Settings(BaseModel):
+    width: int
+
+
+@register_model("stored_declared.made")
+@dataclass
+class Declared(Stored):
+    settings: Settings
+
+    def __post_init__(self) -> None:
+        self._found_again = np.zeros(3)
+
+
+def test_parameters_come_back_as_their_model_and_private_attributes_are_left_out() -> None:
+    state = Declared(Settings(width=3)).state()
+    assert not state.arrays and state.config["attributes"] == {"settings": {"width": 3}}
+    assert Declared.from_state(state).settings == Settings(width=3)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from etudes.study import Headline, Reference, Study, _wrong_numbers, load_study
+from etudes.study import Headline, RecordedPart, Reference, Study, _wrong_numbers, load_study
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,11 @@ def test_headlines_and_references_agree(
 ) -> None:
     found = _wrong_numbers(replace(study, references=references, headlines=headlines))
     assert message in found and bool(found) == bool(message)
+
+
+def test_a_part_has_rows_in_tables_that_are_recorded(study: Study) -> None:
+    parts = (RecordedPart("half", tables=("halves",)),)
+    assert "part 'half': halves is none of the recorded tables" in _wrong_numbers(replace(study, parts=parts))
 
 
 def test_a_reference_says_in_words_how_like_it_is() -> None:

@@ -408,6 +408,11 @@ def predict(
     help="Run nothing: add the outputs of one further seed, data/records/seed_K, to the record.",
 )
 @click.option(
+    "--part",
+    default="",
+    help="Renew this part of the record that is there, with its own commit and day; --params may make the rest small.",
+)
+@click.option(
     "--picture",
     is_flag=True,
     help="Run nothing: keep the first picture of the latest run's page, which must be of the embedded sample, as "
@@ -416,7 +421,14 @@ def predict(
 @env_option
 @one_message
 def record(
-    study: str, seeds: int, params: str, resume: bool, merge: Path | None, picture: bool, env: str | None
+    study: str,
+    seeds: int,
+    params: str,
+    resume: bool,
+    merge: Path | None,
+    part: str,
+    picture: bool,
+    env: str | None,
 ) -> None:
     """Repeat a study over seeds and write docs/results/STUDY.json; registers nothing.
 
@@ -426,6 +438,8 @@ def record(
     check_environment(env)
     from etudes.results.record import add_run, record_study
 
+    if bool(part) + picture + (merge is not None) > 1:
+        raise click.UsageError("--merge, --part and --picture do different things; give one of them")
     if picture:
         from etudes.results.pictures import record_picture
 
@@ -433,7 +447,7 @@ def record(
     elif merge is not None:
         path = add_run(project_path(), study, env or "base", merge)
     else:
-        path = record_study(project_path(), study, env or "base", seeds, params, resume)
+        path = record_study(project_path(), study, env or "base", seeds, params, resume, part)
     click.echo(f"Recorded in {path}")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
+from pydantic import BaseModel
 
 from etudes.atomic import atomic_folder, recover_folder
 from etudes.study import Skipped, import_models
@@ -109,6 +110,13 @@ def registered_class(name: str) -> type[Persistent]:
     if name not in _registered:
         raise ModelFileError(f"model class '{name}' is unknown; known: {', '.join(sorted(_registered))}")
     return _registered[name]
+
+
+def as_declared(value: Any, hint: Any) -> Any:
+    """The value as the pydantic model that an annotation asks for; as it is where it asks for none."""
+    if isinstance(hint, type) and issubclass(hint, BaseModel) and not isinstance(value, hint):
+        return hint.model_validate(value)
+    return value
 
 
 def save_model(model: Persistent | Skipped, folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -98,7 +98,9 @@ def stratified_groups(labels: NDArray, groups: NDArray, fraction: float, seed: i
     return chosen
 
 
-def without_repeats(train: NDArray, test: NDArray) -> tuple[NDArray[np.bool_], dict[str, int]]:
+def without_repeats(
+    train: Iterable[Hashable], test: Iterable[Hashable]
+) -> tuple[NDArray[np.bool_], dict[str, int]]:
     """Which training rows to keep (N,), and how many were dropped and why, as a split's card says it.
 
     A row that also stands in test is dropped, and of equal ones all but the first.
@@ -107,10 +109,10 @@ def without_repeats(train: NDArray, test: NDArray) -> tuple[NDArray[np.bool_], d
         train: (N,) keys of the training rows, equal for equal ones.
         test: keys of the test rows.
     """
-    in_test = np.isin(train, test)
-    _, first = np.unique(train, return_index=True)
-    repeated = ~in_test
-    repeated[first] = False
+    keys, seen = list(train), set(test)
+    # Not pandas' isin, which strips the zeros that bytes end in.
+    in_test = np.array([key in seen for key in keys], dtype=bool)
+    repeated = pd.Series(keys, dtype=object).duplicated().to_numpy() & ~in_test
     dropped = {
         "dropped_because_in_test": int(in_test.sum()),
         "dropped_because_repeated": int(repeated.sum()),
@@ -118,10 +120,16 @@ def without_repeats(train: NDArray, test: NDArray) -> tuple[NDArray[np.bool_], d
     return ~in_test & ~repeated, dropped
 
 
-def spread(strata: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.intp]:
-    """A random order of N positions in which every stretch holds the strata (N,) about in their shares."""
+def spread(
+    strata: NDArray[np.int64], generator: np.random.Generator, first: float | None = None
+) -> NDArray[np.intp]:
+    """A random order of N positions in which every stretch holds the strata (N,) about in their shares.
+
+    ``first`` is where in its own stride each stratum begins, from 0 to 1; drawn if it is None.
+    """
     place = np.empty(len(strata))
     for stratum in np.unique(strata):
         members = generator.permutation(np.flatnonzero(strata == stratum))
-        place[members] = (np.arange(len(members)) + generator.random()) / len(members)
+        start = generator.random() if first is None else first
+        place[members] = (np.arange(len(members)) + start) / len(members)
     return np.argsort(place, kind="stable")

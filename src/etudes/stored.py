@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
+from pydantic import BaseModel
 
-from etudes.models import ModelState, registered_class
+from etudes.models import ModelState, as_declared, registered_class
 
 ARRAY, PART = "array of this state", "part of this state"  # keys that stand for what JSON cannot hold
 
@@ -16,20 +18,22 @@ class Stored:
     """A model, or a part of one, whose constructor takes all its attributes by name; a dataclass is one.
 
     Attributes are arrays, JSON values, other registered models, and mappings (by text) and lists of all these. Lists and
-    tuples come back as lists.
+    tuples come back as lists, parameters as the pydantic model that the class annotates. Attributes whose names begin
+    with ``_`` are not kept.
     """
 
     registered_name: str
 
     def state(self) -> ModelState:
         state = ModelState()
-        attributes = {name: _packed(value, name, state) for name, value in vars(self).items()}
-        state.config["attributes"] = attributes
+        kept = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        state.config["attributes"] = {name: _packed(value, name, state) for name, value in kept.items()}
         return state
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
-        return cls(**_unpacked(state.config["attributes"], state))
+        hints, kept = typing.get_type_hints(cls), _unpacked(state.config["attributes"], state)
+        return cls(**{name: as_declared(value, hints.get(name)) for name, value in kept.items()})
 
 
 def _packed(value: Any, path: str, state: ModelState) -> Any:
@@ -40,6 +44,8 @@ def _packed(value: Any, path: str, state: ModelState) -> Any:
     if hasattr(value, "registered_name"):
         state.nest(path, value.state())
         return {PART: path, "class": value.registered_name}
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
     if isinstance(value, Mapping):
         return {name: _packed(inner, f"{path}/{name}", state) for name, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -91,6 +91,23 @@ class RecordedTable:
 
 
 @dataclass(frozen=True)
+class RecordedPart:
+    """A part of the study that `kedro record --part` records anew by itself: nothing outside of it enters its numbers.
+
+    Args:
+        name: of the part.
+        metrics: which metrics of every variant are its own.
+        tables: which recorded tables it has rows in.
+        rows: which of their rows are its own, by key; all if empty.
+    """
+
+    name: str
+    metrics: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    rows: Mapping[str, Any] = dataclass_field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Study:
     """What a study says of itself, read from its ``study.toml``.
 
@@ -98,8 +115,8 @@ class Study:
     `etudes.metrics.KNOWN`), ``dev_metric`` the one in the histories that chooses the registered model.
     ``tables`` are recorded beside the metrics. ``support`` names networks that variants need and that are trained but not compared: a backbone, a judge, a victim.
     ``headlines`` are what the overview shows, the primary metric first. ``agents`` is a recorded table with a row for each of the
-    agents that one run trains of a variant; the tables count these instead of the runs. ``nouns`` are what its public data alone
-    are called, in the singular: a page over a user's own data says none of them.
+    agents that one run trains of a variant; the tables count these instead of the runs. ``parts`` can be recorded alone.
+    ``nouns`` are what its public data alone are called, in the singular: a page over a user's own data says none of them.
     """
 
     name: str
@@ -118,6 +135,7 @@ class Study:
     tables: tuple[RecordedTable, ...] = ()
     headlines: tuple[Headline, ...] = ()
     agents: str = ""
+    parts: tuple[RecordedPart, ...] = ()
     nouns: tuple[str, ...] = ()
 
     @property
@@ -205,7 +223,8 @@ def load_study(name: str) -> Study:
             raw[key] = tuple(raw[key])
         raw["support"] = tuple(raw.get("support", ()))
         raw["nouns"] = tuple(raw.get("nouns", ()))
-        raw["tables"] = tuple(_recorded_table(entry) for entry in raw.get("tables", ()))
+        raw["tables"] = tuple(RecordedTable(**_hashable(entry)) for entry in raw.get("tables", ()))
+        raw["parts"] = tuple(RecordedPart(**_hashable(entry)) for entry in raw.get("parts", ()))
         raw["headlines"] = tuple(Headline(**entry) for entry in raw.get("headlines", ()))
         study = Study(name=name, references=references, **raw)
     except (KeyError, TypeError, tomllib.TOMLDecodeError) as error:
@@ -217,9 +236,8 @@ def load_study(name: str) -> Study:
     return study
 
 
-def _recorded_table(entry: dict[str, Any]) -> RecordedTable:
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
-    return RecordedTable(**values)
+def _hashable(entry: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
 
 
 def _wrong_numbers(study: Study) -> str:
@@ -237,6 +255,9 @@ def _wrong_numbers(study: Study) -> str:
             return f"headline '{headline.metric}' is none of metrics = {', '.join(study.metrics)}"
         if headline.reference and study.reference_of(headline) is None:
             return f"headline '{headline.metric}': there is no reference '{headline.reference}' for it"
+    for part in study.parts:
+        if unknown := set(part.tables) - {table.name for table in study.tables}:
+            return f"part '{part.name}': {', '.join(sorted(unknown))} is none of the recorded tables"
     if study.headlines and study.headlines[0].metric != study.metric:
         return f"the first headline is '{study.headlines[0].metric}', expected the primary metric '{study.metric}'"
     return ""

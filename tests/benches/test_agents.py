@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from etudes.benches import agents
-from etudes.benches.agent_pages import strip
+from etudes.benches.agent_pages import standing, strip
 from etudes.benches.agent_predictor import AgentPredictor
 from etudes.benches.agents import RandomAgents
+from etudes.benches.parameters import AgentRunsParameters, EpisodeSplitParameters
 from etudes.forms.raw import RawFile
 from etudes.models import ModelState, register_model
 from etudes.rl.environments import EnvironmentSpec
@@ -23,8 +23,10 @@ from etudes.rl.evaluation import Policy, evaluate_policy
 from etudes.samples.environments import raw_file
 from etudes.study import load_study
 from rl.toy_environments import toy
+from study_settings import run_parameters
 
-SPLIT = SimpleNamespace(environments=2, curve_episodes=2, choice_episodes=3, test_episodes=4, seed=0)
+SPLIT = EpisodeSplitParameters(environments=2, curve_episodes=2, choice_episodes=3, test_episodes=4, seed=0)
+RUNS = AgentRunsParameters(agents=2, processes=1)
 NAMES = ("x", "y", "x_speed", "y_speed", "angle", "spin", "left_leg", "right_leg")
 LANDER = EnvironmentSpec("LunarLander-v3", 200, {}, None, NAMES, ("nothing", "left", "main", "right"))
 CARD = {"variant": "chosen", "embedded_sample": True}
@@ -71,7 +73,7 @@ def card_of(spec: EnvironmentSpec) -> dict[str, Any]:
 
 
 def splits(seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    return agents.split_episodes(card_of(toy("Clock", solved=1)), SPLIT, 2, seed)
+    return agents.split(card_of(toy("Clock", solved=1)), SPLIT, RUNS, run_parameters(seed=seed))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +109,7 @@ def test_no_episode_is_in_two_splits_and_only_training_depends_on_the_run() -> N
     pd.testing.assert_frame_equal(test, other_test)
     assert card["dev_fingerprint"] == other_card["dev_fingerprint"]
     assert not set(train["agent_seed"]) & set(other_train["agent_seed"])
-    assert agents.agent_seeds(train, 2) == train["agent_seed"].unique().tolist()
+    assert agents.agent_seeds(train) == train["agent_seed"].unique().tolist()
 
 
 def test_the_dev_score_is_of_the_episodes_of_choice() -> None:
@@ -130,11 +132,27 @@ def played() -> pd.DataFrame:
 
 
 def test_metrics_by_hand() -> None:
+    """Returns of ``a`` are 0, 2, 2, 4: the middle half is 2 and 2; one player has the error of its episodes."""
     metrics = agents.metrics_of(played(), {"environment": {"solved": 2.0}}, 100)
     assert metrics["a.mean_return"] == 2 and metrics["a.iqm"] == 2 and metrics["a.last_mean_return"] == 1
     assert metrics["a.solved_share"] == 0.75 and metrics["b.solved_share"] == 0.5
-    assert (metrics["a.mean_return.low"], metrics["a.mean_return.high"]) == (1, 3)
-    assert "b.mean_return.low" not in metrics, "one agent says nothing of its spread"
+    assert (metrics["b.mean_return.low"], metrics["b.mean_return.high"]) == (1, 3)
+
+
+def test_differences_by_hand_and_in_words() -> None:
+    table = agents.differences_table(played(), 100).set_index(["variant", "minus"])
+    assert table.loc[("a", "b"), "mean_return"] == 0 and table.loc[("a", "b"), "iqm"] == 0
+    rows = [("a", "b", 5.0, 4.0, 1.0, 9.0, -1.0, 8.0), ("c", "a", -5.0, -4.0, -9.0, -1.0, -8.0, -2.0)]
+    ends = ("iqm.low", "iqm.high", "mean_return.low", "mean_return.high")
+    said = standing(pd.DataFrame(rows, columns=["variant", "minus", "iqm", "mean_return", *ends]), "a")
+    assert said == (
+        "`a` ties `b` (+5.0 [+1.0, +9.0] and +4.0 [-1.0, +8.0]), beats `c` (+5.0 [+1.0, +9.0] and +4.0 [+2.0, +8.0])"
+    )
+
+
+def test_the_profile_counts_episodes_above_a_return() -> None:
+    profile = agents.profile_table(played(), (0, 2), 100).set_index(["variant", "above"])
+    assert profile["share"].tolist() == [0.75, 0.25, 1.0, 0.5]
 
 
 def test_tables_by_hand() -> None:

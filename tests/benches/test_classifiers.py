@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from etudes.benches import tables
+from etudes.benches.classifier_pages import best_and_baseline
 from etudes.benches.classifiers import (
     Majority,
     answers,
@@ -22,6 +24,7 @@ from etudes.benches.classifiers import (
 )
 from etudes.benches.parameters import TableSplitParameters
 from etudes.forms.raw import RawFile
+from etudes.study import load_study
 
 CSV = "width,height,label\n" + "".join(f"{n}.5,{n % 3},{'tall' if n % 2 else 'flat'}\n" for n in range(40))
 
@@ -95,7 +98,7 @@ def test_rows_of_predictions_and_the_mistakes_among_them() -> None:
     found = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
     rows = prediction_rows(test, "genre", ["love", "war"], {"v": found}, lambda p: {"p_war": p[:, 1]})
     assert rows["predicted"].tolist() == ["love", "war", "love"] and rows["p_war"].tolist() == [0.1, 0.8, 0.4]
-    mistakes = confident_mistakes(pd.concat([rows, rows.assign(variant="w")]), "v", {7: "a film"})
+    mistakes = confident_mistakes(rows, {7: "a film"})
     assert mistakes == [{"text": "a film", "truth": "war", "predicted": "love", "probability": 0.9}]
 
 
@@ -152,3 +155,11 @@ def test_a_row_of_a_table_is_answered_as_a_line_json_or_file(tmp_path: Any) -> N
     assert predictor.describe(answer) == "tall (probability 80.0%)"
     with pytest.raises(ValueError, match="found 3 numbers, expected 2: width, height"):
         predictor.parse("1,2,3")
+
+
+def test_calibration_is_drawn_of_the_two_best_that_ran_and_the_baseline() -> None:
+    study = replace(load_study("genre_classification"), variants=("majority", "a", "b", "c", "d"))
+    metrics = {"majority.accuracy": 0.2, "a.accuracy": 0.5, "b.accuracy": 0.7, "c.accuracy": 0.6}
+    assert best_and_baseline(study, metrics) == ["b", "c", "majority"]
+    assert best_and_baseline(study, {"majority.accuracy": 0.2, "a.accuracy": 0.1}) == ["majority", "a"]
+    assert best_and_baseline(study, {"a.accuracy": 0.1}) == ["a"]

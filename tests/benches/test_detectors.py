@@ -78,6 +78,21 @@ def test_scores_are_those_of_the_metrics_and_draws_are_averaged(
     assert detector_pages.on_half(table).shape == (4, 8) and detector_pages.on_all(table).shape == (2, 8)
 
 
+def test_differences_are_first_minus_second_of_pairs_that_ran_on_the_same_resamples(
+    results: dict[tuple[str, str, str], detectors.Scored],
+) -> None:
+    pairs = [("sharp", "noisy"), ("sharp", "sharp"), ("sharp", "absent")]
+    table = detectors.difference_table(results, pairs).set_index(["second", "metric"])
+    metrics = detectors.flat_metrics(results)
+    assert set(table.index.get_level_values("second")) == {"noisy", "sharp"}
+    for metric in detectors.METRICS:
+        row = table.loc[("noisy", metric)]
+        assert row["difference"] == pytest.approx(metrics[f"sharp.{metric}"] - metrics[f"noisy.{metric}"])
+        assert row["low"] <= row["difference"] <= row["high"]
+        alike = table.loc[("sharp", metric), ["difference", "low", "high"]]
+        assert alike.eq(0).all(), "what both share cancels resample by resample"
+
+
 def test_a_resample_draws_pictures_of_its_category_alone() -> None:
     """Pictures that are all alike have no spread; those of which one differs have."""
     test, heat = made("cup", 0.0, 0)

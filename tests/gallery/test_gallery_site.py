@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import plotly.graph_objects as go
 import pytest
 from gallery_parts import EVIL, README, entries, entry, fifty, graph, picture, study
 
-from etudes.gallery import build_site, write_gallery
+from etudes.gallery import ReportFile, build_site, write_gallery
 from etudes.gallery.markdown import sections
+from etudes.reporting.page import Report
 from etudes.study import Reference, study_names
 from projects import ROOT, STUDY, kedro
 
@@ -128,6 +131,23 @@ def test_a_page_of_fifty_studies_stays_light(tmp_path: Path) -> None:
     sizes = {path.name: path.stat().st_size for path in site.rglob("*.html")}
     assert len(sizes) == 51 and max(sizes.values()) < LIMIT, max(sizes.items(), key=lambda item: item[1])
     check_links(site)
+
+
+def test_the_reports_of_fifty_studies_share_one_plotly(tmp_path: Path) -> None:
+    page = Report("A report", "A summary").figure(go.Figure(go.Bar(y=[1, 2])), "Two bars").render()
+    report = ReportFile(tmp_path / "report.html", "base", "2026-01-31")
+    report.path.write_text(page, encoding="utf-8")
+    shown = picture(tmp_path / "gallery.png", (720, 500))
+    made = [replace(each, report=report, picture=shown) for each in fifty(tmp_path)]
+    written = build_site(made, tmp_path / "site")
+    reports = list((tmp_path / "site" / "reports").iterdir())
+    assert sorted(path.suffix for path in reports) == [*[".html"] * 50, ".js"]
+    own = len(page) - sum(path.stat().st_size for path in reports if path.suffix == ".html") / 50
+    assert own > 300_000, "plotly is no longer in each of them"
+    assert written.size < 10_000_000, (
+        "a report's own figures and pictures, 0.4 MB on average, come on top: 40 MB"
+    )
+    check_links(tmp_path / "site")
 
 
 def test_texts_of_studies_and_records_are_escaped(tmp_path: Path) -> None:

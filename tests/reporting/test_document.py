@@ -136,3 +136,12 @@ def test_a_users_own_data_have_their_title_and_unit_and_no_references(document: 
     assert load_study("income_classification").title in public
     assert "Test people." in public and "Like for like" in public
     assert "Support tickets" in mine and "Test tickets." in mine and "Like for like" not in mine
+    nameless = document(text).render({**CARDS, "data_card": {**known, "source": "own data"}}, {})
+    assert "Test rows." in nameless and "people" not in nameless
+
+
+def test_speeds_have_two_digits_and_there_is_no_column_of_gpu_memory_without_a_gpu(document: Any) -> None:
+    speeds = {"logistic": {"rows_per_second": 498_282.3}, "majority": {"rows_per_second": 19.27}}
+    page = document("S\n\n## Costs\n\n{{ costs() }}\n").render({**CARDS, "inference_resources": speeds}, {})
+    assert "rows a second" in page and ">500,000<" in page and ">19<" in page
+    assert "GPU" not in page.partition("<body")[2]

@@ -23,9 +23,11 @@ from etudes.results.record import (
     record_study,
     records_folder,
     summarise,
+    with_part,
     with_run,
 )
 from etudes.results.tables import chosen_variant, count
+from etudes.study import RecordedPart, load_study
 
 STUDY = "meta_learning"
 
@@ -131,6 +133,103 @@ def test_a_record_without_the_values_of_its_seeds_keeps_mean_and_spread() -> Non
 def test_a_run_of_something_else_is_not_added(run: dict[str, Any], message: str) -> None:
     with pytest.raises(RuntimeError, match=message):
         with_run(summarise([run_of(0, 0.5), run_of(1, 0.6)]), run)
+
+
+SINUSOIDS = RecordedPart("sinusoids", ("mse_after_10",), ("steps",), {"task": "sinusoids"})
+
+
+def both(errors: tuple[float, float], accuracy: float, **changes: Any) -> dict[str, Any]:
+    """A record of two seeds with rows of both families."""
+    runs = [run_of(seed, accuracy, **changes) for seed in (0, 1)]
+    for run, error in zip(runs, errors, strict=True):
+        run["metrics"]["maml.mse_after_10"] = error
+        row = {"variant": "maml", "task": "sinusoids", "shots": 10, "step": 10, "value": error}
+        run["tables"]["steps"] = [row, *run["tables"]["steps"]]
+    return summarise(runs) | {"recorded": f"day {accuracy}"}
+
+
+def test_a_part_recorded_alone_replaces_its_numbers_and_says_how_it_was_made() -> None:
+    old, new = both((3.0, 5.0), 0.9), both((1.0, 2.0), 0.2, commit="decaf", parameters="a=1")
+    found = with_part(old, new, SINUSOIDS)
+    for name, source in (("maml.mse_after_10", new), ("maml.accuracy_1shot", old)):
+        assert found["metrics"][name] == source["metrics"][name]
+    assert found["tables"]["steps"] == [new["tables"]["steps"][0], old["tables"]["steps"][1]]
+    (how,) = found["parts"]
+    assert (how["part"], how["variants"]) == ("sinusoids", [])
+    assert how["command"] == "kedro record meta_learning --env=full --seeds=2 --params=a=1 --part=sinusoids"
+    assert (how["commit"], how["recorded"]) == ("decaf", "day 0.2")
+    for name in ("command", "commit", "recorded", "split", "resources", "chosen"):
+        assert found[name] == old[name], name
+    again = with_part(found, both((7.0, 7.0), 0.1), SINUSOIDS)
+    assert again["metrics"]["maml.mse_after_10"]["mean"] == 7 and len(again["parts"]) == 1
+    with pytest.raises(RuntimeError, match="sinusoids of the record was made by other runs"):
+        with_run(found, run_of(2, 0.5))
+
+
+def test_a_part_of_some_variants_leaves_the_others_and_drops_what_compares_the_two() -> None:
+    old, new = both((3.0, 5.0), 0.9), both((1.0, 2.0), 0.2)
+    part = replace(SINUSOIDS, tables=("steps", "differences"))
+    pairs = [("maml", "random"), ("maml", "anil"), ("anil", "random")]
+
+    def differences(value: float, *pairs: tuple[str, str]) -> list[dict[str, Any]]:
+        tasks = [("sinusoids", *pair) for pair in pairs] + [("characters", *pairs[0])]
+        shared = {"shots": 10, "step": 10, "difference": {"mean": value}}
+        return [{"first": a, "second": b, "task": task, **shared} for task, a, b in tasks]
+
+    old["tables"]["differences"] = differences(1.0, *pairs)
+    new["tables"]["differences"] = differences(2.0, pairs[0])
+    for record in (old, new):
+        record["metrics"]["random.mse_after_10"] = {"mean": 4.0}
+    old["metrics"]["anil.mse_after_10"] = {"mean": 3.0}
+    found = with_part(old, new, part)
+    assert found["metrics"]["anil.mse_after_10"] == {"mean": 3.0}
+    assert [how["variants"] for how in found["parts"]] == [["maml", "random"]]
+    assert [how["variants"] for how in with_part(found, new, part)["parts"]] == [["maml", "random"]]
+    del new["metrics"]["random.mse_after_10"]
+    later = with_part(found, new, part)["parts"]
+    assert [how["variants"] for how in later] == [["maml", "random"], ["maml"]], (
+        "who is still from which runs"
+    )
+    told = [(*row.values(),) for row in found["tables"]["differences"]]
+    assert [row[:3] for row in told] == [
+        ("maml", "random", "sinusoids"),
+        ("anil", "random", "sinusoids"),
+        ("maml", "random", "characters"),
+    ], "of maml and anil on sinusoids nothing is known, random has the numbers that it had"
+    assert [row[-1]["mean"] for row in told] == [2.0, 1.0, 1.0]
+
+
+def test_a_part_that_chooses_the_model_brings_its_choice() -> None:
+    part = replace(SINUSOIDS, metrics=("mse_after_10", load_study(STUDY).dev_metric))
+    found = with_part(both((3.0, 5.0), 0.9), both((1.0, 2.0), 0.2, chosen="reptile"), part)
+    assert found["chosen"] == ["reptile"] * 2
+    old = both((3.0, 5.0), 0.9)
+    old["metrics"]["anil.mse_after_10"] = {"mean": 3.0}
+    assert with_part(old, both((1.0, 2.0), 0.2, chosen="reptile"), part)["chosen"] == old["chosen"], (
+        "not all that dev chooses from were trained"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"fingerprint": "other"}, "in data;"), ({"environment": "base"}, "in environment;")],
+)
+def test_a_part_of_other_data_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(RuntimeError, match=message):
+        with_part(both((3.0, 5.0), 0.9), both((3.0, 5.0), 0.9, **changes), SINUSOIDS)
+    with pytest.raises(RuntimeError, match="in seeds;"):
+        with_part(both((3.0, 5.0), 0.9), summarise([run_of(0, 0.5)]), SINUSOIDS)
+
+
+def test_a_part_is_refused_before_anything_runs_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_run_seed", lambda *_: pytest.fail("a seed was run"))
+    with pytest.raises(RuntimeError, match="record the study first"):
+        record_study(tmp_path, STUDY, "full", 3, part="sinusoids")
+    module.write_record(tmp_path, both((3.0, 5.0), 0.9))
+    with pytest.raises(RuntimeError, match=r"no part 'circles' that can be recorded alone; .* sinusoids"):
+        record_study(tmp_path, STUDY, "full", 3, part="circles")
 
 
 def test_a_split_that_changes_with_the_seed_is_recorded_seed_by_seed() -> None:

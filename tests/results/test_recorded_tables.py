@@ -90,6 +90,10 @@ def test_the_table_marks_what_dev_chose_and_what_is_best_on_test(tmp_path: Path)
     folder = tmp_path / "docs" / "results"
     folder.mkdir(parents=True)
     recorded = json.loads((ROOT / "docs" / "results" / f"{STUDY}.json").read_text())
+    recorded.pop("chosen", None)
+
+    def mean(variant: str) -> str:
+        return f"`{variant}` {recorded['metrics'][f'{variant}.accuracy']['mean']:.3f}"
 
     def filled(**changes: object) -> str:
         (folder / f"{STUDY}.json").write_text(json.dumps(recorded | changes))
@@ -101,13 +105,16 @@ def test_the_table_marks_what_dev_chose_and_what_is_best_on_test(tmp_path: Path)
     assert "| `combination`, chosen on dev |" in agreed and "on test" not in agreed
     other = filled(chosen=["encoder", "combination", "encoder"])
     assert "| `encoder`, chosen on dev |" in other and "| `combination`, best on test |" in other
+    how = {"part": "half", "variants": ["tfidf"], "recorded": "2026-01-02", "command": "kedro record it"}
+    whole = how | {"part": "rest", "variants": []}
+    renewed = filled(parts=[how, whole])
+    assert "half of `tfidf` anew 2026-01-02 by `kedro record it`; rest anew 2026-01-02" in renewed
+    filled(chosen=["encoder", "combination", "encoder"])
     overview = tables.overview(tmp_path, "{name}")
+    assert f"| {mean('encoder')} [" in overview
+    assert f"chosen on dev; best on test is {mean('combination')} [" in overview
     assert (
-        "| `encoder` 0.541 [" in overview
-        and "chosen on dev; best on test is `combination` 0.582 [" in overview
-    )
-    assert (
-        "imdb_genres: 1,855 training, 3,000 test rows (2,110 of 54,214 train and 3,000 of 54,200 test rows)"
+        "imdb_genres: 1,855 training, 3,000 test films (2,110 of 54,214 train and 3,000 of 54,200 test rows)"
         in overview
     )
     study = load_study(STUDY)
@@ -117,7 +124,8 @@ def test_the_table_marks_what_dev_chose_and_what_is_best_on_test(tmp_path: Path)
     alike = replace(study.reference_of(study.headline), like_for_like=True, differs="", variant="tfidf")  # type: ignore[type-var]
     study = replace(study, references=(alike,))
     cell = tables._reference_cell(study, study.headline, scores, "combination")
-    assert cell.endswith("0.600, like for like; -0.071 for our `tfidf` 0.529")
+    gap = recorded["metrics"]["tfidf.accuracy"]["mean"] - 0.6
+    assert cell.endswith(f"0.600, like for like; {gap:+.3f} for our {mean('tfidf')}")
 
 
 def test_two_headlines_of_a_study_say_which_data_each_is_of() -> None:
@@ -171,7 +179,7 @@ def test_entries_of_one_key_stand_side_by_side(tmp_path: Path, monkeypatch: pyte
     recorded = {"tables": {"scores": record.average_table(entry, [long])}}
     (folder / "genre_classification.json").write_text(json.dumps(recorded))
     filled = tables.fill("<!-- results:genre_classification.scores -->\n<!-- /results -->", tmp_path)
-    assert "| part | auroc | pro |" in filled
+    assert "| part | auroc | per-region overlap (PRO) |" in filled, "a known metric has its name"
     assert "| bottle | 0.900 | 0.800 |" in filled and "| cap | 0.700 | - |" in filled
 
 
@@ -211,7 +219,9 @@ def test_results_page_has_every_study_with_its_table_and_references(tmp_path: Pa
         assert ("Not recorded yet." in section) == (name != STUDY)
         for reference in load_study(name).references:
             assert f"| {reference.name} |" in section
-    assert "| `combination` |" in sections[STUDY] and f"(results/{STUDY}.json)" in sections[STUDY]
+    assert (
+        "| `combination`, chosen on dev |" in sections[STUDY] and f"(results/{STUDY}.json)" in sections[STUDY]
+    )
     assert tables.fill(page, tmp_path) == page
 
 

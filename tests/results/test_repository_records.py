@@ -48,6 +48,10 @@ def test_a_record_says_how_it_was_made(record: dict[str, Any]) -> None:
     assert record["command"] == (
         f"kedro record {record['study']} --env={record['environment']} --seeds={len(record['seeds'])}{given}"
     )
+    for how in record.get("parts", []):
+        assert how["part"] in {part.name for part in load_study(record["study"]).parts}
+        assert re.fullmatch(r"[0-9a-f]{40}", how["commit"])
+        assert how["command"].endswith(f"--part={how['part']}")
     assert record["environment"] == "full" and len(record["wall_seconds"]) == len(record["seeds"])
 
 

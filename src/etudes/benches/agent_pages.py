@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from etudes.benches.agents import Scoring, returns_of
+from etudes.benches.agents import STATISTICS, returns_of
+from etudes.benches.parameters import EpisodeScoringParameters
 from etudes.examples import Examples
-from etudes.reporting import metric_bars
 from etudes.rl.figures import improvement_map, profile_curves, return_curves
 from etudes.rl.pictures import filmstrip
 from etudes.study import Study
@@ -19,18 +19,12 @@ from etudes.study import Study
 COLUMNS = 6  # frames in a row of a filmstrip
 
 
-def scores(study: Study, metrics: Mapping[str, float]) -> go.Figure:
-    """The primary metric of every variant beside the references."""
-    references = [reference for reference in study.references if reference.metric == study.metric]
-    return metric_bars(metrics, study.metric, study.variants, study.baseline, references)
-
-
 def curves(
     study: Study,
     histories: Mapping[str, Any],
     metrics: Mapping[str, float],
     split_card: Mapping[str, Any],
-    evaluation: Scoring,
+    evaluation: EpisodeScoringParameters,
 ) -> go.Figure:
     """Dev returns by step; what solves the environment and what the players that learn nothing get, as levels."""
     found, solved = {}, split_card["environment"]["solved"]
@@ -45,7 +39,7 @@ def curves(
     return return_curves(found, variants=study.variants, levels=levels, resamples=evaluation.resamples)
 
 
-def profile(study: Study, predictions: pd.DataFrame, evaluation: Scoring) -> go.Figure:
+def profile(study: Study, predictions: pd.DataFrame, evaluation: EpisodeScoringParameters) -> go.Figure:
     """Share of test episodes above each return."""
     returns = {str(name): returns_of(predictions, name) for name in predictions["variant"].unique()}
     return profile_curves(returns, variants=study.variants, resamples=evaluation.resamples)
@@ -99,6 +93,23 @@ def against(improvement_table: pd.DataFrame, other: str, but: tuple[str, ...] = 
             band = "" if pd.isna(row["low"]) else f" [{row['low']:.2f}, {row['high']:.2f}]"
             parts.append(f"`{row['variant']}` {row['probability']:.2f}{band}")
     return ", ".join(parts) or "nobody to compare with"
+
+
+def standing(differences_table: pd.DataFrame, variant: str) -> str:
+    """How a variant stands to every other: apart where both intervals of the difference exclude 0, else a tie."""
+    parts = []
+    for row in differences_table.to_dict("records"):
+        if variant not in (row["variant"], row["minus"]):
+            continue
+        sign, other = (1, row["minus"]) if row["variant"] == variant else (-1, row["variant"])
+        numbers, apart = [], []
+        for name in STATISTICS:
+            low, high = sorted(sign * row[f"{name}.{end}"] for end in ("low", "high"))
+            numbers.append(f"{sign * row[name]:+.1f} [{low:+.1f}, {high:+.1f}]")
+            apart.append((low > 0) - (high < 0))
+        word = {1: "beats", -1: "loses to"}.get(apart[0] if len({*apart}) == 1 else 0, "ties")
+        parts.append(f"{word} `{other}` ({' and '.join(numbers)})")
+    return f"`{variant}` " + ", ".join(parts) if parts else "nobody to compare with"
 
 
 def speeds(histories: Mapping[str, Any]) -> pd.DataFrame:

@@ -1,11 +1,12 @@
 """One evaluation for every study of agents: fresh seeded episodes, greedy play, scores and intervals over agents.
 
-An agent is one training from a seed of its own; its score is its mean return over the test episodes, which are the same
-for all. Intervals resample agents: episodes of one agent are not independent, and are never counted as if they were.
+An agent is one training from a seed of its own; the test episodes are the same for all. Intervals resample whole agents, as
+episodes of one are not independent, and the episodes that all share; a player that learns nothing has one agent.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -17,22 +18,26 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from etudes.benches.agent_predictor import AgentPredictor
-from etudes.cards import data_card, fingerprint
+from etudes.benches.parameters import AgentRunsParameters, EpisodeScoringParameters, EpisodeSplitParameters
+from etudes.cards import data_card as card_of
+from etudes.cards import fingerprint
 from etudes.examples import Examples
 from etudes.forms.raw import RawFile
 from etudes.models import ModelState, register_model
 from etudes.rl.environments import EnvironmentFacts, EnvironmentSpec, inspect_environment
 from etudes.rl.evaluation import Policy, evaluate_policy
 from etudes.rl.statistics import (
+    episodes_interval,
     interquartile_mean,
     mean_score,
     probability_of_improvement,
-    stratified_interval,
 )
 from etudes.study import Study
+from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed
 
 logger = logging.getLogger(__name__)
+STATISTICS = {"iqm": interquartile_mean, "mean_return": mean_score}
 TOLD = ("curve", "kept_step", "seconds", "steps_per_second")  # of a training, in its variant's history
 WIDTH = 300  # pixels of a stored frame, at most
 Frame = pd.DataFrame
@@ -116,21 +121,14 @@ def ingest(raw_environment: RawFile) -> dict[str, Any]:
         raise ValueError(f"{raw_environment.name}: {error}") from error
     described = {"environment": spec.as_dict(), "gymnasium": version("gymnasium")}
     told = {**asdict(facts), "shape": list(facts.shape)}
-    return data_card([raw_environment], json.dumps(described, sort_keys=True), **described, facts=told)
+    return card_of([raw_environment], json.dumps(described, sort_keys=True), **described, facts=told)
 
 
-class EpisodeSplit(Protocol):
-    """Parameters of a split: how many episodes are for what."""
-
-    environments: int
-    curve_episodes: int
-    choice_episodes: int
-    test_episodes: int
-    seed: int
-
-
-def split_episodes(
-    card: Mapping[str, Any], parameters: EpisodeSplit, agents: int, seed: int
+def split(
+    data_card: Mapping[str, Any],
+    parameters: EpisodeSplitParameters,
+    runs: AgentRunsParameters,
+    run: RunParameters,
 ) -> tuple[Frame, Frame, Frame, dict[str, Any]]:
     """Choose the episodes: a split is a list of seeds, and no seed is in two of them.
 
@@ -138,10 +136,10 @@ def split_episodes(
     the learning curves and chooses weights, ``choice`` compares variants. Test: the final score, the same for all.
 
     Args:
-        card: of the environment, as `ingest` gives it.
+        data_card: of the environment, as `ingest` gives it.
         parameters: numbers of episodes; the seed of dev and test.
-        agents: most agents that a variant trains.
-        seed: of the run.
+        runs: how many agents there are.
+        run: the shared parameters, with the seed of the run.
     """
     generator = np.random.default_rng(parameters.seed)
     dev_rows = parameters.curve_episodes + parameters.choice_episodes
@@ -151,15 +149,15 @@ def split_episodes(
     test = pd.DataFrame({"id": np.arange(parameters.test_episodes), "seed": seeds[dev_rows:]})
     taken: set[int] = {int(value) for value in seeds}
     rows: list[dict[str, int]] = []
-    for agent in range(agents):
+    for agent in range(runs.agents):
         for environment in range(parameters.environments):
-            own = derive_seed(seed, "environment", agent, environment)
+            own = derive_seed(run.seed, "environment", agent, environment)
             while own in taken:
                 own = (own + 1) % 2**32
             taken.add(own)
             place = {
                 "agent": agent,
-                "agent_seed": derive_seed(seed, "agent", agent),
+                "agent_seed": derive_seed(run.seed, "agent", agent),
                 "environment": environment,
             }
             rows.append({"id": len(rows), **place, "seed": own})
@@ -169,16 +167,16 @@ def split_episodes(
         "train_rows": len(train),
         "dev_rows": len(dev),
         "test_rows": len(test),
-        "environment": card["environment"],
-        "facts": card["facts"],
-        "dev_fingerprint": f"{card['fingerprint'][:16]}{fingerprint(dev)[:16]}",
+        "environment": data_card["environment"],
+        "facts": data_card["facts"],
+        "dev_fingerprint": f"{data_card['fingerprint'][:16]}{fingerprint(dev)[:16]}",
     }
     return train, dev, test, told
 
 
-def agent_seeds(train: Frame, count: int) -> list[int]:
-    """Seeds of the first ``count`` agents."""
-    return [int(seed) for seed in train.groupby("agent")["agent_seed"].first()[:count]]
+def agent_seeds(train: Frame) -> list[int]:
+    """Seeds of the agents."""
+    return [int(seed) for seed in train.groupby("agent")["agent_seed"].first()]
 
 
 def environment_of(card: Mapping[str, Any]) -> tuple[EnvironmentSpec, EnvironmentFacts]:
@@ -214,13 +212,12 @@ def dev_history(
     }
 
 
-class Scoring(Protocol):
-    """Parameters of an evaluation."""
-
-    parallel: int
-    resamples: int
-    thresholds: tuple[float, ...]
-    frames: int
+def train_random(
+    train_split: Frame, dev_split: Frame, split_card: dict[str, Any]
+) -> tuple[RandomAgents, dict[str, Any]]:
+    """The trivial baseline of every study of agents."""
+    model = RandomAgents(split_card["facts"]["actions"], agent_seeds(train_split))
+    return model, dev_history(model, dev_split, split_card)
 
 
 def evaluate(
@@ -228,13 +225,13 @@ def evaluate(
     histories: dict[str, Any],
     test_split: Frame,
     split_card: dict[str, Any],
-    evaluation: Scoring,
-) -> tuple[dict[str, float], Frame, Frame, Frame, Frame, Examples]:
+    evaluation: EpisodeScoringParameters,
+) -> tuple[dict[str, float], Frame, Frame, Frame, Frame, Frame, Frame, Examples]:
     """Play the test episodes with every agent of every trained variant.
 
     Returns:
-        metrics (flat, intervals over agents), predictions (one row a variant, agent and episode), the tables of agents,
-        of first crossings and of improvement, and the frames of the best and the worst episode.
+        metrics (flat, with intervals), predictions (one row a variant, agent and episode), the tables of agents, of first
+        crossings, of improvement, of differences and of the profile, and the frames of the best and the worst episode.
     """
     predictions = episode_returns(models, test_split, split_card, evaluation.parallel)
     return (
@@ -243,6 +240,8 @@ def evaluate(
         seeds_table(predictions, histories),
         thresholds_table(histories, evaluation.thresholds),
         improvement_table(predictions, evaluation.resamples),
+        differences_table(predictions, evaluation.resamples),
+        profile_table(predictions, evaluation.thresholds, evaluation.resamples),
         episode_samples(models, predictions, split_card, evaluation.frames),
     )
 
@@ -284,23 +283,20 @@ def returns_of(predictions: pd.DataFrame, variant: str, column: str = "return") 
 
 
 def metrics_of(predictions: pd.DataFrame, card: Mapping[str, Any], resamples: int) -> dict[str, float]:
-    """Flat metrics. An agent's score is its mean return over the test episodes; ``iqm`` and ``mean_return`` are of the
-    agents' scores, ``solved_share`` of all episodes; intervals resample agents, so a single one has none."""
+    """Flat metrics. ``iqm`` and ``mean_return`` are of all returns (agents, episodes) of a variant, ``last_mean_return`` is
+    with the weights of the last update, ``solved_share`` the share of its episodes; intervals as `episodes_interval`."""
     metrics: dict[str, float] = {}
     for variant in predictions["variant"].unique():
         returns, last = returns_of(predictions, variant), returns_of(predictions, variant, "last_return")
-        solved = (returns >= card["environment"]["solved"]).mean(1)
+        solved = (returns >= card["environment"]["solved"]).astype(np.float64)
         for name, scores, statistic in (
-            ("iqm", returns.mean(1), interquartile_mean),
-            ("mean_return", returns.mean(1), mean_score),
+            *((name, returns, statistic) for name, statistic in STATISTICS.items()),
             ("solved_share", solved, mean_score),
-            ("last_mean_return", last.mean(1), mean_score),
+            ("last_mean_return", last, mean_score),
         ):
             key = f"{variant}.{name}"
-            metrics[key] = float(statistic(scores[:, None]))
-            if len(scores) > 1:
-                interval = stratified_interval(scores, statistic, resamples)
-                metrics[f"{key}.low"], metrics[f"{key}.high"] = interval
+            metrics[key] = float(statistic(scores))
+            metrics[f"{key}.low"], metrics[f"{key}.high"] = episodes_interval(scores, statistic, resamples)
     return metrics
 
 
@@ -353,28 +349,49 @@ def thresholds_table(histories: Mapping[str, Any], thresholds: tuple[float, ...]
 
 def improvement_table(predictions: pd.DataFrame, resamples: int) -> pd.DataFrame:
     """How likely an agent of one variant beats one of another, for all pairs, by their mean returns."""
-    scores = {
-        variant: returns_of(predictions, variant).mean(1) for variant in predictions["variant"].unique()
-    }
+    returns = {name: returns_of(predictions, name) for name in predictions["variant"].unique()}
     rows = [
         {
             "variant": first,
             "other": second,
-            **probability_of_improvement(scores[first], scores[second], resamples),
+            **probability_of_improvement(returns[first].mean(1), returns[second].mean(1), resamples),
         }
-        for first in scores
-        for second in scores
-        if first != second
+        for first, second in itertools.permutations(returns, 2)
     ]
     return pd.DataFrame(rows, columns=["variant", "other", "probability", "low", "high"])
+
+
+def differences_table(predictions: pd.DataFrame, resamples: int) -> pd.DataFrame:
+    """How much more points the first variant of a pair gets than the second on the same episodes, in both statistics."""
+    returns = {name: returns_of(predictions, name) for name in predictions["variant"].unique()}
+    rows = []
+    for first, second in itertools.combinations(returns, 2):
+        ours, others = returns[first], returns[second]
+        row: dict[str, Any] = {"variant": first, "minus": second}
+        for name, statistic in STATISTICS.items():
+            row[name] = float(statistic(ours) - statistic(others))
+            ends = episodes_interval(ours, statistic, resamples, minus=others)
+            row[f"{name}.low"], row[f"{name}.high"] = ends
+        rows.append(row)
+    columns = [f"{name}{end}" for name in STATISTICS for end in ("", ".low", ".high")]
+    return pd.DataFrame(rows, columns=["variant", "minus", *columns])
+
+
+def profile_table(predictions: pd.DataFrame, thresholds: tuple[float, ...], resamples: int) -> pd.DataFrame:
+    """Performance profile at a few returns: the share of a variant's test episodes above each."""
+    rows = []
+    for variant in predictions["variant"].unique():
+        for threshold in thresholds:
+            above = (returns_of(predictions, variant) > threshold).astype(np.float64)
+            share = (above.mean(), *episodes_interval(above, mean_score, resamples))
+            rows.append((variant, threshold, *share))
+    return pd.DataFrame(rows, columns=["variant", "above", "share", "low", "high"])
 
 
 def shown_variant(predictions: pd.DataFrame, learned: list[str]) -> str:
     """The variant whose episodes are shown: of those that learned, if any, the one with the best interquartile mean."""
     names = [name for name in predictions["variant"].unique() if name in learned or not learned]
-    return max(
-        names, key=lambda name: float(interquartile_mean(returns_of(predictions, name).mean(1)[:, None]))
-    )
+    return max(names, key=lambda name: float(interquartile_mean(returns_of(predictions, name))))
 
 
 def episode_samples(

@@ -1,4 +1,4 @@
-"""Figures and words on the pages of studies of classifiers. Nothing here changes a number."""
+"""Figures and words on the pages of studies of classifiers, besides those of `etudes.benches.pages`. Nothing here changes a number."""
 
 from __future__ import annotations
 
@@ -15,19 +15,7 @@ from etudes.evaluation import confusion_counts, reliability_bins
 from etudes.metrics import as_metric
 from etudes.reporting import figures
 from etudes.reporting.charts import points
-from etudes.study import Study
-
-
-def scores(study: Study, metrics: dict[str, float]) -> go.Figure:
-    """The primary metric of every variant beside the references."""
-    references = [r for r in study.references if r.metric == study.metric]
-    return figures.metric_bars(metrics, study.metric, study.variants, study.baseline, references)
-
-
-def curves(study: Study, histories: dict[str, Any]) -> go.Figure:
-    """Loss and dev accuracy by epoch."""
-    found = {name: history["epochs"] for name, history in histories.items() if history["epochs"]}
-    return figures.learning_curves(found, "accuracy", variants=study.variants)
+from etudes.study import Study, unit_of
 
 
 def confusion(predictions: pd.DataFrame, metrics: dict[str, float], split_card: dict[str, Any]) -> go.Figure:
@@ -80,14 +68,14 @@ def map_of_rows(predictions: pd.DataFrame, test_split: pd.DataFrame, metrics: di
     return points(table, f"Test rows, answered by {best['variant'].iloc[0]}", *axes, by="by", order=order)
 
 
-def best_two(comparison_card: dict[str, Any]) -> str:
+def best_two(comparison_card: dict[str, Any], split_card: dict[str, Any], data_card: dict[str, Any]) -> str:
     """The two best variants, row by row."""
-    return say_best_two(comparison_card, "rows", "accuracy", "macro_f1")
+    return say_best_two(comparison_card, unit_of(data_card, split_card["unit"]), "accuracy", "macro_f1")
 
 
 def of_best(table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
     """The rows of the variant with the best accuracy on test."""
-    best = max(table["variant"].unique(), key=lambda name: metrics[f"{name}.accuracy"])
+    best = max(table["variant"].unique(), key=lambda name: metrics[f"{name}.accuracy"], default="")
     return table[table["variant"] == best]
 
 

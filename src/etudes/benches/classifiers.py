@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,20 +21,19 @@ from etudes.evaluation import (
     with_intervals,
 )
 from etudes.evaluation.bootstrap import quantile_interval, resample_weights
-from etudes.models import ModelState, register_model
+from etudes.models import register_model
+from etudes.stored import Stored
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
 @register_model("classifiers.majority")
-class Majority:
+@dataclass
+class Majority(Stored):
     """Answers the class shares of the training rows, whatever is asked: the trivial baseline."""
 
-    registered_name: str
-
-    def __init__(self, shares: FloatArray) -> None:
-        self.shares = shares
+    shares: FloatArray
 
     @classmethod
     def fit(cls, labels: IntArray, classes: int) -> Majority:
@@ -44,18 +44,19 @@ class Majority:
         """The shares (N, K) for each of N rows."""
         return np.tile(self.shares, (len(frame), 1))
 
-    def state(self) -> ModelState:
-        return ModelState(arrays={"shares": self.shares})
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Majority:
-        return cls(state.arrays["shares"])
-
 
 def on_dev(model: Any, dev: pd.DataFrame, **history: Any) -> dict[str, Any]:
     """A history with the metrics of a model on dev, whose labels are the column ``label``."""
     scores = classification_metrics(dev["label"].to_numpy(), model.predict_proba(dev))
     return {"dev": scores, "epochs": [], **history}
+
+
+def train_majority(
+    train_split: pd.DataFrame, dev_split: pd.DataFrame, split_card: dict[str, Any]
+) -> tuple[Majority, dict[str, Any]]:
+    """The trivial baseline."""
+    model = Majority.fit(train_split["label"].to_numpy(), len(split_card["classes"]))
+    return model, on_dev(model, dev_split)
 
 
 def answers(
@@ -159,11 +160,10 @@ def best_two(
     metrics: Mapping[str, float],
     labels: IntArray,
     probabilities: Mapping[str, FloatArray],
-    metric: str = "accuracy",
     **how: Any,
 ) -> dict[str, Any]:
-    """Paired comparison of the two variants with the largest ``metric``; empty when there is only one."""
-    ranked = sorted(probabilities, key=lambda name: -metrics[f"{name}.{metric}"])[:2]
+    """Paired comparison of the two variants with the largest accuracy; empty when there is only one."""
+    ranked = sorted(probabilities, key=lambda name: -metrics[f"{name}.accuracy"])[:2]
     if len(ranked) < 2:
         return {}
     compared = paired_comparison(labels, probabilities[ranked[0]], probabilities[ranked[1]], **how)
@@ -196,20 +196,12 @@ def prediction_rows(
 
 
 def confident_mistakes(
-    predictions: pd.DataFrame, variant: str, texts: Mapping[Any, str], count: int = 9
-) -> list[dict[str, Any]]:
-    """The wrong answers of one variant with the largest confidence, as cards of a page; ``texts`` by the rows' ids."""
-    own = predictions[predictions["variant"] == variant]
-    wrong = own[own["truth"] != own["predicted"]].nlargest(count, "confidence")
-    return [
-        {
-            "text": texts[row["id"]],
-            "truth": row["truth"],
-            "predicted": row["predicted"],
-            "probability": float(row["confidence"]),
-        }
-        for row in wrong.to_dict("records")
-    ]
+    predictions: pd.DataFrame, texts: Mapping[Any, str], count: int = 9
+) -> list[dict[Any, Any]]:
+    """The wrong answers with the largest confidence, as cards of a page; ``texts`` by the rows' ids."""
+    wrong = predictions[predictions["truth"] != predictions["predicted"]].nlargest(count, "confidence")
+    cards = wrong.assign(text=wrong["id"].map(texts), probability=wrong["confidence"])
+    return cards[["text", "truth", "predicted", "probability"]].to_dict("records")
 
 
 def say_best_two(comparison: Mapping[str, Any], rows: str, *metrics: str, digits: int = 3) -> str:

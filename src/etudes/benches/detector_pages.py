@@ -12,7 +12,6 @@ from etudes.benches.detectors import ALL, HALF
 from etudes.evaluation.ranking import threshold_counts
 from etudes.examples import Examples
 from etudes.metrics import as_metric
-from etudes.reporting import metric_bars
 from etudes.reporting.charts import lines
 from etudes.reporting.images import image_grid
 from etudes.study import Study
@@ -20,13 +19,6 @@ from etudes.vision.heat_maps import cut_out, outlined, overlay
 
 FAILURES = 3  # pictures of each kind of failure
 TILE = 150  # pixels
-
-
-def scores(study: Study, metrics: dict[str, float], metric: str = "") -> go.Figure:
-    """A metric (the primary one if empty) of every variant beside the references."""
-    metric = metric or study.metric
-    references = [reference for reference in study.references if reference.metric == metric]
-    return metric_bars(metrics, metric, study.variants, study.baseline, references)
 
 
 def roc(study: Study, predictions: pd.DataFrame) -> go.Figure:

@@ -121,6 +121,27 @@ def category_table(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def difference_table(results: Results, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """First minus second on the test half, mean over categories, of all pairs that ran: a row for each pair and metric.
+
+    All variants are scored on the same resamples, so that what makes a picture hard for both cancels.
+    """
+    categories = list(dict.fromkeys(category for _, category, _ in results))
+    found = {variant for variant, _, _ in results}
+    rows = []
+    for first, second in pairs:
+        if {first, second} <= found:
+            own, other = ([results[name, c, HALF] for c in categories] for name in (first, second))
+            for metric in METRICS:
+                gaps = [a.mean(metric) - b.mean(metric) for a, b in zip(own, other, strict=True)]
+                resampled = [
+                    a.resampled[metric] - b.resampled[metric] for a, b in zip(own, other, strict=True)
+                ]
+                interval = np.quantile(np.mean(resampled, axis=0), LEVEL)
+                rows.append([first, second, metric, float(np.mean(gaps)), *interval])
+    return pd.DataFrame(rows, columns=["first", "second", "metric", "difference", "low", "high"])
+
+
 def flat_metrics(results: Results) -> dict[str, float]:
     """``variant.metric`` the mean over categories, ``variant.metric_category`` of each, ``..._all`` on all pictures."""
     found: dict[str, tuple[float, NDArray]] = {}

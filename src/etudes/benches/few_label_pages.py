@@ -64,9 +64,10 @@ def answer(study: Study, gain_table: pd.DataFrame) -> str:
             continue
         counts = part["verdict"].value_counts()
         better, worse = (
-            f"{counts.get(v, 0)} (and likely in {counts.get(f'likely {v}', 0)})" for v in ("better", "worse")
+            f"{v} in {counts.get(v, 0)} (likely in {counts.get(f'likely {v}', 0)} more)"
+            for v in ("better", "worse")
         )
-        parts.append(f"than `{against}` better in {better} and worse in {worse} of {len(part)}")
+        parts.append(f"than `{against}` {better} and {worse} of {len(part)}")
     return "; ".join(parts) or GONE
 
 

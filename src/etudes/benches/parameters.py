@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from etudes.training.parameters import Strict
+from etudes.training.parameters import DevSplitParameters, Strict
 
 
 class ScoringParameters(Strict):
@@ -16,12 +16,10 @@ class ScoringParameters(Strict):
     bins: int = Field(ge=2, description="bins of the calibration error")
 
 
-class TableSplitParameters(Strict):
+class TableSplitParameters(DevSplitParameters):
     """How dev and test are cut from a table."""
 
-    dev_fraction: float = Field(gt=0, lt=0.5, description="share of each class for dev, at least one row")
     test_fraction: float = Field(gt=0, lt=0.5, description="share of each class for test, at least one row")
-    seed: int = Field(ge=0, description="seed of the split, apart from run.seed so that seeds share a split")
 
 
 class TableFormParameters(Strict):
@@ -71,3 +69,37 @@ class AlphabetSplitParameters(Strict):
                 )
             first[name] = place
         return self
+
+
+class EpisodeSplitParameters(Strict):
+    """Which episodes are for what: seeds of episodes are the rows of the splits."""
+
+    environments: int = Field(ge=1, description="environments that one agent steps side by side")
+    curve_episodes: int = Field(ge=1, description="dev episodes of each point of the learning curve")
+    choice_episodes: int = Field(ge=1, description="further dev episodes, on which variants are compared")
+    test_episodes: int = Field(ge=2, description="episodes of the final score, the same for all agents")
+    seed: int = Field(ge=0, description="seed of dev and test, apart from run.seed so that runs share them")
+
+
+class AgentRunsParameters(Strict):
+    """How many agents each variant trains, each from a seed of its own."""
+
+    agents: int = Field(
+        ge=1, description="of every variant, so that none is measured more closely than another"
+    )
+    processes: int | None = Field(
+        ge=1,
+        description="among which the agents are shared out; null: one a core; 1: the process of the run itself",
+    )
+
+
+class EpisodeScoringParameters(Strict):
+    """How the test episodes are scored."""
+
+    parallel: int = Field(ge=1, description="episodes played side by side")
+    resamples: int = Field(ge=100, description="bootstrap resamples behind every interval")
+    thresholds: tuple[float, ...] = Field(
+        min_length=1,
+        description="returns whose first crossing, and the share of episodes above, are recorded",
+    )
+    frames: int = Field(ge=2, description="pictures of a filmstrip")

@@ -14,7 +14,7 @@ from etudes.digits.parameters import DigitSplitParameters
 from etudes.examples import Examples
 from etudes.forms.idx import read_idx
 from etudes.forms.raw import RawFile
-from etudes.splits import stratified
+from etudes.splits import stratified, without_repeats
 
 DIGITS = 10
 SIDES = range(8, 65)  # pixels
@@ -116,11 +116,10 @@ def split(
     Raises:
         ValueError: a digit has too few training pictures once duplicates are dropped.
     """
-    keys = [picture.tobytes() for picture in train_images["pixels"]]
-    seen = {picture.tobytes() for picture in test_images["pixels"]}
-    in_test = np.array([key in seen for key in keys])
-    repeated = pd.Series(keys).duplicated().to_numpy() & ~in_test
-    kept = train_images.take(~in_test & ~repeated)
+    rows, dropped = without_repeats(
+        *([picture.tobytes() for picture in part["pixels"]] for part in (train_images, test_images))
+    )
+    kept = train_images.take(rows)
     labels = kept.rows["label"].to_numpy()
     _check_counts(labels, FEWEST_TRAIN, "the training pictures without duplicates")
     is_dev = stratified(labels, parameters.dev_fraction, parameters.seed)
@@ -134,8 +133,7 @@ def split(
         "train_rows": len(train_split),
         "dev_rows": len(dev_split),
         "test_rows": len(test_split),
-        "dropped_because_in_test": int(in_test.sum()),
-        "dropped_because_repeated": int(repeated.sum()),
+        **dropped,
         "dev_fingerprint": examples_fingerprint(dev_split),
     }
     return train_split, dev_split, test_split, card

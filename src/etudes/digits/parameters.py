@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from etudes.training.parameters import FitParameters, Strict
+from etudes.training.parameters import DevSplitParameters, FitParameters, Strict
 
 
-class DigitSplitParameters(Strict):
+class DigitSplitParameters(DevSplitParameters):
     """How dev is cut from train, and how pictures become bits."""
 
-    dev_fraction: float = Field(gt=0, lt=0.5, description="share of each digit that goes to dev")
-    seed: int = Field(
-        ge=0, description="seed of the split, apart from run.seed so that seeds share one split"
-    )
     binarisation_seed: int = Field(ge=0, description="seed of the bits of dev and test")
 
 

@@ -205,20 +205,17 @@ def reliability_bins(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15
     Raises:
         ValueError: as `classification_metrics`.
     """
+    examples = Examples.check(labels, probabilities, bins=bins)
+    return reliability(examples.confidence, examples.correct, bins)
+
+
+def reliability(confidence: FloatArray, correct: NDArray[np.bool_], bins: int) -> pd.DataFrame:
+    """As `reliability_bins`, of probabilities (N,) given to what turned out true or not (N,)."""
     import pandas as pd
 
-    examples = Examples.check(labels, probabilities, bins=bins)
-    count = np.bincount(examples.bin, minlength=bins)
-    confidence = np.bincount(examples.bin, weights=examples.confidence, minlength=bins)
-    correct = np.bincount(examples.bin, weights=examples.correct, minlength=bins)
-    filled = count > 0
-    return pd.DataFrame(
-        {
-            "confidence": confidence[filled] / count[filled],
-            "accuracy": correct[filled] / count[filled],
-            "count": count[filled],
-        }
-    )
+    rows = pd.DataFrame({"confidence": confidence, "accuracy": correct, "count": 1})
+    found = rows.groupby(_confidence_bin(confidence, bins))
+    return found.agg({"confidence": "mean", "accuracy": "mean", "count": "sum"}).reset_index(drop=True)
 
 
 def weighted_metrics(examples: Examples, weights: FloatArray) -> dict[str, FloatArray]:

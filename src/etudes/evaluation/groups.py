@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from etudes.evaluation.bootstrap import resample_weights
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 RATES = ("base_rate", "accuracy", "positive_rate", "tpr", "fpr", "calibration_gap")
+RATE_COLUMNS = [f"{rate}{end}" for rate in RATES for end in ("", ".low", ".high")]
 LEVEL = 0.95
 
 
@@ -43,42 +45,33 @@ def group_tables(
     """
     rates: list[dict[str, Any]] = []
     gaps: list[dict[str, Any]] = []
-    names = list(probabilities)
     for attribute in attributes:
         counts = test[attribute].value_counts()
         groups = [str(group) for group in counts.index[counts >= smallest]]
-        found = {}
+        found = []
         for number, group in enumerate(groups):
             rows = (test[attribute] == group).to_numpy()
             labels = test["label"].to_numpy()[rows]
-            columns = np.stack([_columns(labels, probabilities[name][rows]) for name in names], axis=1)
-            found[group] = _resampled(columns, n_resamples, seed + number)
-        for group, (point, resampled) in found.items():
-            for place, name in enumerate(names):
-                row = {
-                    "variant": name,
-                    "attribute": attribute,
-                    "group": group,
-                    "people": int(counts[group]),
-                }
-                rates.append(row | _with_ends(point[place], resampled[:, place]))
+            columns = np.stack([_columns(labels, p[rows]) for p in probabilities.values()], axis=1)
+            found.append(_resampled(columns, n_resamples, seed + number))
+        for group, (point, resampled) in zip(groups, found, strict=True):
+            for place, name in enumerate(probabilities):
+                head = {"variant": name, "attribute": attribute, "group": group}
+                values = np.stack([point[place], *_ends(resampled[:, place])], axis=1).ravel()
+                rates.append(
+                    {**head, "people": counts[group], **dict(zip(RATE_COLUMNS, values, strict=True))}
+                )
                 if group == groups[0]:
                     continue
-                reference, reference_resampled = found[groups[0]]
-                difference = resampled[:, place] - reference_resampled[:, place]
+                gap = point[place] - found[0][0][place]
+                low, high = _ends(resampled[:, place] - found[0][1][:, place])
                 for r, rate in enumerate(RATES):
-                    low, high = _ends(difference[:, r])
-                    gap = float(point[place, r] - reference[place, r])
-                    head = {key: row[key] for key in ("variant", "attribute", "group")}
-                    gaps.append(
-                        {**head, "reference": groups[0], "rate": rate, "gap": gap, "low": low, "high": high}
-                    )
-    rate_columns = [f"{rate}{end}" for rate in RATES for end in ("", ".low", ".high")]
+                    ends = {"gap": gap[r], "low": low[r], "high": high[r]}
+                    gaps.append({**head, "reference": groups[0], "rate": rate, **ends})
+    keys = ["variant", "attribute", "group"]
     return (
-        pd.DataFrame(rates, columns=["variant", "attribute", "group", "people", *rate_columns]),
-        pd.DataFrame(
-            gaps, columns=["variant", "attribute", "group", "reference", "rate", "gap", "low", "high"]
-        ),
+        pd.DataFrame(rates, columns=[*keys, "people", *RATE_COLUMNS]),
+        pd.DataFrame(gaps, columns=[*keys, "reference", "rate", "gap", "low", "high"]),
     )
 
 
@@ -112,17 +105,8 @@ def _rates(sums: FloatArray) -> FloatArray:
     return np.stack(rates, axis=-1)
 
 
-def _with_ends(point: FloatArray, resampled: FloatArray) -> dict[str, float]:
-    row = {}
-    for r, rate in enumerate(RATES):
-        row[rate] = float(point[r])
-        row[f"{rate}.low"], row[f"{rate}.high"] = _ends(resampled[:, r])
-    return row
-
-
-def _ends(values: FloatArray) -> tuple[float, float]:
-    there = values[np.isfinite(values)]
-    if not len(there):
-        return np.nan, np.nan
-    low, high = np.quantile(there, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+def _ends(values: FloatArray) -> FloatArray:
+    """Low and high (2, 6) of resampled rates (B, 6); a resample in which one is missing says nothing of it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice")  # of a rate that no resample has
+        return np.nanquantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)

@@ -1,7 +1,7 @@
 """Repeat a study over seeds, each in a fresh process, and write ``docs/results/<study>.json``.
 
 A record is made of runs: what the outputs of one seed hold, read by `read_run`. `summarise` makes a record of all of
-them at once, `with_run` adds one to a record that is there.
+them at once, `with_run` adds one to a record that is there, `with_part` renews what a study says can be recorded alone.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ from etudes.results.summaries import (
     merge_resources,
     merge_table,
     rounded,
+    row_key,
     summarise_metrics,
     with_value,
 )
 from etudes.sources.table import load_sources
-from etudes.study import load_study
+from etudes.study import RecordedPart, RecordedTable, load_study
 
 PACKAGES = (
     "etudes",
@@ -51,12 +52,21 @@ PACKAGES = (
 CLOSING_SECONDS = 5.0
 LONGEST = 4_000  # characters of one value of a card that a record keeps
 SAME = ("study", "environment", "parameters", "data", "test_rows")  # of a record and of a run added to it
+HOW = (
+    "command",
+    "commit",
+    "parameters",
+    "recorded",
+    "device",
+    "versions",
+    "wall_seconds",
+)  # what is said of a part
 
 Run = dict[str, Any]
 
 
 def record_study(
-    project: Path, study: str, env: str, seeds: int, params: str = "", resume: bool = False
+    project: Path, study: str, env: str, seeds: int, params: str = "", resume: bool = False, part: str = ""
 ) -> Path:
     """Run ``kedro run --pipelines=STUDY`` once for each seed and write the record; registers nothing.
 
@@ -67,13 +77,15 @@ def record_study(
         params: further ``--params``, comma-separated.
         resume: take over the outputs of seeds that ended with the same code, configuration and parameters, and let the
             others go on from the checkpoints of their trainings.
+        part: name of the study's part to renew in the record that is there; empty for a record of all.
 
     Raises:
         RuntimeError: a run failed, or runs saw different data; the record is then as it was. The outputs of the seeds
-            that ended are kept for ``resume``.
+            that ended are kept for ``resume``. Or there is no such part, or no record to renew it in.
         LockedError: the study is being recorded by another process.
     """
     load_study(study)
+    there = (_record_of(project, study), _part_of(study, part)) if part else None
     folders = [records_folder(project) / f"seed_{seed}" for seed in range(seeds)]
     # Each run holds its own outputs; here they are held until they have been read.
     lock = OutputsLock(records_folder(project) / ".runs" / env, [], [f"{study}.record"])
@@ -86,7 +98,8 @@ def record_study(
         runs = [read_run(outputs, study, env) for outputs in folders]
     finally:
         lock.release()
-    return write_record(project, summarise(runs) | {"recorded": datetime.now(UTC).strftime("%Y-%m-%d")})
+    found = summarise(runs) | {"recorded": datetime.now(UTC).strftime("%Y-%m-%d")}
+    return write_record(project, with_part(there[0], found, there[1]) if there else found)
 
 
 def records_folder(project: Path) -> Path:
@@ -100,11 +113,23 @@ def add_run(project: Path, study: str, env: str, outputs: Path) -> Path:
     Raises:
         RuntimeError: there is no record, it holds the seed, or it is of other data, parameters or another split.
     """
+    return write_record(project, with_run(_record_of(project, study), read_run(outputs, study, env)))
+
+
+def _record_of(project: Path, study: str) -> dict[str, Any]:
     path = project / "docs" / "results" / f"{study}.json"
     if not path.exists():
         raise RuntimeError(f"{path} is not there; record the study first")
-    record = json.loads(path.read_text(encoding="utf-8"))
-    return write_record(project, with_run(record, read_run(outputs, study, env)))
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _part_of(study: str, name: str) -> RecordedPart:
+    parts = {part.name: part for part in load_study(study).parts}
+    if name not in parts:
+        raise RuntimeError(
+            f"{study} has no part '{name}' that can be recorded alone; its study.toml declares {', '.join(parts) or 'none'}"
+        )
+    return parts[name]
 
 
 def write_record(project: Path, record: Mapping[str, Any]) -> Path:
@@ -295,9 +320,15 @@ def with_run(record: Mapping[str, Any], run: Run) -> dict[str, Any]:
     A record that lacks the values of its seeds keeps their mean and spread, to which the new value is added.
 
     Raises:
-        RuntimeError: the record holds the seed, or is of other data, parameters or another split.
+        RuntimeError: the record holds the seed, or is of other data, parameters or another split, or a part of it was
+            recorded alone.
     """
     record, seed, n = dict(record), run["seed"], len(record["seeds"])
+    if "parts" in record:
+        raise RuntimeError(
+            f"{record['study']}: {', '.join(told['part'] for told in record['parts'])} of the record was made by other runs; "
+            "record all seeds again"
+        )
     if seed in record["seeds"]:
         raise RuntimeError(f"{record['study']}: the record holds seed {seed} already")
     there = {**record, **_short({f"split.{name}": value for name, value in record["split"].items()})}
@@ -335,6 +366,84 @@ def with_run(record: Mapping[str, Any], run: Run) -> dict[str, Any]:
         "resources": rounded(merge_resources(record["resources"], run["resources"], n)),
         "wall_seconds": inserted("wall_seconds", run["wall_seconds"]),
     }
+
+
+def with_part(record: Mapping[str, Any], renewed: Mapping[str, Any], part: RecordedPart) -> dict[str, Any]:
+    """A record with the numbers of one part from another one, made by further runs of as many seeds on the same data.
+
+    They are of the variants that these runs trained. All else stays as it was recorded, costs and split included, but for
+    rows that set a variant with new numbers beside one that was not trained again. ``parts`` says how the new numbers were
+    made.
+
+    Raises:
+        RuntimeError: the two are of other seeds, data or another environment.
+    """
+    study = load_study(record["study"])
+    pairs = {name: (record[name], renewed[name]) for name in ("study", "environment", "seeds")}
+    pairs["data"] = (record["data"]["fingerprint"], renewed["data"]["fingerprint"])
+    if other := [name for name, (old, new) in pairs.items() if old != new]:
+        raise RuntimeError(
+            f"{study.name}: the runs of part '{part.name}' differ from the record in {', '.join(other)}; record all again"
+        )
+
+    metrics = {n: s for n, s in renewed["metrics"].items() if n.partition(".")[2] in part.metrics}
+    told = {name: record["metrics"].get(name, {}).get("mean") for name in metrics}
+    changed = {_variant(name) for name, new in metrics.items() if new["mean"] != told[name]}
+    renewed_variants = sorted(set(map(_variant, metrics)))
+    everyone = set(map(_variant, record["metrics"])) <= set(renewed_variants)
+    tables = {
+        entry.name: _renewed_rows(
+            entry, part, record["tables"].get(entry.name, []), renewed["tables"][entry.name], changed
+        )
+        for entry in study.tables
+        if entry.name in part.tables
+    }
+    rows = {metric: count for metric, count in renewed["test_rows"].items() if metric in part.metrics}
+    how = {
+        **{name: renewed[name] for name in HOW},
+        "command": f"{renewed['command']} --part={part.name}",
+        "part": part.name,
+        "variants": [] if everyone else renewed_variants,
+    }
+    before = [
+        told
+        for told in record.get("parts", [])
+        if told["part"] != part.name or not (everyone or set(told["variants"]) <= set(renewed_variants))
+    ]
+    return {
+        **record,
+        "metrics": {**record["metrics"], **metrics},
+        "tables": {**record["tables"], **tables},
+        "test_rows": {**record["test_rows"], **rows},
+        "parts": [*before, how],
+        **({"chosen": renewed["chosen"]} if everyone and study.dev_metric in part.metrics else {}),
+    }
+
+
+def _variant(name: str) -> str:
+    """Of whom a flat metric is."""
+    return name.partition(".")[0]
+
+
+def _renewed_rows(
+    entry: RecordedTable,
+    part: RecordedPart,
+    old: Sequence[dict[str, Any]],
+    new: Sequence[dict[str, Any]],
+    changed: set[str],
+) -> list[dict[str, Any]]:
+    """The old table with the part's rows of the new one, less the part's rows that speak of ``changed`` variants' old numbers."""
+
+    def own(row: Mapping[str, Any]) -> bool:
+        return all(row[name] == value for name, value in part.rows.items())
+
+    fresh = {row_key(entry, row): row for row in new if own(row)}
+    rows = [
+        fresh.pop(key, row)
+        for row in old
+        if (key := row_key(entry, row)) in fresh or not (own(row) and changed & set(key))
+    ]
+    return [*rows, *fresh.values()]
 
 
 def command(made_by: Mapping[str, Any], seeds: int) -> str:

@@ -117,7 +117,7 @@ def average_table(
     for place, rows in enumerate(tables):
         seen = set()
         for row in rows:
-            key = _key(entry, row)
+            key = row_key(entry, row)
             if key in seen:
                 raise RuntimeError(f"table {entry.name}: {', '.join(entry.keys)} do not tell its rows apart")
             seen.add(key)
@@ -134,13 +134,18 @@ def merge_table(
     """A recorded table with the rows of a further seed."""
     result = {tuple(row[name] for name in entry.keys): dict(row) for row in recorded}
     for row in rows:
-        key = _key(entry, row)
+        key = row_key(entry, row)
         found = result.setdefault(key, dict(zip(entry.keys, key, strict=True)) | dict.fromkeys(entry.values))
         _add_row(entry, found, row, place)
     return list(result.values())
 
 
-def _key(entry: RecordedTable, row: Mapping[str, Any]) -> tuple[Any, ...]:
+def row_key(entry: RecordedTable, row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What tells a row of a recorded table from the others.
+
+    Raises:
+        RuntimeError: the row lacks one of the columns that the study asks to record.
+    """
     missing = [name for name in (*entry.keys, *entry.values) if name not in row]
     if missing:
         there = ", ".join(map(str, row))
@@ -168,12 +173,17 @@ def _row_ends(row: Mapping[str, Any], name: str, first: bool) -> Ends | None:
 
 
 def table_metric(entry: RecordedTable, row: Mapping[str, Any], column: str) -> Metric | None:
-    """The known metric behind a value of a recorded table, as the table says by a key of the row, or by its column."""
+    """The known metric behind a value of a recorded table, as the table says by a key of the row, or by its column.
+
+    A difference of two values of a metric is none: it may be below 0.
+    """
     from etudes.metrics import KNOWN
 
     named = [
         entry.metrics[name] for name in (column, *(row[key] for key in entry.keys)) if name in entry.metrics
     ]
+    if column not in entry.metrics and "difference" in column.split("_"):
+        return None
     return KNOWN.get(named[0] if named else str(row.get("metric", column)))
 
 

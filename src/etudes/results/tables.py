@@ -164,7 +164,9 @@ def _side_by_side(entry: RecordedTable, rows: list[dict[str, Any]]) -> tuple[lis
         keys = {key: row[key] for key in entry.keys if key != entry.across}
         found = wide.setdefault(tuple(keys.values()), keys)
         for value in entry.values:
-            name = format_key(row[entry.across]) + (f" {value}" if several else "")
+            key = row[entry.across]
+            name = KNOWN[key].text if key in KNOWN else format_key(key)
+            name += f" {value}" if several else ""
             columns[name] = None
             found[name] = row[value]
     return list(wide.values()), list(columns)
@@ -210,15 +212,35 @@ def _caption(study: Study, record: dict[str, Any]) -> str:
     data, split = record["data"], record["split"]
     known = [seconds for seconds in record["wall_seconds"] if seconds is not None]
     what = "the embedded sample" if data["embedded_sample"] else f"`{data['source']}`"
+    rows = (
+        f"{count(split['train_rows'])} training, {count(split['dev_rows'])} dev and {count(split['test_rows'])} test "
+        f"{split.get('unit', 'rows')}"
+    )
+    made = f"Recorded {record['recorded']} on {what} by `{record['command']}`: {rows}"
+    apart = [
+        f"{KNOWN[headline.metric].text} on {data_of(headline, record)}"
+        for headline in study.headlines
+        if headline.rows and record["test_rows"][headline.metric]
+    ]
+    if apart:  # the split is of one of several kinds of data
+        made = (
+            f"Recorded {record['recorded']} by `{record['command']}`: {'; '.join(apart)}; split into {rows}"
+        )
     parts = [
-        f"Recorded {record['recorded']} on {what} by `{record['command']}`: {count(split['train_rows'])} training, "
-        f"{count(split['dev_rows'])} dev and {count(split['test_rows'])} test {split.get('unit', 'rows')}",
+        made,
+        *map(_anew, record.get("parts", [])),
         *([f"of the public set there were {_public(record)}"] if _is_part(record) else []),
         *([] if "chosen" in record else ["which variant dev chose is not recorded"]),
         record["device"],
         *([f"{sum(known) / len(known) / 60:.1f} minutes a run"] if known else []),
     ]
     return f"{'; '.join(parts)}. {AGENTS if study.agents else BRACKETS}."
+
+
+def _anew(how: Mapping[str, Any]) -> str:
+    """Which part of a record was made by other runs, and how."""
+    of = f" of {', '.join(f'`{variant}`' for variant in how['variants'])}" if how["variants"] else ""
+    return f"{how['part']}{of} anew {how['recorded']} by `{how['command']}`"
 
 
 def _is_part(record: Mapping[str, Any]) -> bool:
@@ -245,7 +267,7 @@ def _section(project: Path, study: Study) -> str:
         lines = ["| reference | metric | value | like for like? | source |", "|---|---|---|---|---|"]
         for entry in study.references:
             same = ": ".join(filter(None, ("yes" if entry.like_for_like else entry.likeness, entry.note)))
-            cells = (entry.name, entry.metric.replace("_", " "), f"{entry.value:g}", same, entry.source)
+            cells = (entry.name, KNOWN[entry.metric].text, f"{entry.value:g}", same, entry.source)
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         parts.append("\n".join(lines))
     if load_record(project, study.name) is not None:

@@ -51,11 +51,16 @@ def run_side_by_side(
     Raises:
         WorkerError: a worker failed or was killed.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    count = min(processes or cores, len(jobs))
+    count = workers(processes, len(jobs))
     if count <= 1:
         return [_run_here(function, name, argument) for name, argument in jobs.items()]
     return _run_workers(function, jobs, count)
+
+
+def workers(processes: int | None, parts: int) -> int:
+    """How many processes work on so many parts: ``processes``, or one a processor core where it is None."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(processes or cores, parts)
 
 
 def _run_here(function: Callable[[Argument], Result], name: str, argument: Argument) -> Result:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self, final
 import pandas as pd
 from pydantic import BaseModel
 
-from etudes.models import FACTS, ModelState, load_model, registered_class
+from etudes.models import FACTS, ModelState, as_declared, load_model, registered_class
 from etudes.serving.columns import Column, check_names, checked, listed
 from etudes.serving.rows import rows_of, with_pictures
 
@@ -46,7 +46,7 @@ class Predictor(ABC):
             )
         self.model, self.card = model, card
         hints = typing.get_type_hints(type(self))
-        self.parts = {name: _as_declared(value, hints.get(name)) for name, value in parts.items()}
+        self.parts = {name: as_declared(value, hints.get(name)) for name, value in parts.items()}
         vars(self).update(self.parts)
 
     @property
@@ -147,12 +147,6 @@ def load_predictor(folder: Path) -> Predictor:
             f"{folder} holds a {type(model).__name__}, expected a predictor (etudes.serving.predictor)"
         )
     return model
-
-
-def _as_declared(value: Any, hint: Any) -> Any:
-    if isinstance(hint, type) and issubclass(hint, BaseModel) and not isinstance(value, hint):
-        return hint.model_validate(value)
-    return value
 
 
 def _short_cells(row: dict[typing.Hashable, Any]) -> list[tuple[str, str]]:

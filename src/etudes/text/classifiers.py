@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from etudes.benches.classifiers import on_dev
 from etudes.models import ModelState
+from etudes.stored import Stored
 from etudes.text.encoders import (
     EncoderError,
     embed,
@@ -41,25 +43,19 @@ class Texts:
         raise NotImplementedError
 
 
-class EncoderProbe(Texts):
+@dataclass
+class EncoderProbe(Texts, Stored):
     """Logistic regression on mean-pooled hidden states of several layers of a frozen encoder.
 
     The encoder is stored by name and fingerprint, not by weights.
     """
 
-    def __init__(
-        self,
-        parameters: EncoderProbeParameters,
-        fingerprint: str,
-        arrays: dict[str, np.ndarray],
-        temperature: float,
-    ) -> None:
-        self.parameters, self.fingerprint, self.arrays, self.temperature = (
-            parameters,
-            fingerprint,
-            arrays,
-            temperature,
-        )
+    parameters: EncoderProbeParameters
+    fingerprint: str
+    arrays: dict[str, np.ndarray]
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
         self._encoder: nn.Module | None = None
 
     @classmethod
@@ -72,18 +68,15 @@ class EncoderProbe(Texts):
         run: RunParameters,
     ) -> tuple[Self, dict[str, Any]]:
         """Embed train, fit the linear classifier on it, set the temperature on dev."""
-        from sklearn.linear_model import (
-            LogisticRegression,  # half a second that an answer to a user need not cost
-        )
+        # Half a second that an answer to a user need not cost.
+        from sklearn.linear_model import LogisticRegression
 
         classes = len(split_card["classes"])
         encoder = load_encoder(parameters.encoder)
-        probe = cls(parameters, weights_fingerprint(encoder), {}, 1.0)
+        probe = cls(parameters, weights_fingerprint(encoder), {})
         probe._encoder = encoder
-        vectors, labels = (
-            probe.embed(train_split, run.device).astype(np.float64),
-            train_split["label"].to_numpy(),
-        )
+        vectors = probe.embed(train_split, run.device).astype(np.float64)
+        labels = train_split["label"].to_numpy()
         mean, scale = vectors.mean(0), np.maximum(vectors.std(0), 1e-6) * np.sqrt(vectors.shape[1] / 9.0)
         weights = class_weights(labels, classes, parameters.balance)
         regression = LogisticRegression(
@@ -95,8 +88,9 @@ class EncoderProbe(Texts):
             regression.coef_, regression.intercept_
         )
         probe.arrays = {"mean": mean, "scale": scale, "weights": coefficients, "bias": bias}
-        held_out = probe.scores(dev_split, run.device), dev_split["label"].to_numpy()
-        probe.temperature = fit_temperature(*held_out)
+        probe.temperature = fit_temperature(
+            probe.scores(dev_split, run.device), dev_split["label"].to_numpy()
+        )
         return probe, on_dev(probe, dev_split)
 
     def embed(self, frame: pd.DataFrame, device: str = "auto") -> np.ndarray:
@@ -122,19 +116,6 @@ class EncoderProbe(Texts):
 
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         return softmax(self.scores(frame) / self.temperature, axis=1)
-
-    def state(self) -> ModelState:
-        config = {
-            "parameters": self.parameters.model_dump(mode="json"),
-            "fingerprint": self.fingerprint,
-            "temperature": self.temperature,
-        }
-        return ModelState(config, dict(self.arrays))
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        parameters = EncoderProbeParameters.model_validate(state.config["parameters"])
-        return cls(parameters, state.config["fingerprint"], state.arrays, state.config["temperature"])
 
 
 class EncoderNetwork(nn.Module):

@@ -47,3 +47,10 @@ class FitParameters(Strict):
     )
     patience: int = Field(ge=1, description="epochs without a better dev score before training stops")
     checkpoint_steps: int = Field(ge=1, description="optimiser steps between two checkpoints")
+
+
+class DevSplitParameters(Strict):
+    """How dev is cut from train."""
+
+    dev_fraction: float = Field(gt=0, lt=0.5, description="share of each class for dev, at least one row")
+    seed: int = Field(ge=0, description="seed of the split, apart from run.seed so that seeds share a split")

@@ -14,7 +14,7 @@ from etudes.examples import Examples
 from etudes.forms.archives import picture_files
 from etudes.forms.pictures import pixel_digest, read_picture
 from etudes.forms.raw import RawFolder
-from etudes.splits import stratified
+from etudes.splits import stratified, without_repeats
 
 LAYOUT = "<train or test>/<class>/<picture>.png"
 PARTS = ("train", "test")
@@ -91,10 +91,8 @@ def split_photographs(
     """
     in_train = (photographs_images.rows["part"] == "train").to_numpy()
     train, test = photographs_images.take(in_train), photographs_images.take(~in_train)
-    keys = pd.Series([pixel_digest(picture) for picture in train["pixels"]])
-    in_test = keys.isin({pixel_digest(picture) for picture in test["pixels"]}).to_numpy()
-    repeated = keys.duplicated().to_numpy() & ~in_test
-    kept = train.take(~in_test & ~repeated)
+    rows, dropped = without_repeats(*(list(map(pixel_digest, part["pixels"])) for part in (train, test)))
+    kept = train.take(rows)
     if len(kept) < FEWEST:
         raise ValueError(
             f"{len(kept)} training photographs are left without those that stand in test; expected {FEWEST} or more"
@@ -102,8 +100,4 @@ def split_photographs(
     is_dev = stratified(kept.rows["label"].to_numpy(), photographs.dev_fraction, photographs.seed)
     parts = kept.take(~is_dev), kept.take(is_dev), test
     counts = {f"{name}_rows": len(part) for name, part in zip(("train", "dev", "test"), parts, strict=True)}
-    dropped = {
-        "dropped_because_in_test": int(in_test.sum()),
-        "dropped_because_repeated": int(repeated.sum()),
-    }
     return *parts, {**photographs_data_card, **counts, **dropped}

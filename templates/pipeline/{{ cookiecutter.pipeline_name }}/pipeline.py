@@ -46,7 +46,7 @@ def create_pipeline() -> Pipeline:
                 "etudes.benches.classifiers.evaluate",
                 *("metrics", "predictions", "per_class_table", "comparison_card", "inference_resources"),
             ),
-            draw(f"{PAGES}.scores", f"{PAGES}.confusion", f"{PAGES}.calibration"),
+            draw("etudes.benches.pages.scores", f"{PAGES}.confusion", f"{PAGES}.calibration"),
             page(f"{PAGES}.best_two"),
             predictor("etudes.benches.tables.TablePredictor", split_card=dataset("split_card")),
         ],

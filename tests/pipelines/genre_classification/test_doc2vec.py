@@ -78,7 +78,7 @@ def test_no_word_frequent_enough_is_refused(settings: Settings) -> None:
 
 
 def test_stored_paragraph_vectors_infer_the_same(vectors: ParagraphVectors, settings: Settings) -> None:
-    again = ParagraphVectors.from_state(vectors.state(), vectors.parameters)
+    again = ParagraphVectors.from_state(vectors.state())
     np.testing.assert_array_equal(again.infer(ODD_DOCUMENTS), vectors.infer(ODD_DOCUMENTS))
 
 

@@ -10,7 +10,6 @@ import pytest
 from etudes.forms.raw import RawFile
 from etudes.pipelines.genre_classification.films import (
     Title,
-    describe_film,
     film_texts,
     film_words,
     normalised_plot,
@@ -124,18 +123,6 @@ def test_the_embedded_sample_is_read_whole() -> None:
     assert frame["title"].str.contains("(", regex=False).sum() == 0
     assert 0 < frame["series"].sum() < len(frame)
     assert frame["year"].between(1900, 2030).sum() == frame["year"].notna().sum()
-
-
-@pytest.mark.parametrize(
-    ("title", "year", "series", "text"),
-    [
-        ("Akela", 1999, False, "Akela. 1990s film. A wolf."),
-        ("Quiz", 2000, True, "Quiz. 2000s series. A wolf."),
-        ("Akela", None, False, "Akela. film. A wolf."),
-    ],
-)
-def test_a_film_as_one_text(title: str, year: int | None, series: bool, text: str) -> None:
-    assert describe_film(title, year, series, "A wolf.") == text
 
 
 def test_texts_of_a_frame_are_those_of_its_rows() -> None:

@@ -12,7 +12,7 @@ from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import RidgeClassifier
 
-from etudes.pipelines.genre_classification.linear import TfidfClassifier, form_words
+from etudes.pipelines.genre_classification.linear import TfidfClassifier, compare_weights, form_words
 from etudes.training.classification import class_weights
 
 Films = Callable[..., pd.DataFrame]
@@ -101,3 +101,24 @@ def test_strongest_terms_are_words_of_the_class(
     terms = model.strongest_terms(0, 3)
     assert {term for term, _ in terms} <= {"murder", "inspector", "alibi", "suspect", "corpse"}
     assert [weight for _, weight in terms] == sorted((weight for _, weight in terms), reverse=True)
+
+
+def test_class_weights_are_compared_with_none_on_the_same_rows(
+    films: tuple[pd.DataFrame, pd.DataFrame], fit_tfidf: FitTfidf, settings: Callable[..., Any]
+) -> None:
+    train, test = films
+    test = test.assign(label=test["label"].where(test.index > 3, 0))  # some that nobody gets right
+    card, evaluation = {"classes": ["crime", "sport", "food"]}, settings("evaluation")
+    own = fit_tfidf(train, test, balance=0.25)
+    table = compare_weights(train, test, card, {"tfidf": own}, evaluation).set_index("strength")
+    assert list(table.index) == [0.0, 0.25, 1.0]
+    assert table.loc[0.0].filter(like="difference").eq(0).all()
+    for strength in table.index:
+        found = fit_tfidf(train, test, balance=strength).predict_proba(test)
+        accuracy = (found.argmax(1) == test["label"]).mean()
+        row = table.loc[strength]
+        assert row["accuracy"] == pytest.approx(accuracy)
+        assert row["accuracy_difference"] == pytest.approx(accuracy - table.loc[0.0, "accuracy"])
+        assert row["macro_f1.low"] <= row["macro_f1"] <= row["macro_f1.high"]
+    without = compare_weights(train, test, card, {"majority": None}, evaluation)
+    assert without.empty and list(without) == ["strength", *table], "as its columns, so that a page can tell"

@@ -12,9 +12,10 @@ import pytest
 from etudes.pipelines.income_classification import curve
 from etudes.pipelines.income_classification.features import Features
 from etudes.pipelines.income_classification.linear import sigmoid
+from etudes.splits import spread
 
 Settings = Callable[..., Any]
-NUMBERS = Features([f"x{i}" for i in range(8)], [], np.zeros(8), np.ones(8), np.zeros(8))
+NUMBERS = Features([f"x{i}" for i in range(8)], [], np.zeros(8), np.ones(8))
 
 
 def gaussian_world(rows: int, seed: int) -> curve.Set:
@@ -69,11 +70,11 @@ def test_sizes_are_geometric_and_end_at_all() -> None:
 
 def test_parts_are_nested_and_have_the_classes_in_their_shares() -> None:
     labels = (np.arange(1000) % 4 == 0).astype(np.int64)
-    order = curve.nested_order(labels, np.random.default_rng(0))
+    order = spread(labels, np.random.default_rng(0), first=0.5)
     assert sorted(order) == list(range(1000))
     for size in (50, 100, 500):
         assert labels[order[:size]].mean() == pytest.approx(0.25, abs=0.02)
-    other = curve.nested_order(labels, np.random.default_rng(1))
+    other = spread(labels, np.random.default_rng(1), first=0.5)
     assert not np.array_equal(order, other)
 
 
@@ -81,10 +82,9 @@ def test_cross_validation_chooses_the_penalty_that_generalises(settings: Setting
     generator = np.random.default_rng(0)
     labels = np.arange(200) % 2
     noise = generator.normal(size=(200, 30))
-    path = curve.paths([], 30)["logistic"]
+    path = curve.paths(NUMBERS)["logistic"]
     assert curve.choose_penalty(path, noise, labels, [0.1, 10.0, 1e4], 5) == 1e4, "there is nothing to learn"
     telling = np.column_stack([labels * 2.0 - 1 + generator.normal(size=200), noise[:, :2]])
-    path = curve.paths([], 3)["logistic"]
     assert curve.choose_penalty(path, telling, labels, [0.1, 1e6], 5) == 0.1
 
 
@@ -93,7 +93,7 @@ def test_a_part_knows_only_its_own_mean_and_scale(splits: Any, settings: Setting
     features = Features.fit(splits[0], settings("features"))
     raw, labels = features.raw(splits[0]), splits[0]["label"].to_numpy()
     parameters = settings("learning_curve")
-    fits = curve.paths(features.slices(), len(features.numbers))
+    fits = curve.paths(features)
     for method in curve.METHODS:
         one, penalty = curve.fit_part(method, fits[method], raw[:200], labels[:200], parameters)
         changed = raw.copy()

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from etudes.pipelines.income_classification.classifiers import train_gaussian
+from etudes.pipelines.income_classification.classifiers import train_generative
 from etudes.pipelines.income_classification.model import IncomePredictor
 from etudes.pipelines.income_classification.people import COLUMNS
 
@@ -20,7 +20,9 @@ LINE = "45, Private, 77516, Masters, 14, Married-civ-spouse, Exec-managerial, Hu
 @pytest.fixture(scope="module")
 def predictor(splits: Any, settings: Any) -> IncomePredictor:
     """Behind a model that is quick to fit; every variant's answers are held by tests/conformance."""
-    return IncomePredictor(train_gaussian(*splits[:2], settings("features"), settings("generative"))[0], CARD)
+    return IncomePredictor(
+        train_generative(*splits[:2], settings("features"), settings("generative"))[0], CARD
+    )
 
 
 def above(predictor: IncomePredictor, frame: pd.DataFrame) -> list[float]:
@@ -109,12 +111,12 @@ def test_a_wrong_row_is_refused_by_name(
         ("45, Private", "the question: 1 line cannot be read. Expected 14 fields"),
         ("people.csv", r"people\.csv: no such file"),
         ("", "there are no people in it"),
-        (LINE.replace("45", "forty"), "age is 'forty'"),
+        (LINE.replace("45", "forty"), "age in row 0 is 'forty'"),
     ],
 )
 def test_a_wrong_question_is_refused(predictor: IncomePredictor, text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        predictor.parse(text)
+        predictor.predict(predictor.parse(text))
 
 
 def test_an_answer_is_described(predictor: IncomePredictor) -> None:

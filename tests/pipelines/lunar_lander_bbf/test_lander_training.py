@@ -8,18 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from etudes.benches.agents import ingest, split_episodes
-from etudes.pipelines.lunar_lander_bbf.model import (
-    LEFT,
-    MAIN,
-    NOTHING,
-    RIGHT,
-    heuristic_policy,
-    train_agents,
-    train_heuristic,
-)
+from etudes.benches.agents import ingest, split
+from etudes.pipelines.lunar_lander_bbf.heuristic import LEFT, MAIN, NOTHING, RIGHT, heuristic_policy
+from etudes.pipelines.lunar_lander_bbf.model import train_agents, train_heuristic
 from etudes.pipelines.lunar_lander_bbf.parameters import AnnealingParameters, Parameters, ResetParameters
-from etudes.pipelines.lunar_lander_bbf.training import AgentJob, train_agent
+from etudes.pipelines.lunar_lander_bbf.training import AgentJob, train_agents_together
 from etudes.rl.environments import EnvironmentSpec, inspect_environment
 from etudes.rl.evaluation import evaluate_policy
 from etudes.samples.environments import raw_file
@@ -44,8 +37,8 @@ def job(spec: EnvironmentSpec, **changes: Any) -> AgentJob:
     return AgentJob(
         spec,
         inspect_environment(spec),
-        seed=3,
-        environment_seeds=(1, 2, 3),
+        seeds=(3, 4),
+        environment_seeds=((1, 2, 3), (4, 5, 6)),
         curve_seeds=(10, 11, 12),
         settings=settings("training", **{**values, **changes}),
         horizon=ANNEALING,
@@ -55,39 +48,43 @@ def job(spec: EnvironmentSpec, **changes: Any) -> AgentJob:
     )
 
 
-def train(job: AgentJob) -> tuple[dict[str, Any], Rows]:
+def train(job: AgentJob) -> tuple[list[dict[str, Any]], Rows]:
     seen: Rows = []
     with training_session("agent", None, lambda step, metrics: seen.append((step, metrics))):
-        return train_agent(job), seen
+        return train_agents_together(job), seen
 
 
 def test_it_learns_to_walk_to_the_end_of_a_chain() -> None:
     learned, _ = train(job(toy("Chain"), learning_rate=0.01, replay_ratio=0.5, target_rate=0.05))
-    assert learned["curve"][-1]["dev_mean_return"] == pytest.approx(0.85, abs=0.1)
+    for agent in learned:
+        assert agent["curve"][-1]["dev_mean_return"] == pytest.approx(0.85, abs=0.1)
 
 
 def test_steps_updates_and_curve_are_as_asked() -> None:
-    result, seen = train(job(toy("Chain")))
-    assert [row["step"] for row in result["curve"]] == [200, 400, 600, 800]
-    assert 170 <= result["curve"][-1]["updates"] <= 175  # (800 - 100) / 4
-    assert [step for step, _ in seen] == [200, 400, 600, 800] and "dev_mean_return" in seen[0][1]
-    best = max(result["curve"], key=lambda row: row["dev_mean_return"])
-    assert result["kept_step"] == best["step"]
-    assert train(job(toy("Chain"), keep="last"))[0]["kept_step"] == 800
+    results, seen = train(job(toy("Chain")))
+    for result in results:
+        assert [row["step"] for row in result["curve"]] == [200, 400, 600, 800]
+        assert 170 <= result["curve"][-1]["updates"] <= 175  # (800 - 100) / 4
+        best = max(result["curve"], key=lambda row: row["dev_mean_return"])
+        assert result["kept_step"] == best["step"]
+    assert [step for step, _ in seen] == [200, 400, 600, 800]
+    means = [result["curve"][-1]["dev_mean_return"] for result in results]
+    assert seen[-1][1]["dev_mean_return"] == pytest.approx(np.mean(means))
+    assert train(job(toy("Chain"), keep="last"))[0][0]["kept_step"] == 800
 
 
-def made(spec: EnvironmentSpec | None = None) -> tuple[Any, ...]:
-    """The splits of two agents in a small environment."""
-    environment = (spec or toy("Chain", solved=0.8)).as_dict()
+def made(agents: int = 2) -> tuple[Any, ...]:
+    """The splits of some agents in a small environment."""
+    environment = toy("Chain", solved=0.8).as_dict()
     card = ingest(raw_file("environment", embedded_sample=True, **environment))
-    return split_episodes(card, settings("split"), 2, 0)
+    return split(card, settings("split"), settings("runs", agents=agents), run_parameters())
 
 
 def test_agents_of_a_variant_differ_and_come_from_their_seeds() -> None:
     train, dev, _, card = made()
-    rest = (run_parameters(), "bbf", ANNEALING, ANNEALING, RESETS)
+    rest = (run_parameters(), ANNEALING, ANNEALING, RESETS)
     model, history = train_agents(train, dev, card, settings("training"), settings("runs"), *rest)
-    again, _ = train_agents(train, dev, card, settings("training"), settings("runs", bbf=1), *rest)
+    again, _ = train_agents(*made(1)[:2], card, settings("training"), settings("runs", agents=1), *rest)
     assert len(model) == 2 and not np.array_equal(model.kept[0], model.kept[1])
     np.testing.assert_array_equal(model.kept[0], again.kept[0])
     assert [agent["seed"] for agent in history["agents"]] == train["agent_seed"].unique().tolist()
@@ -103,7 +100,7 @@ def test_variants_differ_by_their_arm_alone() -> None:
     idle, never = settings("annealing", **same), settings("resets", every=10**6)
 
     def weights(**arms: Any) -> NDArray:
-        given = (train, dev, card, training, settings("runs", dqn=1), run_parameters(), "dqn")
+        given = (train, dev, card, training, settings("runs"), run_parameters())
         return train_agents(*given, **arms)[0].kept
 
     plain = weights()

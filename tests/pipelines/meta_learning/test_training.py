@@ -12,13 +12,16 @@ import numpy as np
 import pytest
 import torch
 
+from etudes.config import EtudesConfigLoader
 from etudes.pipelines.meta_learning.adaptation import meta_gradient
+from etudes.pipelines.meta_learning.evaluation import evaluate
 from etudes.pipelines.meta_learning.families import CPU, CharacterFamily, SinusoidFamily
 from etudes.pipelines.meta_learning.learning import RULES, Rule, Search, clip, maml
 from etudes.pipelines.meta_learning.networks import OUTPUT
-from etudes.pipelines.meta_learning.parameters import OuterPart
+from etudes.pipelines.meta_learning.parameters import OuterPart, Parameters
+from etudes.settings import CONFIG_LOADER_ARGS
 from etudes.training.session import training_session
-from study_settings import run_parameters
+from study_settings import CONF, run_parameters
 
 RATE, STEPS = 0.3, 8
 
@@ -200,3 +203,28 @@ def test_anil_is_trained_judged_and_kept_with_its_last_layer_and_queries_are_ans
             scores = family.dev(start.weights, (start.rate,))
             close = all(abs(history["dev"][key] - scores[key]) < 1e-6 for key in scores if key != "rate")
             assert close is same
+
+
+@pytest.mark.parametrize("environment", ["base", "full", "test"])
+def test_every_variant_takes_its_step_on_sinusoids_from_the_same_list(environment: str) -> None:
+    study = EtudesConfigLoader(str(CONF), env=environment, **CONFIG_LOADER_ARGS)["parameters"][
+        "meta_learning"
+    ]
+    parameters = Parameters.model_validate(study)
+    assert len({getattr(parameters, name).sinusoids.rates for name in parameters.variants}) == 1
+
+
+def test_sinusoids_do_not_depend_on_the_characters(parts: Any, trained: Any, settings: Any) -> None:
+    """So that they can be recorded alone, beside characters that are hardly trained."""
+    other = settings("characters", filters=2, dev_tasks=3, queries=1)
+    ours, theirs = (trained("maml", characters, rule="maml") for characters in (None, other))
+    assert ours[1]["epochs"]["sinusoids"] == theirs[1]["epochs"]["sinusoids"]
+    assert ours[1]["epochs"]["characters"] != theirs[1]["epochs"]["characters"]
+    groups = settings("sinusoids"), settings("evaluation")
+    few = settings("characters", queries=1, test_tasks=3)
+    found = [
+        evaluate({"maml": starts}, parts[2], {"ways": 0, "rates": {}}, groups[0], characters, groups[1])
+        for (starts, _), characters in ((ours, settings("characters")), (theirs, few))
+    ]
+    alone = [{k: v for k, v in metrics.items() if "mse" in k} for metrics, *_ in found]
+    assert alone[0] and alone[0] == alone[1]

@@ -125,7 +125,7 @@ def test_a_sweep_learns_less_of_the_picture_the_larger_beta(tmp_path: Path) -> N
     with training_session("sweep", tmp_path, lambda step, metrics: names.extend(metrics)):
         sweep, history = train_sweep(train, dev, settings("vae", "sweep", **changed), RUN)
         assert current_session().checkpoints == tmp_path  # type: ignore[union-attr]
-    small, large = (sweep.models[beta].bounds(test, 2, 0) for beta in (0.1, 30.0))
+    small, large = (sweep.models[beta].bounds(test, 2, 0) for beta in ("0.1", "30"))
     assert float(small.kl.mean()) > float(large.kl.mean()) + 1
     assert {row["beta"] for row in history["epochs"]} == {0.1, 30.0}
     assert {folder.name for folder in tmp_path.iterdir()} == {"beta_0.1", "beta_30"}

@@ -39,7 +39,7 @@ def create_pipeline() -> Pipeline:
             train("related", "model.train_learned", gpu=True, related=True),
             *(train(name, "model.train_several", gpu=True) for name in ("sweep", "transfer")),
             evaluate("evaluation.evaluate", "metrics", "predictions", *tables, "inference_resources"),
-            draw("report.scores", "report.iterations", "report.heights", "report.transfer"),
+            draw("etudes.benches.pages.scores", "report.iterations", "report.heights", "report.transfer"),
             show("report.strips", "report.gallery", failures=set_to("report.gallery", failures=True)),
             page("evaluation.best_on_dev", "report.failing_variant"),
             report("report.choose_predictor", "predictor"),

@@ -15,17 +15,12 @@ from etudes.pipelines.adversarial_strip.evaluation import best_on_dev
 from etudes.pipelines.adversarial_strip.model import StripPredictor
 from etudes.pipelines.adversarial_strip.parameters import EvaluationParameters, PhotoParameters
 from etudes.pipelines.adversarial_strip.strip import Strips, paste
-from etudes.reporting import image_grid, learning_curves, metric_bars
+from etudes.reporting import image_grid, learning_curves
 from etudes.reporting.charts import heat, lines
 from etudes.study import Study
 from etudes.vision.victims import Victims
 
 SUCCESS = "success (fraction of photos)"
-
-
-def scores(study: Study, metrics: dict[str, float]) -> go.Figure:
-    """Success of every variant."""
-    return metric_bars(metrics, study.metric, study.variants, study.baseline)
 
 
 def iterations(study: Study, histories: dict[str, Any]) -> go.Figure:

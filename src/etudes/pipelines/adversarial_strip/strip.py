@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etudes.models import ModelState, register_model
+from etudes.models import register_model
+from etudes.stored import Stored
 
 Pixels = NDArray[np.uint8]
 
@@ -47,17 +48,16 @@ def paste(photos: Pixels, strip: Pixels, top: int = 0) -> Pixels:
 
 
 @register_model("adversarial_strip.strips")
-class Strips:
+@dataclass
+class Strips(Stored):
     """Strips by name, each (draws, h, W, 3), uint8: one for each height, or for each network; of a variant one alone.
 
     There is one draw where a strip was learned, several where it was drawn. ``card`` says what the strips are for:
     ``target`` (class index), and of a variant ``network`` and ``network_fingerprint``.
     """
 
-    registered_name: str
-
-    def __init__(self, pixels: Mapping[str, Pixels], card: Mapping[str, Any]) -> None:
-        self.pixels, self.card = dict(pixels), dict(card)
+    pixels: dict[str, Pixels]
+    card: dict[str, Any]
 
     @property
     def draws(self) -> Pixels:
@@ -68,13 +68,3 @@ class Strips:
     def attacked(self, photos: Pixels) -> Pixels:
         """Photos (N, H, W, 3) under the first draw."""
         return paste(photos, self.draws[0])
-
-    def state(self) -> ModelState:
-        arrays = {f"strip_{number}": pixels for number, pixels in enumerate(self.pixels.values())}
-        return ModelState({"names": list(self.pixels), "card": self.card}, arrays)
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        names = state.config["names"]
-        pixels = {name: state.arrays[f"strip_{number}"] for number, name in enumerate(names)}
-        return cls(pixels, state.config["card"])

@@ -18,6 +18,15 @@ from etudes.pipelines.anomaly_padim.parameters import EvaluationParameters, Gaus
 from etudes.training.parameters import RunParameters
 
 UNCHOSEN = ("mean_image", "padim")  # nothing of them was chosen on dev but a threshold, which no metric reads
+PAIRS = (  # first and second: what the network adds, what ten of the pool cost, and whether importance finds the right ten
+    ("padim", "mean_image"),
+    ("pca", "padim"),
+    ("best", "padim"),
+    ("pca", "random"),
+    ("best", "random"),
+    ("best", "pca"),
+    ("best", "worst"),
+)
 SHOWN = ("padim", "random", "pca", "best", "worst", "mean_image")  # whose heat maps are kept, by preference
 
 
@@ -38,7 +47,7 @@ def evaluate(
 
     Returns:
         metrics, predictions (one row for each variant and picture), heat maps of one variant, the tables of categories,
-        random draws and importances, and pictures a second.
+        of differences between `PAIRS`, of random draws and of importances, and pictures a second.
     """
     results: dict[tuple[str, str, str], detectors.Scored] = {}
     predictions, draws, maps, speeds = [], [], {}, detectors.Speeds()
@@ -73,6 +82,7 @@ def evaluate(
         table,
         detectors.map_samples(test_split, table[table["variant"] == shown], maps),
         detectors.category_table(results),
+        detectors.difference_table(results, PAIRS),
         pd.DataFrame(draws, columns=["variant", "category", "draw", "channels", *METRICS]),
         importance_model.table(),
         speeds.card(),

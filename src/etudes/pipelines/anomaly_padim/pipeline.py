@@ -37,7 +37,7 @@ def create_pipeline() -> Pipeline:
                                      report ─ figures, pictures, report, predictor
     """
     pages = "etudes.benches.detector_pages"
-    tables = ("categories_table", "draws_table", "importance_table")
+    tables = ("categories_table", "differences_table", "draws_table", "importance_table")
     return assemble(
         "anomaly_padim",
         Parameters,
@@ -58,9 +58,9 @@ def create_pipeline() -> Pipeline:
                 "inference_resources",
             ),
             draw(
-                *(f"{pages}.scores", f"{pages}.roc"),
+                *("etudes.benches.pages.scores", f"{pages}.roc"),
                 *(f"report.{name}" for name in ("curves", "subsets", "importance", "worth")),
-                localisation=set_to(f"{pages}.scores", metric="pixel_auroc"),
+                localisation=set_to("etudes.benches.pages.scores", metric="pixel_auroc"),
             ),
             show(f"{pages}.gallery", f"{pages}.failures"),
             page(

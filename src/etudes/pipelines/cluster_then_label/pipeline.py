@@ -50,7 +50,7 @@ def create_pipeline() -> Pipeline:
                 *("measurements_table", "inference_resources"),
             ),
             draw(
-                *(f"{PAGES}.scores", f"{LABELS}.by_labels", "report.objective", "report.alpha"),
+                *("etudes.benches.pages.scores", f"{LABELS}.by_labels", "report.objective", "report.alpha"),
                 *(f"{PAGES}.map_of_rows", f"{PAGES}.confusion"),
                 clusters=set_to("report.alpha", of="ari"),
                 against_kmeans=set_to(f"{LABELS}.gains", against="kmeans_vote"),

@@ -8,7 +8,8 @@ rare classes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,9 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from etudes.evaluation.classification import classification_metrics
-from etudes.models import ModelState, register_model, registered_class
+from etudes.models import register_model
 from etudes.pipelines.genre_classification.parameters import CombinationParameters
+from etudes.stored import Stored
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed
 
@@ -68,41 +70,21 @@ def pool(logs: np.ndarray, weights: np.ndarray, prior: np.ndarray, shift: float)
 
 
 @register_model("genre_classification.combination")
-class Combination:
+@dataclass
+class Combination(Stored):
     """The pool with its members."""
 
-    registered_name: str
-
-    def __init__(
-        self, members: Mapping[str, Any], weights: np.ndarray, prior: np.ndarray, shift: float
-    ) -> None:
-        self.members, self.weights, self.prior, self.shift = dict(members), weights, prior, shift
+    members: dict[str, Any]
+    weights: np.ndarray
+    prior: np.ndarray
+    shift: float
 
     def predict_proba(self, frame: pd.DataFrame, known: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
         """Pooled probabilities (N, K); ``known`` holds members' answers to these films that are at hand already."""
         known = known or {}
-        answers = [
-            known[n] if n in known else member.predict_proba(frame) for n, member in self.members.items()
-        ]
+        answers = [known[n] if n in known else m.predict_proba(frame) for n, m in self.members.items()]
         logs = np.stack([log_probabilities(answer) for answer in answers])
         return pool(logs, self.weights, self.prior, self.shift)
-
-    def state(self) -> ModelState:
-        classes = {name: member.registered_name for name, member in self.members.items()}
-        state = ModelState(
-            {"members": classes, "shift": self.shift}, {"weights": self.weights, "prior": self.prior}
-        )
-        for name, member in self.members.items():
-            state.nest(name, member.state())
-        return state
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        members = {
-            name: registered_class(registered).from_state(state.nested(name))
-            for name, registered in state.config["members"].items()
-        }
-        return cls(members, state.arrays["weights"], state.arrays["prior"], state.config["shift"])
 
 
 def train_combination(

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from etudes.benches.classifiers import on_dev
 from etudes.cards import fingerprint
 from etudes.models import ModelState, register_model
-from etudes.networks import load_arrays, network_arrays
+from etudes.networks import NetworkModel
 from etudes.pipelines.genre_classification.parameters import Doc2VecParameters
+from etudes.stored import Stored
 from etudes.text.problem import dev_metrics
 from etudes.text.tokens import tokenize
 from etudes.training.fit import fit
@@ -26,11 +27,14 @@ from etudes.training.problem import ShuffledProblem
 from etudes.training.seeds import derive_seed, seed_everything
 
 
+@register_model("genre_classification.paragraph_vectors")
 class ParagraphVectors:
     """gensim's Doc2Vec (distributed bag of words with word vectors), reproducible and stored without a pickle.
 
     Training uses one thread: with several, gensim's result depends on how they interleave.
     """
+
+    registered_name: str
 
     def __init__(self, size: int, parameters: Doc2VecParameters, seed: int) -> None:
         self.size, self.parameters, self.seed = size, parameters, seed
@@ -96,13 +100,19 @@ class ParagraphVectors:
         words = self.model.wv.index_to_key
         counts = [int(self.model.wv.get_vecattr(word, "count")) for word in words]
         return ModelState(
-            config={"size": self.size, "seed": self.seed, "documents": int(self.model.corpus_count)},
+            config={
+                "size": self.size,
+                "parameters": self.parameters.model_dump(mode="json"),
+                "seed": self.seed,
+                "documents": int(self.model.corpus_count),
+            },
             arrays={"words": self.model.wv.vectors, "noise": self.model.syn1neg},
             blobs={"vocabulary": json.dumps([words, counts]).encode()},
         )
 
     @classmethod
-    def from_state(cls, state: ModelState, parameters: Doc2VecParameters) -> Self:
+    def from_state(cls, state: ModelState) -> Self:
+        parameters = Doc2VecParameters.model_validate(state.config["parameters"])
         vectors = cls(state.config["size"], parameters, state.config["seed"])
         words, counts = json.loads(state.blobs["vocabulary"])
         vectors.model.build_vocab_from_freq(
@@ -174,23 +184,23 @@ def build_network(features: int, classes: int, hidden: int, dropout: float) -> n
     )
 
 
+@register_model("genre_classification.vector_network")
+class VectorNetwork(NetworkModel):
+    """`build_network` as it is stored."""
+
+    network_class = staticmethod(build_network)
+
+
 @register_model("genre_classification.doc2vec")
-class Doc2VecClassifier:
+@dataclass
+class Doc2VecClassifier(Stored):
     """Standardised paragraph vectors of plot and title, year and form, and a network of two hidden layers."""
 
-    registered_name: str
-
-    def __init__(
-        self,
-        parameters: Doc2VecParameters,
-        plots: ParagraphVectors,
-        titles: ParagraphVectors,
-        mean: np.ndarray,
-        scale: np.ndarray,
-        network: nn.Sequential,
-    ) -> None:
-        self.parameters, self.plots, self.titles = parameters, plots, titles
-        self.mean, self.scale, self.network = mean, scale, network
+    plots: ParagraphVectors
+    titles: ParagraphVectors
+    mean: np.ndarray
+    scale: np.ndarray
+    network: VectorNetwork
 
     @classmethod
     def train(
@@ -213,12 +223,18 @@ class Doc2VecClassifier:
         ]
         raw = np.concatenate(blocks, axis=1)
         mean, scale = raw.mean(0), np.maximum(raw.std(0), 1e-6)
-        classes = len(split_card["classes"])
-        network = build_network(raw.shape[1], classes, parameters.hidden, parameters.dropout)
-        model = cls(parameters, plots, titles, mean, scale, network)
+        size, classes = raw.shape[1], len(split_card["classes"])
+        shape = {
+            "features": size,
+            "classes": classes,
+            "hidden": parameters.hidden,
+            "dropout": parameters.dropout,
+        }
+        network = build_network(**shape)
+        model = cls(plots, titles, mean, scale, VectorNetwork(network, shape))
         labels, dev_labels = (frame["label"].to_numpy() for frame in (train_split, dev_split))
-        rows, of_dev, size = (raw - mean) / scale, model.features(dev_split), parameters.fit.batch_size
-        epochs = fit(VectorProblem(network, rows, labels, of_dev, dev_labels, size), parameters.fit, run)
+        rows, of_dev, batch = (raw - mean) / scale, model.features(dev_split), parameters.fit.batch_size
+        epochs = fit(VectorProblem(network, rows, labels, of_dev, dev_labels, batch), parameters.fit, run)
         return model, {**on_dev(model, dev_split), "epochs": epochs}
 
     def features(self, frame: pd.DataFrame) -> np.ndarray:
@@ -229,26 +245,7 @@ class Doc2VecClassifier:
         return ((raw - self.mean) / self.scale).astype(np.float32)
 
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
-        return predict_vectors(self.network, self.features(frame), torch.device("cpu"))
-
-    def state(self) -> ModelState:
-        classes = self.network[-1].out_features
-        config = {"parameters": self.parameters.model_dump(mode="json"), "classes": classes}
-        state = ModelState(config, {"mean": self.mean, "scale": self.scale})
-        state.nest("network", ModelState(arrays=network_arrays(self.network)))
-        state.nest("plots", self.plots.state())
-        state.nest("titles", self.titles.state())
-        return state
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        parameters = Doc2VecParameters.model_validate(state.config["parameters"])
-        mean = state.arrays["mean"]
-        network = build_network(len(mean), state.config["classes"], parameters.hidden, parameters.dropout)
-        load_arrays(network, state.nested("network").arrays)
-        plots = ParagraphVectors.from_state(state.nested("plots"), parameters)
-        titles = ParagraphVectors.from_state(state.nested("titles"), parameters)
-        return cls(parameters, plots, titles, mean, state.arrays["scale"], network)
+        return predict_vectors(self.network.network, self.features(frame), torch.device("cpu"))
 
 
 def _year_and_form(frame: pd.DataFrame) -> np.ndarray:

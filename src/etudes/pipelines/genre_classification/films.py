@@ -13,12 +13,13 @@ import pandas as pd
 from etudes.cards import data_card, fingerprint
 from etudes.forms.lines import read_lines
 from etudes.forms.raw import RawFile
-from etudes.pipelines.genre_classification.parameters import SplitParameters
-from etudes.splits import stratified
+from etudes.splits import stratified, without_repeats
 from etudes.text.tokens import tokenize
+from etudes.training.parameters import DevSplitParameters
 
 SEPARATOR = " ::: "
 FORMAT = "ID ::: TITLE ::: GENRE ::: DESCRIPTION"
+SEEN = ("title", "year", "series", "plot")  # what models see of a film
 # The last bracket with a year decides: titles have brackets of their own. (2014/II) tells apart films of one year.
 YEAR = re.compile(r"\s*\((\d{4}|\?{4})(?:/[IVXLCDM]+)?\)\s*(?:\{.*\})?\s*$")
 
@@ -59,7 +60,9 @@ def parse_films(raw: RawFile) -> pd.DataFrame:
         seen.add(row[0])
         return row
 
-    return _frame([row for _, row in read_lines(raw, parse, f"`{FORMAT}`", "films")])
+    rows = [row for _, row in read_lines(raw, parse, f"`{FORMAT}`", "films")]
+    films = described(pd.DataFrame(rows, columns=["id", "title", "genre", "plot"]))
+    return films[["id", "title", "year", "series", "genre", "plot"]]
 
 
 def _parse_line(line: str) -> tuple[int, str, str, str]:
@@ -75,33 +78,21 @@ def _parse_line(line: str) -> tuple[int, str, str, str]:
     return int(identifier), title, genre.lower(), plot
 
 
-def _frame(rows: list[tuple[int, str, str, str]]) -> pd.DataFrame:
-    identifiers, full_titles, genres, plots = zip(*rows, strict=True)
-    titles = [parse_title(text) for text in full_titles]
-    return pd.DataFrame(
-        {
-            "id": identifiers,
-            "title": [title.name for title in titles],
-            "year": pd.array([title.year for title in titles], dtype="Int32"),
-            "series": [title.series for title in titles],
-            "genre": genres,
-            "plot": plots,
-        }
-    )
-
-
-def describe_film(title: str, year: int | None, series: bool, plot: str) -> str:
-    """A film as one text for models that read words: title, form, decade, plot."""
-    decade = f"{year // 10 * 10}s" if year is not None else ""
-    form = "series" if series else "film"
-    return " ".join(part for part in (f"{title}.", f"{decade} {form}.".strip(), plot) if part)
+def described(films: pd.DataFrame) -> pd.DataFrame:
+    """Films whose ``title`` is as IMDb writes it, with what it says as the columns ``title``, ``year``, ``series``."""
+    titles = [parse_title(text) for text in films["title"]]
+    years = pd.array([title.year for title in titles], dtype="Int32")
+    names, series = [title.name for title in titles], [title.series for title in titles]
+    return films.assign(title=names, year=years, series=series)
 
 
 def film_texts(frame: pd.DataFrame) -> list[str]:
-    """`describe_film` of every row."""
-    years = [None if pd.isna(year) else int(year) for year in frame["year"]]
-    columns = zip(frame["title"], years, frame["series"], frame["plot"], strict=True)
-    return [describe_film(title, year, bool(series), plot) for title, year, series, plot in columns]
+    """Each film as one text for models that read words: title, decade, form, plot."""
+    texts = []
+    for title, year, series, plot in zip(*(frame[name] for name in SEEN), strict=True):
+        decade = "" if pd.isna(year) else f"{year // 10 * 10}s "
+        texts.append(f"{title}. {decade}{'series' if series else 'film'}. {plot}".strip())
+    return texts
 
 
 def film_words(frame: pd.DataFrame) -> list[list[str]]:
@@ -111,11 +102,9 @@ def film_words(frame: pd.DataFrame) -> list[list[str]]:
     """
     stop_words = _stop_words()
     documents = []
-    for title, year, series, plot in zip(
-        frame["title"], frame["year"], frame["series"], frame["plot"], strict=True
-    ):
+    for title, year, series, plot in zip(*(frame[name] for name in SEEN), strict=True):
         form = "seriesform" if series else "filmform"
-        decade = "undated" if pd.isna(year) else f"decade{int(year) // 10}"
+        decade = "undated" if pd.isna(year) else f"decade{year // 10}"
         words = [*tokenize(title), "titleend", *tokenize(plot)]
         content = [word for word in words if len(word) > 1 and word not in stop_words]
         documents.append([form, decade, *content])
@@ -164,17 +153,17 @@ def ingest(raw_train: RawFile, raw_test: RawFile) -> tuple[pd.DataFrame, pd.Data
 
 
 def split(
-    train_frame: pd.DataFrame, test_frame: pd.DataFrame, parameters: SplitParameters
+    train_frame: pd.DataFrame, test_frame: pd.DataFrame, parameters: DevSplitParameters
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Drop duplicates from train and cut dev from it; test stays as it is.
 
     A training plot that also stands in test is dropped, and of equal training plots all but the first. Every class
     gives ``dev_fraction`` of its rows, at least one, to dev and keeps at least one.
     """
-    plots = train_frame["plot"].map(normalised_plot)
-    in_test = plots.isin(set(test_frame["plot"].map(normalised_plot)))
-    repeated = plots.duplicated() & ~in_test
-    kept = train_frame[~in_test & ~repeated].reset_index(drop=True)
+    rows, dropped = without_repeats(
+        *([normalised_plot(plot) for plot in frame["plot"]] for frame in (train_frame, test_frame))
+    )
+    kept = train_frame[rows].reset_index(drop=True)
     classes = sorted(train_frame["genre"].unique())
     index = {genre: label for label, genre in enumerate(classes)}
     kept["label"] = kept["genre"].map(index).astype("int64")
@@ -193,8 +182,7 @@ def split(
         "train_rows": len(train),
         "dev_rows": len(dev),
         "test_rows": len(test),
-        "dropped_because_in_test": int(in_test.sum()),
-        "dropped_because_repeated": int(repeated.sum()),
+        **dropped,
         "dev_fingerprint": fingerprint(dev[["id", "title", "year", "genre", "plot"]]),
         "train_shares": (np.bincount(train["label"], minlength=len(classes)) / len(train)).tolist(),
     }

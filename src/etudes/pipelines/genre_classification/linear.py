@@ -1,8 +1,9 @@
-"""Majority class, and TF-IDF with a linear classifier."""
+"""TF-IDF with a linear classifier."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -11,15 +12,16 @@ from scipy.sparse import csr_matrix, hstack
 from scipy.special import softmax
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
-from etudes.benches.classifiers import Majority, on_dev
+from etudes.benches.classifiers import on_dev
+from etudes.benches.parameters import ScoringParameters
+from etudes.evaluation import paired_comparison, with_intervals
 from etudes.models import ModelState, register_model
 from etudes.pipelines.genre_classification.parameters import TfidfParameters
+from etudes.stored import Stored
 from etudes.training.classification import class_weights, fit_temperature, rows_of_classes
 
-Trained = tuple[Any, dict[str, Any]]
-
-
 FORM_WORDS = 3
+SCORES = ("accuracy", "macro_f1")
 
 
 def form_words(frame: pd.DataFrame) -> list[str]:
@@ -32,10 +34,14 @@ def form_words(frame: pd.DataFrame) -> list[str]:
     return texts
 
 
+@register_model("genre_classification.tfidf_features")
 class TfidfFeatures:
     """Three blocks of features with unit length each: words, characters inside words, form and decade."""
 
+    registered_name: str
+
     def __init__(self, parameters: TfidfParameters) -> None:
+        self.parameters = parameters
         self.form_weight = np.float32(parameters.form_weight)
         shared = {
             "sublinear_tf": True,
@@ -49,51 +55,65 @@ class TfidfFeatures:
             "form": CountVectorizer(analyzer=str.split, dtype=np.float32),
         }
 
-    def _texts(self, frame: pd.DataFrame) -> dict[str, list[str]]:
-        text = [f"{title} {plot}" for title, plot in zip(frame["title"], frame["plot"], strict=True)]
-        return {"words": text, "chars": text, "form": form_words(frame)}
-
     def fit_transform(self, frame: pd.DataFrame) -> csr_matrix:
         """Learn the terms of the films and return their features, sparse (N, terms)."""
-        texts = self._texts(frame)
-        return self._join({name: block.fit_transform(texts[name]) for name, block in self.blocks.items()})
+        return self._features(frame, "fit_transform")
 
     def transform(self, frame: pd.DataFrame) -> csr_matrix:
         """Features of other films, sparse (N, terms)."""
-        texts = self._texts(frame)
-        return self._join({name: block.transform(texts[name]) for name, block in self.blocks.items()})
+        return self._features(frame, "transform")
 
-    def _join(self, matrices: dict[str, csr_matrix]) -> csr_matrix:
+    def _features(self, frame: pd.DataFrame, how: str) -> csr_matrix:
+        text = [f"{title} {plot}" for title, plot in zip(frame["title"], frame["plot"], strict=True)]
+        texts = {"words": text, "chars": text, "form": form_words(frame)}
+        matrices = {name: getattr(block, how)(texts[name]) for name, block in self.blocks.items()}
         matrices["form"] = matrices["form"] * (self.form_weight / np.float32(FORM_WORDS) ** 0.5)
         return hstack(list(matrices.values()), format="csr")
 
+    def state(self) -> ModelState:
+        terms = {name: block.get_feature_names_out().tolist() for name, block in self.blocks.items()}
+        return ModelState(
+            {"parameters": self.parameters.model_dump(mode="json")},
+            {f"idf_{name}": self.blocks[name].idf_ for name in ("words", "chars")},
+            {name: json.dumps(found).encode() for name, found in terms.items()},
+        )
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        features = cls(TfidfParameters.model_validate(state.config["parameters"]))
+        for name, block in features.blocks.items():
+            terms = json.loads(state.blobs[name])
+            if isinstance(block, TfidfVectorizer):
+                block.vocabulary_ = {term: index for index, term in enumerate(terms)}
+                block.idf_ = state.arrays[f"idf_{name}"]
+            else:
+                block.fit(terms)  # there is nothing to it but its terms
+        return features
+
 
 @register_model("genre_classification.tfidf")
-class TfidfClassifier:
+@dataclass
+class TfidfClassifier(Stored):
     """Ridge regression on -1/+1 targets, one for each class, over `TfidfFeatures` (Rifkin and Klautau 2004);
     temperature-scaled softmax of its scores."""
 
-    registered_name: str
-
-    def __init__(
-        self, parameters: TfidfParameters, features: TfidfFeatures, weights: np.ndarray, bias: np.ndarray
-    ) -> None:
-        self.parameters, self.features, self.weights, self.bias = parameters, features, weights, bias
-        self.temperature = 1.0
+    features: TfidfFeatures
+    weights: np.ndarray
+    bias: np.ndarray
+    temperature: float = 1.0
 
     @classmethod
     def fit(cls, frame: pd.DataFrame, classes: int, parameters: TfidfParameters) -> Self:
         """On labelled films, at temperature 1."""
-        from sklearn.linear_model import (
-            RidgeClassifier,
-        )  # half a second that an answer to a user need not cost
+        # Half a second that an answer to a user need not cost.
+        from sklearn.linear_model import RidgeClassifier
 
         features = TfidfFeatures(parameters)
         matrix, labels = features.fit_transform(frame), frame["label"].to_numpy()
         balanced = dict(enumerate(class_weights(labels, classes, parameters.balance)))
         ridge = RidgeClassifier(alpha=parameters.penalty, class_weight=balanced).fit(matrix, labels)
         weights, bias = rows_of_classes(ridge.coef_, ridge.intercept_)
-        return cls(parameters, features, weights.astype(np.float32), bias.astype(np.float32))
+        return cls(features, weights.astype(np.float32), bias.astype(np.float32))
 
     def scores(self, frame: pd.DataFrame) -> np.ndarray:
         """Scores (N, K)."""
@@ -108,57 +128,51 @@ class TfidfClassifier:
         order = np.argsort(-self.weights[label, : len(names)])[:count]
         return [(str(names[i]), float(self.weights[label, i])) for i in order]
 
-    def state(self) -> ModelState:
-        blocks = self.features.blocks
-        return ModelState(
-            config={
-                "parameters": self.parameters.model_dump(mode="json"),
-                "temperature": self.temperature,
-            },
-            arrays={
-                "weights": self.weights,
-                "bias": self.bias,
-                **{
-                    f"idf_{name}": block.idf_
-                    for name, block in blocks.items()
-                    if isinstance(block, TfidfVectorizer)
-                },
-            },
-            blobs={
-                name: json.dumps(block.get_feature_names_out().tolist()).encode()
-                for name, block in blocks.items()
-            },
-        )
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        parameters = TfidfParameters.model_validate(state.config["parameters"])
-        features = TfidfFeatures(parameters)
-        for name, block in features.blocks.items():
-            terms = json.loads(state.blobs[name])
-            if isinstance(block, TfidfVectorizer):
-                block.vocabulary_ = {term: index for index, term in enumerate(terms)}
-                block.idf_ = state.arrays[f"idf_{name}"]
-            else:
-                block.fit(terms)  # there is nothing to it but its terms
-        model = cls(parameters, features, state.arrays["weights"], state.arrays["bias"])
-        model.temperature = state.config["temperature"]
-        return model
-
-
-def train_majority(train_split: pd.DataFrame, dev_split: pd.DataFrame, split_card: dict[str, Any]) -> Trained:
-    """The trivial baseline."""
-    model = Majority.fit(train_split["label"].to_numpy(), len(split_card["classes"]))
-    return model, on_dev(model, dev_split)
-
 
 def train_tfidf(
     train_split: pd.DataFrame,
     dev_split: pd.DataFrame,
     split_card: dict[str, Any],
     parameters: TfidfParameters,
-) -> Trained:
+) -> tuple[TfidfClassifier, dict[str, Any]]:
     """Fit on films with labels, every class at least one; temperature from dev."""
     model = TfidfClassifier.fit(train_split, len(split_card["classes"]), parameters)
     model.temperature = fit_temperature(model.scores(dev_split), dev_split["label"].to_numpy())
     return model, on_dev(model, dev_split)
+
+
+def compare_weights(
+    train_split: pd.DataFrame,
+    test_split: pd.DataFrame,
+    split_card: dict[str, Any],
+    models: dict[str, Any],
+    evaluation: ScoringParameters,
+) -> pd.DataFrame:
+    """What class weights n^-strength give and cost: ``tfidf`` beside itself without any and with every class alike.
+
+    Scored on test because nothing is chosen from it: ``tfidf.balance`` was chosen inside train.
+
+    Returns:
+        A row for each strength, 0, that of ``tfidf`` and 1: ``accuracy`` and ``macro_f1``, and what each is above that
+        without weights, with ``.low`` and ``.high`` (paired bootstrap for the differences). Empty where ``tfidf`` was left
+        out.
+    """
+    names = [*SCORES, *(f"{score}_difference" for score in SCORES)]
+    columns = ["strength", *(f"{name}{end}" for name in names for end in ("", ".low", ".high"))]
+    if "tfidf" not in models:
+        return pd.DataFrame(columns=columns)
+    labels, count, own = test_split["label"].to_numpy(), evaluation.resamples, models["tfidf"]
+    rows, without = [], None
+    for strength in sorted({0.0, own.features.parameters.balance, 1.0}):
+        fitted = own
+        if strength != own.features.parameters.balance:
+            settings = own.features.parameters.model_copy(update={"balance": strength})
+            fitted = TfidfClassifier.fit(train_split, len(split_card["classes"]), settings)
+        found = fitted.predict_proba(test_split)
+        without = found if without is None else without
+        scores = with_intervals("tfidf", labels, found, n_resamples=count)
+        compared = paired_comparison(labels, found, without, n_resamples=count)
+        rows.append(
+            {"strength": strength, **{k.removeprefix("tfidf."): v for k, v in scores.items()}, **compared}
+        )
+    return pd.DataFrame(rows, columns=columns)

@@ -11,7 +11,7 @@ import pandas as pd
 from etudes.models import register_model
 from etudes.pipelines.genre_classification.combination import Combination
 from etudes.pipelines.genre_classification.doc2vec import Doc2VecClassifier
-from etudes.pipelines.genre_classification.films import film_texts, film_words, parse_title
+from etudes.pipelines.genre_classification.films import described, film_texts, film_words
 from etudes.pipelines.genre_classification.linear import TfidfClassifier
 from etudes.pipelines.genre_classification.spacy_textcat import SpacyClassifier
 from etudes.serving.predictor import Column, Predictor
@@ -52,7 +52,7 @@ class GenrePredictor(Predictor):
             "plot",
             "text",
             examples=(
-                "A retired inspector is drawn back into a case of murder that he never solved.",
+                "A gang of thieves plans to rob a bank, and the heist goes wrong.",
                 "Six amateur cooks compete each week for a place in the final.",
             ),
         ),
@@ -72,7 +72,10 @@ class GenrePredictor(Predictor):
         Raises:
             ValueError: a plot of nothing but spaces.
         """
-        probabilities = self.model.predict_proba(self._films(frame))
+        blank = np.flatnonzero(frame["plot"].str.strip() == "")
+        if len(blank):
+            raise ValueError(f"plot in row {blank[0]} is nothing but spaces; expected a text")
+        probabilities = self.model.predict_proba(described(frame))
         best = probabilities.argmax(1)
         return pd.DataFrame(
             {
@@ -82,20 +85,6 @@ class GenrePredictor(Predictor):
                     {genre: float(p) for genre, p in zip(self.genres, row, strict=True)}
                     for row in probabilities
                 ],
-            }
-        )
-
-    def _films(self, frame: pd.DataFrame) -> pd.DataFrame:
-        blank = np.flatnonzero(frame["plot"].str.strip() == "")
-        if len(blank):
-            raise ValueError(f"plot in row {blank[0]} is nothing but spaces; expected a text")
-        titles = [parse_title(title) for title in frame["title"]]
-        return pd.DataFrame(
-            {
-                "title": [title.name for title in titles],
-                "year": pd.array([title.year for title in titles], dtype="Int32"),
-                "series": [title.series for title in titles],
-                "plot": list(frame["plot"]),
             }
         )
 

@@ -8,22 +8,11 @@ from pydantic import Field, field_validator
 
 from etudes.benches.parameters import ScoringParameters
 from etudes.text.parameters import BiLSTMParameters, EncoderParameters, EncoderProbeParameters
-from etudes.training.parameters import FitParameters, Strict
+from etudes.training.parameters import DevSplitParameters, FitParameters, Strict
 
 Variant = Literal[
     "majority", "tfidf", "doc2vec", "bilstm", "spacy", "encoder_probe", "encoder", "combination"
 ]
-
-
-class SplitParameters(Strict):
-    """How dev is cut from train."""
-
-    dev_fraction: float = Field(
-        gt=0, lt=0.5, description="share of each class that goes to dev, at least one row"
-    )
-    seed: int = Field(
-        ge=0, description="seed of the split, apart from run.seed so that seeds share one split"
-    )
 
 
 class TfidfParameters(Strict):
@@ -97,7 +86,7 @@ class Parameters(Strict):
     """The study's root group."""
 
     variants: list[Variant] = Field(min_length=1)
-    split: SplitParameters
+    split: DevSplitParameters
     tfidf: TfidfParameters
     doc2vec: Doc2VecParameters
     bilstm: BiLSTMParameters

@@ -33,7 +33,7 @@ def create_pipeline() -> Pipeline:
             │        └────────┴─────────┴───────┴───────────┴────────────┤
             │                                                       combination
             └────────────────────────────┬───────────────────────────────┘
-                                      evaluate ─ metrics, predictions, tables
+                             evaluate, compare_weights ─ metrics, predictions, tables
                                          │
                                        report ─ figures, report, predictor
     """
@@ -44,7 +44,7 @@ def create_pipeline() -> Pipeline:
         [
             ingest("films.ingest", "train_frame", "test_frame", "data_card"),
             preprocess("films.split", *SPLITS),
-            train("majority", "linear.train_majority"),
+            train("majority", "etudes.benches.classifiers.train_majority"),
             train("tfidf", "linear.train_tfidf"),
             train("doc2vec", "doc2vec.Doc2VecClassifier.train"),
             train("bilstm", "model.FilmBiLSTM.train", gpu=True),
@@ -58,12 +58,13 @@ def create_pipeline() -> Pipeline:
                 truth="genre",
                 rows="texts",
             ),
+            evaluate("linear.compare_weights", "weights_table"),
             draw(
-                *(f"{pages}.{name}" for name in ("scores", "curves", "confusion", "calibration")),
-                "report.terms",
+                *("etudes.benches.pages.scores", "etudes.benches.pages.curves"),
+                *(f"{pages}.confusion", f"{pages}.calibration", "report.terms"),
                 classes=f"{pages}.by_class",
             ),
-            page("report.best_two", "report.absent", "report.mistakes"),
+            page(f"{pages}.best_two", "report.absent", "report.mistakes"),
             predictor("model.GenrePredictor", genres=dataset("split_card", "classes")),
         ],
     )

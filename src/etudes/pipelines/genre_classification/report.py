@@ -8,11 +8,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from etudes.assembly import left_out
-from etudes.benches import classifiers
 from etudes.benches.classifier_pages import of_best
+from etudes.benches.classifiers import confident_mistakes
 from etudes.evaluation import without_examples
 from etudes.reporting import figures, new_figure
-from etudes.study import unit_of
 
 TERMS = 12
 
@@ -29,11 +28,6 @@ def terms(tfidf_model: Any, split_card: dict[str, Any]) -> go.Figure:
     ]
     table = pd.DataFrame(rows, columns=["label", "term", "weight"])
     return figures.term_weights(table, classes, unit="score per unit of TF-IDF")
-
-
-def best_two(comparison_card: dict[str, Any], data_card: dict[str, Any]) -> str:
-    """The two best variants, row by row."""
-    return classifiers.say_best_two(comparison_card, unit_of(data_card, "films"), "accuracy", "macro_f1")
 
 
 def absent(split_card: dict[str, Any], test_split: pd.DataFrame) -> str:
@@ -53,5 +47,4 @@ def mistakes(
     for film in test_split[["id", "title", "year", "plot"]].to_dict("records"):
         year = "year unknown" if pd.isna(film["year"]) else int(film["year"])
         texts[film["id"]] = f"{film['title']} ({year}). {film['plot']}"
-    best = str(of_best(predictions, metrics)["variant"].iloc[0])
-    return classifiers.confident_mistakes(predictions, best, texts, 12)
+    return confident_mistakes(of_best(predictions, metrics), texts, 12)

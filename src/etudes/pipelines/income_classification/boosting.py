@@ -14,7 +14,7 @@ from etudes.benches.classifiers import on_dev
 from etudes.models import ModelState, register_model
 from etudes.pipelines.income_classification.linear import FloatArray, IntArray, log_loss
 from etudes.pipelines.income_classification.parameters import BoostingParameters, FeatureParameters
-from etudes.pipelines.income_classification.people import COLUMNS, RANGES
+from etudes.pipelines.income_classification.people import COLUMNS, NUMBERS
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed
 
@@ -49,12 +49,12 @@ class Codes:
         kept = [name for name in COLUMNS if name not in parameters.leave_out]
         levels, rare = {}, []
         for name in kept:
-            if name not in RANGES:
+            if name not in NUMBERS:
                 counts = frame[name].value_counts()
                 levels[name] = sorted(counts.index[counts >= parameters.min_count][:LEVELS])
                 if len(levels[name]) < len(counts):
                     rare.append(name)
-        return cls(levels, rare, [name for name in kept if name in RANGES])
+        return cls(levels, rare, [name for name in kept if name in NUMBERS])
 
     def transform(self, frame: pd.DataFrame) -> FloatArray:
         """(N, C)."""

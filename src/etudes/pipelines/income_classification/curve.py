@@ -8,6 +8,7 @@ all: a prior worth so many people.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -17,9 +18,10 @@ import pandas as pd
 from etudes.evaluation import mean_interval
 from etudes.pipelines.income_classification.features import Features, moments
 from etudes.pipelines.income_classification.generative import fit_gaussian, fit_naive_bayes
-from etudes.pipelines.income_classification.linear import FloatArray, IntArray, Linear, log_loss
-from etudes.pipelines.income_classification.logistic import fit_newton
+from etudes.pipelines.income_classification.linear import FloatArray, IntArray, Linear, Set, log_loss
+from etudes.pipelines.income_classification.logistic import optima
 from etudes.pipelines.income_classification.parameters import LearningCurveParameters
+from etudes.splits import spread
 
 GENERATIVE = ("gaussian", "naive_bayes")
 DISCRIMINATIVE = "logistic"
@@ -28,7 +30,6 @@ METRICS = ("accuracy", "log_loss")
 COLUMNS = ("kind", "name", "metric", "size", "draws", "mean", "low", "high")
 NEWTON_TOLERANCE = 1e-6  # of the gradient: far below what a sampling error of the curve could show
 
-Set = tuple[FloatArray, IntArray]
 Path = Callable[[FloatArray, IntArray, list[float]], list[Linear]]
 
 
@@ -40,32 +41,14 @@ def part_sizes(rows: int, smallest: int, growth: float) -> list[int]:
     return sorted({round(smallest * (rows / smallest) ** (step / steps)) for step in range(steps + 1)})
 
 
-def nested_order(labels: IntArray, generator: np.random.Generator) -> IntArray:
-    """A random order (N,) of which every beginning has both classes in nearly their shares of the whole."""
-    place = np.empty(len(labels))
-    for label in np.unique(labels):
-        rows = generator.permutation(np.flatnonzero(labels == label))
-        place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
-    return np.argsort(place, kind="stable")
-
-
-def paths(blocks: list[slice], n_numbers: int) -> dict[str, Path]:
+def paths(features: Features) -> dict[str, Path]:
     """For each method: a model (of the matrix as it is given) for each of several penalties."""
-
-    def gaussian(matrix: FloatArray, labels: IntArray, penalties: list[float]) -> list[Linear]:
-        return [fit_gaussian(matrix, labels, penalty) for penalty in penalties]
-
-    def naive_bayes(matrix: FloatArray, labels: IntArray, penalties: list[float]) -> list[Linear]:
-        return [fit_naive_bayes(matrix, labels, blocks, n_numbers, penalty) for penalty in penalties]
-
-    def logistic(matrix: FloatArray, labels: IntArray, penalties: list[float]) -> list[Linear]:
-        found: dict[float, Linear] = {}
-        last = None
-        for penalty in sorted(penalties, reverse=True):  # each optimum is near that of the stronger penalty
-            last = found[penalty] = fit_newton(matrix, labels, penalty, last, NEWTON_TOLERANCE)
-        return [found[penalty] for penalty in penalties]
-
-    return {"gaussian": gaussian, "naive_bayes": naive_bayes, "logistic": logistic}
+    parts = features.slices(), len(features.numbers)
+    return {
+        "gaussian": lambda x, y, penalties: [fit_gaussian(x, y, penalty) for penalty in penalties],
+        "naive_bayes": lambda x, y, penalties: [fit_naive_bayes(x, y, p, *parts) for p in penalties],
+        "logistic": partial(optima, tolerance=NEWTON_TOLERANCE),
+    }
 
 
 def choose_penalty(
@@ -73,21 +56,17 @@ def choose_penalty(
 ) -> float:
     """The penalty with the smallest log-loss in stratified cross-validation; of equals the strongest.
 
-    The rows come in a random order (`nested_order`), so that every ``folds``-th row of a class is a fold.
+    The rows come in a random order (`spread`), so that every ``folds``-th row of a class is a fold.
     """
     if len(penalties) == 1:
         return penalties[0]
-    fold = np.empty(len(labels), dtype=np.int64)
-    for label in (0, 1):
-        rows = np.flatnonzero(labels == label)
-        fold[rows] = np.arange(len(rows)) % folds
+    fold = pd.Series(labels).groupby(labels).cumcount().to_numpy() % folds
     losses = np.zeros(len(penalties))
     for k in range(folds):
         held = fold == k
         models = path(matrix[~held], labels[~held], penalties)
         losses += [held.sum() * log_loss(model.log_odds(matrix[held]), labels[held]) for model in models]
-    best = np.flatnonzero(losses <= losses.min())
-    return max(penalties[i] for i in best)
+    return max(penalty for penalty, loss in zip(penalties, losses, strict=True) if loss == losses.min())
 
 
 def fit_part(
@@ -98,13 +77,12 @@ def fit_part(
     Means and standard deviations are those of the part: a small sample does not know them any better. Which levels and
     bins there are, which knows no income, is the same for all parts.
     """
-    if method == "naive_bayes":  # it counts levels, which standardising would hide
-        penalty = choose_penalty(path, raw, labels, parameters.penalties, parameters.folds)
-        return path(raw, labels, [penalty])[0], penalty
     mean, scale = moments(raw)
-    matrix = (raw - mean) / scale
+    counts = method == "naive_bayes"  # levels, which standardising would hide
+    matrix = raw if counts else (raw - mean) / scale
     penalty = choose_penalty(path, matrix, labels, parameters.penalties, parameters.folds)
-    return path(matrix, labels, [penalty])[0].standardised(-mean / scale, 1 / scale), penalty
+    (model,) = path(matrix, labels, [penalty])
+    return model if counts else model.standardised(-mean / scale, 1 / scale), penalty
 
 
 def learning_curve(
@@ -130,10 +108,10 @@ def learning_curve(
         once. Sizes with fewer than ``folds`` people of a class are left out.
     """
     raw, labels = train
-    fits = paths(features.slices(), len(features.numbers))
-    rows: list[dict[str, Any]] = []
+    fits = paths(features)
+    rows: list[tuple[Any, ...]] = []
     for draw in range(parameters.draws):
-        order = nested_order(labels, np.random.default_rng([seed, draw]))
+        order = spread(labels, np.random.default_rng([seed, draw]), first=0.5)
         for size in part_sizes(len(labels), parameters.smallest, parameters.growth):
             part = order[:size]
             enough = np.bincount(labels[part], minlength=2).min() >= parameters.folds
@@ -142,16 +120,8 @@ def learning_curve(
             for method in methods:
                 model, penalty = fit_part(method, fits[method], raw[part], labels[part], parameters)
                 odds = model.log_odds(test[0])
-                rows.append(
-                    {
-                        "method": method,
-                        "size": size,
-                        "draw": draw,
-                        "penalty": penalty,
-                        "accuracy": float(((odds > 0) == test[1]).mean()),
-                        "log_loss": log_loss(odds, test[1]),
-                    }
-                )
+                accuracy = float(((odds > 0) == test[1]).mean())
+                rows.append((method, size, draw, penalty, accuracy, log_loss(odds, test[1])))
     return pd.DataFrame(rows, columns=["method", "size", "draw", "penalty", *METRICS])
 
 
@@ -167,19 +137,14 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
     for metric in METRICS:
         table = rows.pivot_table(index=["size", "draw"], columns="method", values=metric)
         better = 1 if metric == "accuracy" else -1
-        series = {("score", method): table[method] for method in METHODS if method in table}
+        series = [("score", method, table[method]) for method in METHODS if method in table]
         if DISCRIMINATIVE in table:
-            series |= {
-                ("advantage", method): better * (table[method] - table[DISCRIMINATIVE])
-                for method in GENERATIVE
-                if method in table
-            }
-        for (kind, name), values in series.items():
+            gain = better * table.sub(table[DISCRIMINATIVE], axis="index")
+            series += [("advantage", method, gain[method]) for method in GENERATIVE if method in table]
+        for kind, name, values in series:
             for size, of_size in values.groupby(level="size"):
-                summary = mean_interval(of_size.to_numpy())
-                ends = {end: summary.get(end, np.nan) for end in ("low", "high")}
-                row = {"kind": kind, "name": name, "metric": metric, "size": size}
-                found.append({**row, "draws": len(of_size), "mean": summary["mean"], **ends})
+                row = {"kind": kind, "name": name, "metric": metric, "size": size, "draws": len(of_size)}
+                found.append(row | mean_interval(of_size.to_numpy()))
     return pd.DataFrame(found, columns=list(COLUMNS))
 
 

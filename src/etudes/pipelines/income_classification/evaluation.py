@@ -1,4 +1,4 @@
-"""Scores on test: what all classifiers are asked, groups, what the linear variants weigh, and little data."""
+"""Scores on test: what all classifiers are asked, groups, what logistic regression weighs, and little data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def evaluate(
 
     Returns:
         metrics (flat, with bootstrap intervals), predictions (one row per variant and person), rates of groups and
-        their gaps, effects of the linear variants, the paired comparison of the two best, and inference costs.
+        their gaps, effects of logistic regression, the paired comparison of the two best, and inference costs.
     """
     labels, new = test_split["label"].to_numpy(), ~test_split["twin"].to_numpy()
     probabilities, costs = answers(models, test_split, "rows")
@@ -46,19 +46,9 @@ def evaluate(
         test_split, "income", LABELS, probabilities, lambda found: {"p_above": found[:, 1]}
     )
     comparison = best_two(metrics, labels, probabilities, n_resamples=evaluation.resamples)
-    return metrics, predictions, groups, gaps, effects_of(models), comparison, costs
-
-
-def effects_of(models: dict[str, Any]) -> Frame:
-    """One row a column of the matrix, with the effect (nats per unit) in each linear variant."""
-    keys = ["feature", "source", "unit"]
-    table = pd.DataFrame(columns=keys)
-    for name, model in models.items():
-        if hasattr(model, "effects"):
-            effects = model.effects().rename(columns={"effect": name, "error": f"{name}.error"})
-            effects = effects.dropna(axis="columns", how="all")
-            table = effects if table.empty else table.merge(effects, on=keys, how="outer", sort=False)
-    return table
+    absent = pd.DataFrame(columns=["feature", "source", "unit", "effect", "error"])
+    effects = models["logistic"].effects() if "logistic" in models else absent
+    return metrics, predictions, groups, gaps, effects, comparison, costs
 
 
 def compare_on_little_data(

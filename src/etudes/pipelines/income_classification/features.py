@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from etudes.models import ModelState
+from etudes.models import register_model
+from etudes.pipelines.income_classification.linear import FloatArray, IntArray
 from etudes.pipelines.income_classification.parameters import FeatureParameters
-from etudes.pipelines.income_classification.people import COLUMNS, RANGES
+from etudes.pipelines.income_classification.people import COLUMNS, NUMBERS
+from etudes.stored import Stored
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 OTHER = "(other)"
 AMOUNTS = ("capital-gain", "capital-loss")  # mostly zero, else very skewed
 UNKNOWN = -1
 
 
+@register_model("income_classification.block")
 @dataclass(frozen=True)
-class Block:
+class Block(Stored):
     """The levels of one column of the questionnaire.
 
     ``levels`` names them, the first is the reference: the commonest on train. ``edges`` (numbers only) are the lower
@@ -30,9 +31,9 @@ class Block:
     """
 
     source: str
-    levels: tuple[str, ...]
-    edges: tuple[float, ...] = ()
-    order: tuple[int, ...] = ()
+    levels: Sequence[str]
+    edges: Sequence[float] = ()
+    order: Sequence[int] = ()
 
     def codes(self, values: pd.Series) -> IntArray:
         """The level of each value (N,); `UNKNOWN` for an answer that train never gave and that has no `OTHER`."""
@@ -44,16 +45,9 @@ class Block:
         return np.asarray(values.map(index).fillna(unknown), dtype=np.int64)
 
 
-@dataclass(frozen=True)
-class Weighed:
-    """A column of the matrix: a number per standard deviation, or a level against the reference of its block."""
-
-    name: str
-    source: str
-    unit: str
-
-
-class Features:
+@register_model("income_classification.features")
+@dataclass
+class Features(Stored):
     """The layout of the matrix and the statistics of train that it needs.
 
     The matrix (N, P) has first the numbers, then for each block one 0/1 column a level, the reference left out: with it
@@ -62,12 +56,10 @@ class Features:
     block's mean on train, which weighs nothing.
     """
 
-    def __init__(
-        self, numbers: list[str], blocks: list[Block], mean: FloatArray, scale: FloatArray, others: FloatArray
-    ) -> None:
-        self.numbers, self.blocks = numbers, blocks
-        self.mean, self.scale = mean, scale
-        self.others = others  # what an unknown answer stands for: the mean of each column, unstandardised
+    numbers: list[str]
+    blocks: list[Block]
+    mean: FloatArray
+    scale: FloatArray
 
     @classmethod
     def fit(cls, frame: pd.DataFrame, parameters: FeatureParameters) -> Self:
@@ -75,49 +67,34 @@ class Features:
         kept = [name for name in COLUMNS if name not in parameters.leave_out]
         if not kept:
             raise ValueError("features.leave_out names all columns; expected one at least to learn from")
-        numbers = [name for name in kept if name in RANGES and not _levels_suffice(name, parameters)]
+        # The bins of an amount follow it so closely that both together have weights that no data can tell apart.
+        binned = AMOUNTS if parameters.amount_bins > 1 else ()
+        numbers = [name for name in kept if name in NUMBERS and name not in binned]
         blocks = [_block(frame[name], parameters) for name in kept]
-        layout = cls(
-            numbers,
-            [block for block in blocks if len(block.levels) > 1],
-            np.zeros(0),
-            np.ones(0),
-            np.zeros(0),
-        )
-        raw = layout.raw(frame)
-        layout.mean, layout.scale = moments(raw)
-        layout.others = layout.mean
+        layout = cls(numbers, [b for b in blocks if len(b.levels) > 1], np.zeros(0), np.ones(0))
+        layout.mean, layout.scale = moments(layout.raw(frame))
         return layout
-
-    @property
-    def width(self) -> int:
-        return len(self.numbers) + sum(len(block.levels) - 1 for block in self.blocks)
 
     def slices(self) -> list[slice]:
         """The columns of each block in the matrix."""
         ends = np.cumsum([len(self.numbers), *(len(block.levels) - 1 for block in self.blocks)])
         return [slice(int(a), int(b)) for a, b in pairwise(ends)]
 
-    def columns(self) -> list[Weighed]:
-        """What each column of the matrix is."""
+    def columns(self) -> pd.DataFrame:
+        """What each column of the matrix is: its ``feature``, the ``source``, and the ``unit`` that a weight is for."""
         found = [
-            Weighed(
-                f"log(1 + {name})" if name in AMOUNTS else name,
-                name,
-                "standard deviation",
-            )
+            (f"log(1 + {name})" if name in AMOUNTS else name, name, "standard deviation")
             for name in self.numbers
         ]
         for block in self.blocks:
-            reference = f"against {block.levels[0]}"
-            found += [
-                Weighed(f"{block.source}: {level}", block.source, reference) for level in block.levels[1:]
-            ]
-        return found
+            against = f"against {block.levels[0]}"
+            found += [(f"{block.source}: {level}", block.source, against) for level in block.levels[1:]]
+        return pd.DataFrame(found, columns=["feature", "source", "unit"])
 
     def raw(self, frame: pd.DataFrame) -> FloatArray:
         """The matrix (N, P) before standardisation."""
-        matrix = np.zeros((len(frame), self.width))
+        width = len(self.numbers) + sum(len(block.levels) - 1 for block in self.blocks)
+        matrix = np.zeros((len(frame), width))
         for place, name in enumerate(self.numbers):
             values = frame[name].to_numpy(dtype=np.float64)
             matrix[:, place] = np.log1p(values) if name in AMOUNTS else values
@@ -127,28 +104,12 @@ class Features:
             matrix[rows, part.start + codes[rows] - 1] = 1.0
             unknown = codes == UNKNOWN
             if unknown.any():
-                matrix[unknown, part] = self.others[part]
+                matrix[unknown, part] = self.mean[part]
         return matrix
 
     def transform(self, frame: pd.DataFrame) -> FloatArray:
         """The matrix (N, P) with mean 0 and standard deviation 1 on train."""
         return (self.raw(frame) - self.mean) / self.scale
-
-    def state(self) -> ModelState:
-        blocks: list[dict[str, Any]] = [vars(block) for block in self.blocks]
-        return ModelState(
-            {"numbers": self.numbers, "blocks": blocks},
-            {"mean": self.mean, "scale": self.scale, "others": self.others},
-        )
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        blocks = [
-            Block(b["source"], tuple(b["levels"]), tuple(b["edges"]), tuple(b["order"]))
-            for b in state.config["blocks"]
-        ]
-        arrays = state.arrays
-        return cls(state.config["numbers"], blocks, arrays["mean"], arrays["scale"], arrays["others"])
 
 
 def moments(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -157,19 +118,13 @@ def moments(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
     return matrix.mean(axis=0), np.where(scale > 1e-12, scale, 1.0)
 
 
-def _levels_suffice(name: str, parameters: FeatureParameters) -> bool:
-    """Whether the number itself is left out: the bins of an amount follow it so closely that both together have
-    weights that no data can tell apart."""
-    return name in AMOUNTS and parameters.amount_bins > 1
-
-
 def _block(values: pd.Series, parameters: FeatureParameters) -> Block:
     name = str(values.name)
     if name in AMOUNTS:
         # Zero is a level of its own; the bins are those of the people who have the amount at all.
         edges = np.concatenate([[0.5], _quantiles(values[values > 0], parameters.amount_bins)])
         return _binned(name, values, edges)
-    if name in RANGES:
+    if name in NUMBERS:
         return _binned(name, values, _quantiles(values, parameters.bins))
     counts = values.value_counts()
     counts = counts.loc[sorted(counts.index)].sort_values(ascending=False, kind="stable")

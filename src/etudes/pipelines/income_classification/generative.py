@@ -66,7 +66,7 @@ def _solve(covariance: FloatArray, difference: FloatArray, penalty: float) -> Fl
 
 
 def fit_naive_bayes(
-    matrix: FloatArray, labels: IntArray, blocks: list[slice], n_numbers: int, penalty: float
+    matrix: FloatArray, labels: IntArray, penalty: float, blocks: list[slice], n_numbers: int
 ) -> Linear:
     """Naive Bayes: given the class, the blocks are independent of one another (Ng and Jordan 2002).
 
@@ -82,9 +82,9 @@ def fit_naive_bayes(
     Args:
         matrix: (N, P) before standardisation: numbers first, then the 0/1 columns of the blocks, references left out.
         labels: (N,) 0 or 1, both present.
+        penalty: 0 or more, people. At 0 a level without people of a class is weighed as if it had a millionth of one.
         blocks: the columns of each block.
         n_numbers: how many columns at the front are numbers.
-        penalty: 0 or more, people. At 0 a level without people of a class is weighed as if it had a millionth of one.
 
     Returns:
         Weights of the matrix as it was given.

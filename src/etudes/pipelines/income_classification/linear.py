@@ -7,12 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from etudes.models import register_model
+from etudes.stored import Stored
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Set = tuple[FloatArray, IntArray]  # a matrix (N, P) and labels (N,)
 
 
+@register_model("income_classification.log_odds")
 @dataclass(frozen=True)
-class Linear:
+class Linear(Stored):
     """The log-odds w . x + b of y = 1; ``weights`` (P,), ``bias`` a number, both in nats."""
 
     weights: FloatArray

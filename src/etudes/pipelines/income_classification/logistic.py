@@ -7,8 +7,6 @@ N J is the objective of scikit-learn's `LogisticRegression` with C = 1 / penalty
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from etudes.cards import fingerprint
@@ -16,6 +14,7 @@ from etudes.pipelines.income_classification.linear import (
     FloatArray,
     IntArray,
     Linear,
+    Set,
     check_shapes,
     log_loss,
     sigmoid,
@@ -26,6 +25,8 @@ from etudes.training.resumable import Resumable
 from etudes.training.seeds import derive_seed
 from etudes.training.session import progress
 
+STEPS = 100  # of Newton's method, at most
+
 
 def objective(model: Linear, matrix: FloatArray, labels: IntArray, penalty: float) -> float:
     """J of the module's docstring, nats."""
@@ -33,10 +34,8 @@ def objective(model: Linear, matrix: FloatArray, labels: IntArray, penalty: floa
     return fit + penalty / (2 * len(labels)) * float(model.weights @ model.weights)
 
 
-def gradient(
-    model: Linear, matrix: FloatArray, labels: IntArray, penalty: float, n_all: int
-) -> tuple[FloatArray, float]:
-    """Gradient of the batch's mean loss and of the whole penalty: (P,) for w, a number for b.
+def gradient(model: Linear, matrix: FloatArray, labels: IntArray, penalty: float, n_all: int) -> FloatArray:
+    """Gradient of the batch's mean loss and of the whole penalty (P + 1,), the bias last.
 
         dJ/dw = 1/n X' (sigmoid(f) - y) + penalty / N w,   dJ/db = 1/n sum_i (sigmoid(f_i) - y_i)
 
@@ -50,7 +49,7 @@ def gradient(
     log_odds = model.log_odds(matrix)
     check_shapes(log_odds, labels)
     residual = (sigmoid(log_odds) - labels) / len(labels)
-    return residual @ matrix + penalty / n_all * model.weights, float(residual.sum())
+    return np.append(residual @ matrix + penalty / n_all * model.weights, residual.sum())
 
 
 def fit_newton(
@@ -59,7 +58,6 @@ def fit_newton(
     penalty: float,
     start: Linear | None = None,
     tolerance: float = 1e-10,
-    steps: int = 100,
 ) -> Linear:
     """The minimum of J by Newton's method, halving a step that does not descend (ESL, section 4.4.1).
 
@@ -71,17 +69,16 @@ def fit_newton(
         penalty: above 0, so that there is one minimum.
         start: where to begin; the nearer, the fewer steps.
         tolerance: largest entry of the gradient of J at the end.
-        steps: most steps.
     """
     n, width = matrix.shape
     share = labels.mean()
     model = start or Linear(np.zeros(width), float(np.log(share / (1 - share))))
     value = objective(model, matrix, labels, penalty)
-    for _ in range(steps):
-        slope, slope_b = gradient(model, matrix, labels, penalty, n)
-        if max(np.abs(slope).max(initial=0.0), abs(slope_b)) < tolerance:
+    for _ in range(STEPS):
+        slope = gradient(model, matrix, labels, penalty, n)
+        if np.abs(slope).max() < tolerance:
             break
-        step = np.linalg.solve(hessian(model, matrix, penalty), np.append(slope, slope_b))
+        step = np.linalg.solve(hessian(model, matrix, penalty), slope)
         factor = 1.0
         while factor > 1e-8:
             moved = Linear(model.weights - factor * step[:-1], model.bias - factor * step[-1])
@@ -93,6 +90,17 @@ def fit_newton(
             break  # no descent is left: rounding ends it
         model, value = moved, moved_value
     return model
+
+
+def optima(
+    matrix: FloatArray, labels: IntArray, penalties: list[float], tolerance: float = 1e-10
+) -> list[Linear]:
+    """The minima of J for several penalties: from the strongest down, each is near the one before."""
+    found: dict[float, Linear] = {}
+    last = None
+    for penalty in sorted(penalties, reverse=True):
+        last = found[penalty] = fit_newton(matrix, labels, penalty, last, tolerance)
+    return [found[penalty] for penalty in penalties]
 
 
 def hessian(model: Linear, matrix: FloatArray, penalty: float) -> FloatArray:
@@ -114,9 +122,6 @@ def standard_errors(model: Linear, matrix: FloatArray, penalty: float) -> FloatA
     return np.sqrt(np.diag(inverse)[:-1])
 
 
-Watch = Callable[[Linear], dict[str, float]]
-
-
 class Descent(Resumable):
     """Mini-batch gradient descent with momentum (Polyak 1964): each epoch goes through all rows in a new order.
 
@@ -126,13 +131,12 @@ class Descent(Resumable):
     cloud around the minimum, whose width the step decides.
 
     Args:
-        matrix: (N, P), standardised: one step size must serve all columns.
-        labels: (N,) 0 or 1.
+        train: its matrix is standardised: one step size must serve all columns.
+        dev: what each epoch is scored on.
         penalty: of the whole objective.
+        least: J at its minimum, which the record counts from.
         settings: epochs, batch size, step, momentum.
         run: its seed and the epoch decide each order, so that a resumed training meets the same.
-        watch: metrics of a model for the record of an epoch.
-        watched: fingerprint of what ``watch`` looks at.
     """
 
     keep = ("point", "velocity", "epochs")
@@ -140,24 +144,22 @@ class Descent(Resumable):
 
     def __init__(
         self,
-        matrix: FloatArray,
-        labels: IntArray,
+        train: Set,
+        dev: Set,
         penalty: float,
+        least: float,
         settings: LogisticParameters,
         run: RunParameters,
-        watch: Watch,
-        watched: str,
     ) -> None:
-        self.matrix, self.labels, self.penalty = matrix, labels, penalty
-        self.settings, self.watch = settings, watch
+        (self.matrix, self.labels), self.dev = train, dev
+        self.penalty, self.least, self.settings = penalty, least, settings
         self.seed = derive_seed(run.seed, "logistic")
-        self.point, self.velocity = np.zeros(matrix.shape[1] + 1), np.zeros(matrix.shape[1] + 1)
+        self.point = self.velocity = np.zeros(self.matrix.shape[1] + 1)
         self.epochs: list[dict[str, float]] = []
-        self.resume(run, fingerprint(matrix, labels), watched, penalty, settings.model_dump())
+        self.resume(run, fingerprint(*train), fingerprint(*dev), penalty, settings.model_dump())
 
     def run(self) -> Linear:
-        """The model after the last epoch; ``epochs`` holds ``epoch``, ``train_loss`` (J), ``learning_rate`` and what
-        ``watch`` gave.
+        """The model after the last epoch; ``epochs`` holds a row for each.
 
         Raises:
             ValueError: the loss is not finite.
@@ -171,8 +173,17 @@ class Descent(Resumable):
                     f"logistic: the training loss is {loss} after epoch {epoch + 1}; lower logistic.learning_rate or "
                     "logistic.momentum"
                 )
-            scores = {"train_loss": loss, "learning_rate": rate, **self.watch(self.model)}
-            self.epochs.append({"epoch": float(epoch + 1), **scores})
+            odds, labels = self.model.log_odds(self.dev[0]), self.dev[1]
+            self.epochs.append(
+                {
+                    "epoch": float(epoch + 1),
+                    "train_loss": loss,
+                    "learning_rate": rate,
+                    "excess_loss": loss / self.least - 1,
+                    "dev_loss": log_loss(odds, labels),
+                    "dev_accuracy": float(((odds > 0) == labels).mean()),
+                }
+            )
             self.log(self.epochs[-1])
             if (epoch + 1) % self.settings.checkpoint_epochs == 0:
                 self.save()
@@ -180,7 +191,7 @@ class Descent(Resumable):
 
     @property
     def model(self) -> Linear:
-        return Linear(self.point[:-1].copy(), float(self.point[-1]))
+        return Linear(self.point[:-1], float(self.point[-1]))
 
     def _epoch(self, epoch: int) -> float:
         """Go through all rows; the step size at the end."""
@@ -190,12 +201,8 @@ class Descent(Resumable):
             rows = order[number * size : (number + 1) * size]
             done = (epoch * batches + number) / (self.settings.epochs * batches)
             rate = self.settings.learning_rate * (1 - done) ** 2
-            model = Linear(self.point[:-1], float(self.point[-1]))
-            slope, slope_b = gradient(model, self.matrix[rows], self.labels[rows], self.penalty, n)
+            slope = gradient(self.model, self.matrix[rows], self.labels[rows], self.penalty, n)
             # The last batch may be short. With a whole step its people would weigh more than the others.
-            step = rate * len(rows) / size
-            self.velocity *= self.settings.momentum
-            self.velocity[:-1] -= step * slope
-            self.velocity[-1] -= step * slope_b
-            self.point += self.velocity
+            self.velocity = self.settings.momentum * self.velocity - rate * len(rows) / size * slope
+            self.point = self.point + self.velocity
         return rate

@@ -14,34 +14,16 @@ from etudes.pipelines.income_classification.people import (
     COLUMNS,
     FORMAT,
     LABELS,
-    MISSING,
-    RANGES,
+    QUESTIONS,
     parse_questions,
 )
-from etudes.serving.columns import Column, check_names
+from etudes.serving.columns import check_names
 from etudes.serving.predictor import Predictor
 from etudes.serving.questions import read_file, read_table, separator_of
 from etudes.serving.rows import rows_of
 
 __all__ = ["Boosting", "IncomePredictor", "LinearClassifier"]
 FILES = (".csv", ".tsv", ".txt", ".data", ".test")
-OPTIONAL = "fnlwgt"  # no model weighs how many Americans a row stands for, so a user need not know it
-EXAMPLES = parse_questions(
-    RawFile(
-        "the examples",
-        b"38,Private,0,Bachelors,13,Married-civ-spouse,Exec-managerial,Husband,White,Male,0,0,45,United-States\n"
-        b"23,?,0,Some-college,10,Never-married,?,Own-child,Black,Female,0,0,20,?",
-    )
-)
-
-
-def _column(name: str) -> Column:
-    if name == OPTIONAL:
-        return Column(name, "whole", required=False, default=0, about="people that the row stands for")
-    if name in RANGES:
-        low, high = RANGES[name]
-        return Column(name, "whole", low=low, high=high, examples=tuple(EXAMPLES[name].tolist()))
-    return Column(name, "text", default=MISSING, stripped=True, examples=tuple(EXAMPLES[name].tolist()))
 
 
 @register_model("income_classification.predictor")
@@ -52,7 +34,7 @@ class IncomePredictor(Predictor):
     Numbers must be there; ``fnlwgt`` may be left out.
     """
 
-    columns = tuple(map(_column, COLUMNS))
+    columns = QUESTIONS
 
     def answer(self, frame: pd.DataFrame) -> pd.DataFrame:
         """One row per person: ``income`` (the more probable answer), its ``probability``, ``probability_above_50k``."""

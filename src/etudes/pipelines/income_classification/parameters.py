@@ -6,21 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from etudes.training.parameters import Strict
+from etudes.training.parameters import DevSplitParameters, Strict
 
 Variant = Literal["majority", "naive_bayes", "gaussian", "logistic", "boosting"]
 Penalty = Annotated[float, Field(ge=0)]
-
-
-class SplitParameters(Strict):
-    """How dev is cut from train."""
-
-    dev_fraction: float = Field(
-        gt=0, lt=0.5, description="share of each class that goes to dev, at least one row"
-    )
-    seed: int = Field(
-        ge=0, description="seed of the split, apart from run.seed so that seeds share one split"
-    )
 
 
 class FeatureParameters(Strict):
@@ -114,7 +103,7 @@ class Parameters(Strict):
     """The study's root group."""
 
     variants: list[Variant] = Field(min_length=1)
-    split: SplitParameters
+    split: DevSplitParameters
     features: FeatureParameters
     generative: GenerativeParameters
     logistic: LogisticParameters

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,27 +10,51 @@ import pandas as pd
 from etudes.cards import data_card, fingerprint
 from etudes.forms.lines import read_lines
 from etudes.forms.raw import RawFile
-from etudes.pipelines.income_classification.parameters import SplitParameters
+from etudes.serving.columns import Column
 from etudes.splits import stratified
+from etudes.training.parameters import DevSplitParameters
 
-COLUMNS = (
-    *("age", "workclass", "fnlwgt", "education", "education-num", "marital-status", "occupation"),
-    *("relationship", "race", "sex", "capital-gain", "capital-loss", "hours-per-week", "native-country"),
-)
-# The columns of whole numbers with the range that is believed.
-RANGES = {
-    "age": (0, 120),
-    "fnlwgt": (0, 10**8),
-    "education-num": (1, 16),
-    "capital-gain": (0, 10**9),
-    "capital-loss": (0, 10**9),
-    "hours-per-week": (0, 168),
-}
-LABELS = ("<=50K", ">50K")
 MISSING = "?"
+
+
+def _text(name: str, *examples: str) -> Column:
+    return Column(name, "text", default=MISSING, stripped=True, examples=examples)
+
+
+def _whole(name: str, low: int, high: int, *examples: int) -> Column:
+    return Column(name, "whole", low=low, high=high, examples=examples)
+
+
+# The questions in the order of the files, with the range that is believed of a number and the answers of two examples.
+QUESTIONS = (
+    _whole("age", 0, 120, 38, 23),
+    _text("workclass", "Private", MISSING),
+    # How many Americans a row stands for: it tells rows apart, not people, and no model weighs it.
+    Column(
+        "fnlwgt",
+        "whole",
+        low=0,
+        high=10**8,
+        required=False,
+        default=0,
+        about="people that the row stands for",
+    ),
+    _text("education", "Bachelors", "Some-college"),
+    _whole("education-num", 1, 16, 13, 10),
+    _text("marital-status", "Married-civ-spouse", "Never-married"),
+    _text("occupation", "Exec-managerial", MISSING),
+    _text("relationship", "Husband", "Own-child"),
+    _text("race", "White", "Black"),
+    _text("sex", "Male", "Female"),
+    _whole("capital-gain", 0, 10**9, 0, 0),
+    _whole("capital-loss", 0, 10**9, 0, 0),
+    _whole("hours-per-week", 0, 168, 45, 20),
+    _text("native-country", "United-States", MISSING),
+)
+COLUMNS = tuple(question.name for question in QUESTIONS)
+NUMBERS = [question.name for question in QUESTIONS if question.kind == "whole"]
+LABELS = ("<=50K", ">50K")
 FORMAT = ", ".join((*COLUMNS, "income"))
-NUMBER = re.compile(r"[+-]?\d{1,12}")
-# fnlwgt says how many Americans a row stands for: it tells rows apart, not people.
 ANSWERS = [name for name in COLUMNS if name != "fnlwgt"]
 
 
@@ -52,34 +74,14 @@ def parse_people(raw: RawFile) -> pd.DataFrame:
 
 
 def parse_questions(raw: RawFile) -> pd.DataFrame:
-    """The 14 `COLUMNS` of people whose income is asked for; a 15th field, the known income, is read over.
+    """The 14 `COLUMNS`, as texts, of people whose income is asked for; a 15th field, the known income, is read over.
 
     Raises:
-        ValueError: as `parse_people`.
+        ValueError: no people, a wrong encoding, or a line with another number of fields.
     """
     form = f"14 fields `{', '.join(COLUMNS)}` without a header"
-    rows = [fields for _, fields in read_lines(raw, _parse_question, form, "people", "|")]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def check_answers(fields: Sequence[str]) -> list[int | str]:
-    """The answers of one person, numbers as int, from texts in the order of `COLUMNS`.
-
-    Raises:
-        ValueError: a number that is none or out of its range, or an empty answer; the message names the column.
-    """
-    answers: list[int | str] = []
-    for name, field in zip(COLUMNS, fields, strict=True):
-        if name in RANGES:
-            low, high = RANGES[name]
-            if not NUMBER.fullmatch(field) or not low <= int(field) <= high:
-                raise ValueError(f"{name} is {field[:20]!r}, expected a whole number from {low} to {high}")
-            answers.append(int(field))
-        elif not field:
-            raise ValueError(f"{name} is empty; write {MISSING} for a missing answer")
-        else:
-            answers.append(field)
-    return answers
+    found = read_lines(raw, lambda line: _fields(line, 14, 15)[:14], form, "people", "|")
+    return pd.DataFrame([fields for _, fields in found], columns=list(COLUMNS))
 
 
 def _fields(line: str, *counts: int) -> list[str]:
@@ -91,14 +93,13 @@ def _fields(line: str, *counts: int) -> list[str]:
 
 def _parse_line(line: str) -> list[int | str]:
     *answers, label = _fields(line, 15)
-    checked, income = check_answers(answers), label.removesuffix(".")
+    if "" in answers:
+        raise ValueError(f"{COLUMNS[answers.index('')]} is empty; write {MISSING} for a missing answer")
+    read = [question.read(text, question.name) for question, text in zip(QUESTIONS, answers, strict=True)]
+    income = label.removesuffix(".")
     if income not in LABELS:
         raise ValueError(f"the income is {label[:20]!r}, expected {' or '.join(LABELS)}")
-    return [*checked, income]
-
-
-def _parse_question(line: str) -> list[int | str]:
-    return check_answers(_fields(line, 14, 15)[:14])
+    return [*read, income]
 
 
 def ingest(raw_train: RawFile, raw_test: RawFile) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
@@ -115,16 +116,14 @@ def ingest(raw_train: RawFile, raw_test: RawFile) -> tuple[pd.DataFrame, pd.Data
             raise ValueError(
                 f"{raw.name}: found {found}; expected at least {least} of each. Add people, or get the file again."
             )
-    above = {
-        f"{part}_positives": int((f["income"] == LABELS[1]).sum())
-        for part, f in (("train", train), ("test", test))
-    }
     rows = {"train_rows": len(train), "test_rows": len(test), "classes": len(LABELS)}
-    return train, test, data_card([raw_train, raw_test], **rows, **above)
+    above = [int((frame["income"] == LABELS[1]).sum()) for frame in (train, test)]
+    card = data_card([raw_train, raw_test], **rows, train_positives=above[0], test_positives=above[1])
+    return train, test, card
 
 
 def split(
-    train_frame: pd.DataFrame, test_frame: pd.DataFrame, parameters: SplitParameters
+    train_frame: pd.DataFrame, test_frame: pd.DataFrame, parameters: DevSplitParameters
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Cut dev from train, stratified; nobody is dropped, equal people are counted.
 

@@ -40,9 +40,11 @@ def create_pipeline() -> Pipeline:
         [
             ingest("people.ingest", "train_frame", "test_frame", "data_card"),
             preprocess("people.split", *SPLITS),
-            train("majority", "classifiers.train_majority"),
-            train("naive_bayes", "classifiers.train_naive_bayes"),
-            train("gaussian", "classifiers.train_gaussian"),
+            train("majority", "etudes.benches.classifiers.train_majority"),
+            *(
+                train(name, "classifiers.train_generative", method=name)
+                for name in ("naive_bayes", "gaussian")
+            ),
             train("logistic", "classifiers.train_logistic"),
             train("boosting", "boosting.train_boosting"),
             evaluate(
@@ -55,8 +57,8 @@ def create_pipeline() -> Pipeline:
                 *("learning_curve_table", "advantage_table", "verdict_table"),
             ),
             draw(
-                *("report.scores", "report.descent", "report.stages", "report.effects", "report.roc"),
-                "report.calibration",
+                "etudes.benches.pages.scores",
+                *(f"report.{name}" for name in ("descent", "stages", "effects", "roc", "calibration")),
                 curve_accuracy="report.curve_of",
                 curve_log_loss=set_to("report.curve_of", metric="log_loss"),
                 gain_accuracy=set_to("report.curve_of", kind="advantage"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from etudes.benches import classifiers
-from etudes.benches.classifier_pages import best_and_baseline
+from etudes.benches.classifier_pages import best_and_baseline, of_best
+from etudes.evaluation.classification import reliability
 from etudes.pipelines.income_classification.parameters import EvaluationParameters
 from etudes.pipelines.income_classification.people import ANSWERS, LABELS
 from etudes.reporting import figures
@@ -27,12 +27,6 @@ RATES = {
 }
 
 
-def scores(study: Study, metrics: dict[str, float]) -> go.Figure:
-    """Accuracy of every variant beside the references."""
-    references = [r for r in study.references if r.metric == study.metric]
-    return figures.metric_bars(metrics, study.metric, study.variants, study.baseline, references)
-
-
 def curve_of(
     study: Study, learning_curve_table: pd.DataFrame, kind: str = "score", metric: str = "accuracy"
 ) -> go.Figure:
@@ -44,70 +38,43 @@ def curve_of(
         ("advantage", "accuracy"): ("Accuracy gained over logistic regression", "accuracy gained (fraction)"),
         ("advantage", "log_loss"): ("Log-loss saved over logistic regression", "log-loss saved (nats)"),
     }[kind, metric]
+    rows = table[(table["kind"] == kind) & (table["metric"] == metric)]
+    rows = rows.rename(columns={"size": "x", "mean": "y", "name": "by"})
+    axes = ("training rows (count, logarithmic)", unit)
+    level = {"equal": 0.0} if kind == "advantage" else None
+    order, gone = study.variants, "No linear variant was trained, or there are too few rows."
     return lines(
-        table[(table["kind"] == kind) & (table["metric"] == metric)],
-        title,
-        "training rows (count, logarithmic)",
-        unit,
-        x="size",
-        y="mean",
-        by="name",
-        low="low",
-        high="high",
-        order=study.variants,
-        levels={"equal": 0.0} if kind == "advantage" else None,
-        log_x=True,
-        empty="No linear variant was trained, or there are too few rows.",
+        rows, title, *axes, by="by", low="low", high="high", order=order, levels=level, log_x=True, empty=gone
     )
 
 
 def descent(logistic_history: dict[str, Any]) -> go.Figure:
     """How far the training loss is above its minimum, by epoch."""
     # Rounding can put the last epochs a hair below the minimum that Newton's method found.
-    rows = [
-        {"x": row["epoch"], "y": max(row["excess_loss"], 1e-12)} for row in logistic_history.get("epochs", [])
-    ]
-    return lines(
-        pd.DataFrame(rows, columns=["x", "y"]),
-        "Gradient descent reaches the minimum",
-        "epoch (count)",
-        "loss above the minimum (fraction)",
-        log_y=True,
-        marks=False,
-        empty="logistic was left out of this run",
-    )
+    rows = pd.DataFrame(logistic_history.get("epochs", []), columns=["epoch", "excess_loss"]).clip(1e-12)
+    title, gone = "Gradient descent reaches the minimum", "logistic was left out of this run"
+    axes = ("epoch (count)", "loss above the minimum (fraction)")
+    return lines(rows, title, *axes, x="epoch", y="excess_loss", log_y=True, marks=False, empty=gone)
 
 
 def stages(boosting_history: dict[str, Any]) -> go.Figure:
     """Log-loss on train and dev by number of trees."""
-    rows = [
-        {"x": row["step"], "y": row[f"{part}_loss"], "by": part}
-        for part in ("train", "dev")
-        for row in boosting_history.get("epochs", [])
-    ]
-    return lines(
-        pd.DataFrame(rows, columns=["x", "y", "by"]),
-        "Boosting: loss by number of trees",
-        "trees (count)",
-        "log-loss (nats)",
-        by="by",
-        marks=False,
-        empty="boosting was left out of this run",
-    )
+    rows = pd.DataFrame(boosting_history.get("epochs", []), columns=["step", "train_loss", "dev_loss"])
+    rows = rows.rename(columns={"train_loss": "train", "dev_loss": "dev"})
+    table = rows.melt("step", var_name="of", value_name="loss")
+    title, axes = "Boosting: loss by number of trees", ("trees (count)", "log-loss (nats)")
+    gone = "boosting was left out of this run"
+    return lines(table, title, *axes, x="step", y="loss", by="of", marks=False, empty=gone)
 
 
 def effects(effect_table: pd.DataFrame) -> go.Figure:
     """The effects of logistic regression that are most certainly not zero, with 95 % intervals."""
-    table = effect_table.reindex(
-        columns=[*effect_table.columns, *{"logistic", "logistic.error"} - {*effect_table}]
-    )
-    half = 1.96 * table["logistic.error"].astype(float)
-    shown = table.loc[(table["logistic"].astype(float).abs() - half).nlargest(STRONGEST).index]
-    shown = shown.assign(low=shown["logistic"] - half, high=shown["logistic"] + half)
+    effect, half = effect_table["effect"].astype(float), 1.96 * effect_table["error"].astype(float)
+    shown = effect_table.assign(low=effect - half, high=effect + half, certain=effect.abs() - half)
+    shown = shown.nlargest(STRONGEST, "certain").sort_values("effect", ascending=False)
     title, unit = "What speaks for an income above 50K", "effect (nats of log-odds per unit)"
-    shown = shown.sort_values("logistic", ascending=False)
     gone = "logistic was left out of this run"
-    return bars(shown, title, unit, "column", x="logistic", y="feature", low="low", high="high", empty=gone)
+    return bars(shown, title, unit, "column", x="effect", y="feature", low="low", high="high", empty=gone)
 
 
 def roc(study: Study, predictions: pd.DataFrame) -> go.Figure:
@@ -124,22 +91,13 @@ def calibration(
     found = {}
     for name in best_and_baseline(study, metrics):
         part = predictions[predictions["variant"] == name]
-        above = part.assign(
-            bin=np.minimum((part["p_above"] * evaluation.bins).astype(int), evaluation.bins - 1),
-            above=part["truth"] == LABELS[1],
-        ).groupby("bin")
-        table = above.agg(confidence=("p_above", "mean"), accuracy=("above", "mean"), count=("id", "size"))
-        found[name] = table.astype({"count": int})
+        above = (part["truth"] == LABELS[1]).to_numpy()
+        found[name] = reliability(part["p_above"].to_numpy(), above, evaluation.bins)
     title = "Of those given a probability, how many are above?"
     figure = figures.reliability_diagram(found, variants=study.variants, title=title)
     return figure.update_layout(
         xaxis_title_text="probability of > 50K (fraction)", yaxis_title_text="truly > 50K (fraction)"
     )
-
-
-def _of_best(table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
-    best = max(table["variant"].unique(), key=lambda name: metrics[f"{name}.accuracy"], default="")
-    return table[table["variant"] == best]
 
 
 def best_two(comparison_card: dict[str, Any], data_card: dict[str, Any]) -> str:
@@ -157,14 +115,14 @@ def rates(group_table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
     rows = [
         {"group": f"{row['attribute']}: {row['group']}", "rows": row["people"]}
         | {text: cell(row, rate) for rate, text in RATES.items()}
-        for row in _of_best(group_table, metrics).to_dict("records")
+        for row in of_best(group_table, metrics).to_dict("records")
     ]
     return pd.DataFrame(rows, columns=["group", "rows", *RATES.values()])
 
 
 def gaps(gap_table: pd.DataFrame, metrics: dict[str, float]) -> pd.DataFrame:
     """What the other sex has less or more than the larger group, of the best variant."""
-    rows = _of_best(gap_table, metrics)
+    rows = of_best(gap_table, metrics)
     rows = rows[rows["attribute"] == "sex"]
     return rows[["rate", "group", "reference", "gap", "low", "high"]].replace({"rate": RATES})
 
@@ -173,7 +131,6 @@ def mistakes(
     predictions: pd.DataFrame, test_split: pd.DataFrame, metrics: dict[str, float]
 ) -> list[dict[str, Any]]:
     """The most confident wrong answers of the best variant, with the person's answers."""
-    best = str(_of_best(predictions, metrics)["variant"].iloc[0])
     people = test_split.set_index("id")[ANSWERS].to_dict("index")
     texts = {i: ", ".join(f"{name} {value}" for name, value in row.items()) for i, row in people.items()}
-    return classifiers.confident_mistakes(predictions, best, texts)
+    return classifiers.confident_mistakes(of_best(predictions, metrics), texts)

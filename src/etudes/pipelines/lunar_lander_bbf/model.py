@@ -1,4 +1,4 @@
-"""The variants: two players that learn nothing, and agents by action values.
+"""The variants: the controller written by hand, which learns nothing, and agents by action values.
 
 Importing this module registers every class that a model file may name.
 """
@@ -12,42 +12,23 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from etudes.benches.agents import TOLD, RandomAgents, Yardstick, agent_seeds, dev_history, environment_of
+from etudes.benches.agents import TOLD, Yardstick, agent_seeds, dev_history, environment_of
+from etudes.benches.parameters import AgentRunsParameters
 from etudes.models import ModelState, register_model
-from etudes.pipelines.lunar_lander_bbf.network import QNetwork
+from etudes.pipelines.lunar_lander_bbf.heuristic import heuristic_policy
+from etudes.pipelines.lunar_lander_bbf.network import QNetworks
 from etudes.pipelines.lunar_lander_bbf.parameters import (
     AnnealingParameters,
     ResetParameters,
-    RunsParameters,
     TrainingParameters,
 )
-from etudes.pipelines.lunar_lander_bbf.training import AgentJob, train_agent
+from etudes.pipelines.lunar_lander_bbf.training import AgentJob, greedy, sizes, train_agents_together
 from etudes.rl.evaluation import Policy
-from etudes.rl.processes import run_side_by_side
+from etudes.rl.processes import run_side_by_side, workers
 from etudes.training.parameters import RunParameters
 
 LANDER = "LunarLander"  # the only environments that the controller written by hand can fly
-NOTHING, LEFT, MAIN, RIGHT = range(4)
 Trained = tuple[Any, dict[str, Any]]
-
-
-def heuristic_policy(observations: NDArray) -> NDArray[np.int64]:
-    """Two proportional-derivative controllers for Lunar Lander: observations (B, 8) -> actions (B,).
-
-    One steers the angle towards where the lander should drift (against position and speed, at most 0.4 rad), one holds
-    a height above the pad that falls with the distance from it. On the ground only the fall is braked. The engine of
-    the larger correction fires if it is larger than 0.05. Idea and gains: `gymnasium.envs.box2d.lunar_lander.heuristic`.
-    """
-    x, y, vx, vy, angle, spin, left_leg, right_leg = np.asarray(observations, np.float64).T
-    wanted_angle = np.clip(0.5 * x + vx, -0.4, 0.4)
-    wanted_height = 0.55 * np.abs(x)
-    turn = 0.5 * (wanted_angle - angle) - spin
-    lift = 0.5 * (wanted_height - y) - 0.5 * vy
-    grounded = (left_leg > 0.5) | (right_leg > 0.5)
-    turn = np.where(grounded, 0.0, turn)
-    lift = np.where(grounded, -0.5 * vy, lift)
-    steer = np.where(turn < -0.05, RIGHT, np.where(turn > 0.05, LEFT, NOTHING))
-    return np.where((lift > np.abs(turn)) & (lift > 0.05), MAIN, steer).astype(np.int64)
 
 
 @register_model("lunar_lander_bbf.heuristic")
@@ -83,25 +64,19 @@ class QAgents:
 
     def __init__(self, sizes: dict[str, Any], kept: NDArray, last: NDArray) -> None:
         self.sizes, self.kept, self.last = sizes, kept, last
+        self.network = QNetworks(**sizes)
 
     def __len__(self) -> int:
         return len(self.kept)
 
-    def network(self, weights: NDArray) -> QNetwork:
-        """A network with ``weights`` (P,)."""
-        network = QNetwork(**self.sizes, generator=torch.Generator())
-        vector = torch.from_numpy(np.array(weights, np.float32))
-        torch.nn.utils.vector_to_parameters(vector, network.parameters())
-        return network.requires_grad_(False)
-
     def policy(self, agent: int) -> Policy:
-        return self.network(self.kept[agent]).greedy
+        return greedy(self.network, torch.tensor(self.kept[agent]))
 
     def last_policy(self, agent: int) -> Policy:
-        return self.network(self.last[agent]).greedy
+        return greedy(self.network, torch.tensor(self.last[agent]))
 
     def values(self, agent: int, observations: NDArray) -> NDArray | None:
-        return self.network(self.kept[agent]).values(observations)
+        return self.network.play(torch.tensor(self.kept[[agent]]), observations[None])[0]
 
     def only(self, agent: int) -> QAgents:
         """That agent alone."""
@@ -114,14 +89,6 @@ class QAgents:
     def from_state(cls, state: ModelState) -> Self:
         sizes = {**state.config["sizes"], "hidden": tuple(state.config["sizes"]["hidden"])}
         return cls(sizes, state.arrays["kept"], state.arrays["last"])
-
-
-def train_random(
-    train_split: pd.DataFrame, dev_split: pd.DataFrame, split_card: dict[str, Any], runs: RunsParameters
-) -> Trained:
-    """The trivial baseline."""
-    model = RandomAgents(split_card["facts"]["actions"], agent_seeds(train_split, runs.random))
-    return model, dev_history(model, dev_split, split_card)
 
 
 def train_heuristic(dev_split: pd.DataFrame, split_card: dict[str, Any]) -> Trained:
@@ -144,9 +111,8 @@ def train_agents(
     dev_split: pd.DataFrame,
     split_card: dict[str, Any],
     training: TrainingParameters,
-    runs: RunsParameters,
+    runs: AgentRunsParameters,
     run: RunParameters,
-    name: str = "",
     horizon: AnnealingParameters | None = None,
     discounting: AnnealingParameters | None = None,
     resets: ResetParameters | None = None,
@@ -155,21 +121,23 @@ def train_agents(
     spec, facts = environment_of(split_card)
     curve_seeds = tuple(int(seed) for seed in dev_split.loc[dev_split["use"] == "curve", "seed"])
     added = (training, horizon, discounting, resets, run.resume)
+    seeds = agent_seeds(train_split)
+    own = [tuple(int(seed) for seed in rows["seed"]) for _, rows in train_split.groupby("agent")]
     jobs = {}
-    for agent, seed in enumerate(agent_seeds(train_split, getattr(runs, name))):
-        own = tuple(int(value) for value in train_split.loc[train_split["agent"] == agent, "seed"])
-        jobs[f"agent_{agent}"] = AgentJob(spec, facts, seed, own, curve_seeds, *added)
-    results = run_side_by_side(train_agent, jobs, runs.processes)
-    sizes = {
-        "inputs": int(np.prod(facts.shape)),
-        "actions": facts.actions,
-        "hidden": list(training.hidden),
-        "layer_norm": training.layer_norm,
-    }
+    for some in np.array_split(np.arange(len(seeds)), workers(runs.processes, len(seeds))):
+        few = slice(some[0], some[-1] + 1)
+        jobs[f"agents_{some[0]}"] = AgentJob(
+            spec, facts, tuple(seeds[few]), tuple(own[few]), curve_seeds, *added
+        )
+    results = [
+        result
+        for results in run_side_by_side(train_agents_together, jobs, runs.processes)
+        for result in results
+    ]
     kept, last = (np.stack([result[part] for result in results]) for part in ("kept", "last"))
     agents = [
-        {"seed": job.seed, **{fact: result[fact] for fact in TOLD}}
-        for job, result in zip(jobs.values(), results, strict=True)
+        {"seed": seed, **{fact: result[fact] for fact in TOLD}}
+        for seed, result in zip(seeds, results, strict=True)
     ]
-    model = QAgents(sizes, kept, last)
+    model = QAgents(sizes(facts, training), kept, last)
     return model, dev_history(model, dev_split, split_card, agents)

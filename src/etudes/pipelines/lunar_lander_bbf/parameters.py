@@ -6,33 +6,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from etudes.benches.parameters import AgentRunsParameters, EpisodeScoringParameters, EpisodeSplitParameters
 from etudes.training.parameters import Strict
 
 Variant = Literal["random", "heuristic", "dqn", "n_step", "discount", "resets", "bbf"]
-
-
-class SplitParameters(Strict):
-    """Which episodes are for what: seeds of episodes are the rows of the splits."""
-
-    environments: int = Field(ge=1, description="environments that one agent steps side by side")
-    curve_episodes: int = Field(ge=1, description="dev episodes of each point of the learning curve")
-    choice_episodes: int = Field(ge=1, description="further dev episodes, on which variants are compared")
-    test_episodes: int = Field(ge=1, description="episodes of the final score, the same for all agents")
-    seed: int = Field(ge=0, description="seed of dev and test, apart from run.seed so that runs share them")
-
-
-class RunsParameters(Strict):
-    """How many agents each variant trains, each from a seed of its own, and how many at a time."""
-
-    random: int = Field(ge=1)
-    dqn: int = Field(ge=1)
-    n_step: int = Field(ge=1)
-    discount: int = Field(ge=1)
-    resets: int = Field(ge=1)
-    bbf: int = Field(ge=1)
-    processes: int | None = Field(
-        ge=1, description="trainings side by side; null: one a core; 1: in the process of the run itself"
-    )
 
 
 class TrainingParameters(Strict):
@@ -94,24 +71,13 @@ class ResetParameters(Strict):
     shrink: float = Field(ge=0, le=1, description="share of a hidden weight that is kept; the rest is fresh")
 
 
-class EvaluationParameters(Strict):
-    """How the test episodes are scored."""
-
-    parallel: int = Field(ge=1, description="episodes played side by side")
-    resamples: int = Field(ge=100, description="bootstrap resamples behind every interval")
-    thresholds: tuple[float, ...] = Field(
-        min_length=1, description="returns whose first crossing is reported"
-    )
-    frames: int = Field(ge=2, description="pictures of a filmstrip")
-
-
 class Parameters(Strict):
     """The study's root group."""
 
     variants: list[Variant] = Field(min_length=1)
-    split: SplitParameters
-    runs: RunsParameters
+    split: EpisodeSplitParameters
+    runs: AgentRunsParameters
     training: TrainingParameters
     annealing: AnnealingParameters
     resets: ResetParameters
-    evaluation: EvaluationParameters
+    evaluation: EpisodeScoringParameters

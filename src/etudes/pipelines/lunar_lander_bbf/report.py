@@ -6,41 +6,38 @@ from typing import Any
 
 import pandas as pd
 
-from etudes.benches import agent_pages, agents
-from etudes.pipelines.lunar_lander_bbf.parameters import RunsParameters, SplitParameters
+from etudes.benches import agent_pages
 from etudes.study import load_study
-from etudes.training.parameters import RunParameters
 
 STUDY = load_study("lunar_lander_bbf")
 YARDSTICKS = ("random", "heuristic")  # players that learn nothing
 LEARNING = tuple(name for name in STUDY.variants if name not in YARDSTICKS)
 
 
-def split(
-    data_card: dict[str, Any], parameters: SplitParameters, runs: RunsParameters, run: RunParameters
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Seeds of episodes for as many agents as any variant trains."""
-    most = max(getattr(runs, name) for name in ("random", *LEARNING))
-    return agents.split_episodes(data_card, parameters, most, run.seed)
-
-
 def summary(metrics: dict[str, float], split_card: dict[str, Any]) -> str:
-    """The best of those that learn, and the yardsticks."""
+    """The best of those that learn, and the yardsticks, each in both statistics."""
     scored = [name for name in STUDY.variants if f"{name}.iqm" in metrics]
     learned = [name for name in scored if name in LEARNING]
     best = max(learned or scored, key=lambda name: metrics[f"{name}.iqm"])
-    interval = ""
-    if f"{best}.mean_return.low" in metrics:
-        low, high = (metrics[f"{best}.mean_return.{end}"] for end in ("low", "high"))
-        interval = f" (95 % interval over agents {low:.1f} to {high:.1f})"
-    others = [f"`{n}` gets {metrics[f'{n}.mean_return']:.1f}" for n in scored if n in YARDSTICKS]
+
+    def told(name: str) -> str:
+        iqm, mean, solved = (metrics[f"{name}.{metric}"] for metric in STUDY.metrics)
+        return f"`{name}` {iqm:.1f} and {mean:.1f}, {solved:.0%} of the episodes solved"
+
     return (
-        f"The best of {len(learned or scored)} {'learning variants' if learned else 'players'} is `{best}`: mean return "
-        f"**{metrics[f'{best}.mean_return']:.1f}**{interval} over {split_card['test_rows']:,} greedy test episodes of each "
-        f"agent, interquartile mean {metrics[f'{best}.iqm']:.1f}, {metrics[f'{best}.solved_share']:.0%} of the episodes at "
-        f"{split_card['environment']['solved']:g} or more."
-        + (f" Without learning anything, {' and '.join(others)}." if others else "")
+        f"Interquartile mean and plain mean of the returns in {split_card['test_rows']:,} greedy test episodes of each agent: "
+        f"**{told(best)}**, the best of {len(learned or scored)} {'learning variants' if learned else 'players'}"
+        + "".join(f"; {told(name)}" for name in scored if name in YARDSTICKS and name != best)
+        + f". An episode is solved at {split_card['environment']['solved']:g} or more."
     )
+
+
+def standing(metrics: dict[str, float], differences_table: pd.DataFrame) -> str:
+    """Whom the best of those that learn beats, and whom it ties."""
+    learned = [name for name in LEARNING if f"{name}.iqm" in metrics]
+    if not learned:
+        return "nothing was trained"
+    return agent_pages.standing(differences_table, max(learned, key=lambda name: metrics[f"{name}.iqm"]))
 
 
 def against_dqn(improvement_table: pd.DataFrame) -> str:

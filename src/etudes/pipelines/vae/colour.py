@@ -151,11 +151,8 @@ class PhotographProblem(ShuffledProblem):
         mirrored = torch.rand(len(indices), 1, 1, 1) < 0.5
         pictures = torch.where(mirrored, pictures.flip(-1), pictures)
         noise = torch.randn(len(indices), self.latent)
-        return (
-            pictures.to(device),
-            torch.zeros(len(indices), dtype=torch.int64, device=device),
-            noise.to(device),
-        )
+        labels = torch.zeros(len(indices), dtype=torch.int64)
+        return pictures.to(device), labels.to(device), noise.to(device)
 
     def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, Tensor]:
         likelihood, kl = model(*batch)
@@ -165,11 +162,8 @@ class PhotographProblem(ShuffledProblem):
     def evaluate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
         assert isinstance(model, VAE)
         found = bounds_of(model, self.dev, 1, self.seed, device)
-        return {
-            "elbo": float(found.elbo.double().mean()),
-            "kl": float(found.kl.double().mean()),
-            "loss": bits_per_dimension(float(found.elbo.double().mean()), self.dev),
-        }
+        elbo, kl = (float(part.double().mean()) for part in (found.elbo, found.kl))
+        return {"elbo": elbo, "kl": kl, "loss": bits_per_dimension(elbo, self.dev)}
 
 
 def bounds_of(network: VAE, examples: Examples, draws: int, seed: int, device: torch.device) -> Bounds:
@@ -194,13 +188,10 @@ class PhotographVAE(NetworkModel):
 
     def rebuilt(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Pictures (N, S, S, 3) from the means of their codes."""
-        x = channels_first(pixels)
         with torch.inference_mode():
             codes = [
-                self.network.encode(
-                    self.network.as_input(x[i : i + BATCH]), torch.zeros(len(x[i : i + BATCH]))
-                ).mean
-                for i in range(0, len(x), BATCH)
+                self.network.encode(self.network.as_input(part), torch.zeros(len(part))).mean
+                for part in channels_first(pixels).split(BATCH)
             ]
         return self._pictures(torch.cat(codes))
 
@@ -227,11 +218,8 @@ def train_photographs(
     """Train with early stopping on dev; returns the model and its history."""
     train, dev, seed = photographs_train_split, photographs_dev_split, derive_seed(run.seed, "photographs")
     seed_everything(seed)
-    config = {
-        "side": int(train["pixels"].shape[1]),
-        "channels": parameters.channels,
-        "width": parameters.width,
-    }
+    side = int(train["pixels"].shape[1])
+    config = {"side": side, "channels": parameters.channels, "width": parameters.width}
     network = ColourVAE(**config)
     problem = PhotographProblem(network, train, dev, parameters.fit.batch_size, seed)
     epochs = fit(problem, parameters.fit, run)

@@ -106,10 +106,8 @@ def bound_metrics(
         metrics = _flat({**exact, "kl": np.zeros(len(test))}) | {"active_units": 0.0}
         return metrics, pd.DataFrame({"unit": [], "kl": [], "variance": []})
     found = model.bounds(test, parameters.draws, seed)
-    metrics = _flat(
-        {name: getattr(found, name).double().numpy() for name in ("elbo", "iwae", "reconstruction", "kl")}
-    )
-    units = unit_table(found)
+    parts = ("elbo", "iwae", "reconstruction", "kl")
+    metrics, units = _flat({name: getattr(found, name).double().numpy() for name in parts}), unit_table(found)
     metrics["active_units"] = float((units["variance"] > ACTIVE).sum())
     metrics["knn_accuracy"] = knn_accuracy(model, train, test, found, parameters, seed)
     return metrics, units
@@ -126,12 +124,8 @@ def _flat(values: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
 
 def unit_table(found: Bounds) -> pd.DataFrame:
     """KL (nats) of each latent dimension and the variance of its posterior mean over pictures, the busiest first."""
-    table = pd.DataFrame(
-        {
-            "kl": found.units.double().mean(0).numpy(),
-            "variance": found.means.double().var(0).numpy(),
-        }
-    )
+    kl, variance = found.units.double().mean(0), found.means.double().var(0)
+    table = pd.DataFrame({"kl": kl.numpy(), "variance": variance.numpy()})
     table = table.sort_values("kl", ascending=False, ignore_index=True)
     return table.assign(unit=np.arange(1, len(table) + 1))[["unit", "kl", "variance"]]
 
@@ -159,18 +153,12 @@ def knn_accuracy(
 def beta_table(sweep: BetaSweep, test: Examples, parameters: EvaluationParameters, seed: int) -> pd.DataFrame:
     """Rate (KL) and distortion (negative log-likelihood) for each beta, nats (Alemi et al. 2018)."""
     rows = []
-    for beta, model in sorted(sweep.models.items()):
+    for beta, model in sorted((float(name), model) for name, model in sweep.models.items()):
         found = model.bounds(test, parameters.sweep_draws, seed)
-        metrics = _flat({"elbo": found.elbo.double().numpy()})
-        rows.append(
-            {
-                "beta": beta,
-                "rate": float(found.kl.double().mean()),
-                "distortion": -float(found.reconstruction.double().mean()),
-                **metrics,
-                "active_units": int((unit_table(found)["variance"] > ACTIVE).sum()),
-            }
-        )
+        rate, distortion = float(found.kl.double().mean()), -float(found.reconstruction.double().mean())
+        bound = _flat({"elbo": found.elbo.double().numpy()})
+        active = int((unit_table(found)["variance"] > ACTIVE).sum())
+        rows.append({"beta": beta, "rate": rate, "distortion": distortion, **bound, "active_units": active})
     return pd.DataFrame(rows)
 
 
@@ -190,19 +178,16 @@ def latent_table(models: Mapping[str, Any], test: Examples) -> pd.DataFrame:
             centred = codes - codes.mean(0)
             values, vectors = np.linalg.eigh(np.cov(centred, rowvar=False))
             codes, explained = centred @ vectors[:, :-3:-1], values[-2:].sum() / values.sum()
-        second = codes[:, 1] if codes.shape[1] > 1 else np.zeros(len(codes))
-        tables.append(
-            pd.DataFrame(
-                {
-                    "variant": name,
-                    "id": shown.rows["id"],
-                    "x": codes[:, 0],
-                    "y": second,
-                    "label": labels,
-                    "explained": explained,
-                }
-            )
-        )
+        x, y = codes[:, 0], codes[:, 1] if codes.shape[1] > 1 else np.zeros(len(codes))
+        rows = {
+            "variant": name,
+            "id": shown.rows["id"],
+            "x": x,
+            "y": y,
+            "label": labels,
+            "explained": explained,
+        }
+        tables.append(pd.DataFrame(rows))
     columns = ["variant", "id", "x", "y", "label", "explained"]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 

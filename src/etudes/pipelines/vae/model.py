@@ -6,8 +6,9 @@ Importing this module registers every class that a model file may name.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +18,10 @@ from etudes.digits.parameters import ConvolutionalVAEParameters
 from etudes.digits.vae import BernoulliPixels, ConvolutionalDigitVAE, DigitVAE
 from etudes.digits.variational import VAE
 from etudes.examples import Examples
-from etudes.models import ModelState, register_model
+from etudes.models import register_model
 from etudes.pipelines.vae.colour import PhotographVAE
 from etudes.pipelines.vae.parameters import ManifoldParameters, MLPParameters, SweepParameters
+from etudes.stored import Stored
 from etudes.training.parameters import RunParameters
 from etudes.training.session import part
 
@@ -59,24 +61,11 @@ class MLPDigitVAE(DigitVAE):
 
 
 @register_model("vae.sweep")
-class BetaSweep:
-    """Networks that differ in beta alone (Higgins et al. 2017); they start from the same weights."""
+@dataclass
+class BetaSweep(Stored):
+    """Networks that differ in beta (as a text) alone (Higgins et al. 2017); they start from the same weights."""
 
-    registered_name: str
-
-    def __init__(self, models: dict[float, MLPDigitVAE]) -> None:
-        self.models = models
-
-    def state(self) -> ModelState:
-        state = ModelState({"betas": list(self.models)})
-        for number, model in enumerate(self.models.values()):
-            state.nest(f"model_{number}", model.state())
-        return state
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        betas = state.config["betas"]
-        return cls({b: MLPDigitVAE.from_state(state.nested(f"model_{n}")) for n, b in enumerate(betas)})
+    models: dict[str, MLPDigitVAE]
 
 
 def train_pixels(train_split: Examples, dev_split: Examples) -> Trained:
@@ -117,10 +106,9 @@ def train_sweep(
     models, dev_scores, epochs = {}, {}, []
     config = {"latent": parameters.latent, "hidden": list(parameters.hidden)}
     for beta in parameters.betas:
-        with part(f"beta_{beta:g}"):
-            models[beta], history = MLPDigitVAE.train(
-                "sweep", config, train_split, dev_split, beta, parameters.fit, run
-            )
-        dev_scores[f"{beta:g}"] = history["dev"]
+        name, how = f"{beta:g}", (config, train_split, dev_split, beta, parameters.fit, run)
+        with part(f"beta_{name}"):
+            models[name], history = MLPDigitVAE.train("sweep", *how)
+        dev_scores[name] = history["dev"]
         epochs += [{"beta": beta, **row} for row in history["epochs"]]
     return BetaSweep(models), {"dev": dev_scores, "epochs": epochs}

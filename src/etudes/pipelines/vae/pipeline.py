@@ -62,7 +62,8 @@ def create_pipeline() -> Pipeline:
             ),
             evaluate("evaluation.evaluate_photographs", "photographs_table", "photographs_samples"),
             draw(
-                *("report.scores", "report.curves", "report.rate_distortion", "report.units", "report.codes"),
+                *("etudes.benches.pages.scores", "etudes.benches.pages.curves"),
+                *("report.rate_distortion", "report.units", "report.codes"),
                 latent=set_to("report.codes", of=("manifold",)),
             ),
             show(

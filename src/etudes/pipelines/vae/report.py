@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import plotly.graph_objects as go
 
 from etudes.digits.pictures import misread_of
 from etudes.examples import Examples
-from etudes.reporting import learning_curves, metric_bars
 from etudes.reporting.charts import lines, points
-from etudes.study import Study, load_study
+from etudes.study import load_study
 
 STUDY = load_study("vae")
 WIDE = ("convolutional", "mlp", "conditional")  # of these the first that ran has its codes shown
-
-
-def scores(study: Study, metrics: dict[str, float]) -> go.Figure:
-    """The bound of every variant beside the references."""
-    references = [reference for reference in study.references if reference.metric == study.metric]
-    return metric_bars(metrics, study.metric, study.variants, study.baseline, references)
-
-
-def curves(histories: dict[str, Any]) -> go.Figure:
-    """Loss and bound by epoch."""
-    found = {name: history["epochs"] for name, history in histories.items() if history["epochs"]}
-    return learning_curves(found, "elbo", variants=STUDY.variants)
 
 
 def rate_distortion(beta_table: pd.DataFrame) -> go.Figure:
@@ -41,17 +26,9 @@ def rate_distortion(beta_table: pd.DataFrame) -> go.Figure:
 
 def units(units_table: pd.DataFrame) -> go.Figure:
     """KL of each latent dimension, the busiest first."""
-    return lines(
-        units_table,
-        "What the dimensions of the code are used for",
-        "latent dimension (rank by KL)",
-        "KL to the prior (nats)",
-        x="unit",
-        y="kl",
-        by="variant",
-        order=STUDY.variants,
-        empty="No variant with a code ran.",
-    )
+    title, empty = "What the dimensions of the code are used for", "No variant with a code ran."
+    axes = ("latent dimension (rank by KL)", "KL to the prior (nats)")
+    return lines(units_table, title, *axes, x="unit", y="kl", by="variant", order=STUDY.variants, empty=empty)
 
 
 def codes(latent_table: pd.DataFrame, of: tuple[str, ...] = WIDE) -> go.Figure:
@@ -62,16 +39,9 @@ def codes(latent_table: pd.DataFrame, of: tuple[str, ...] = WIDE) -> go.Figure:
     share = float(rows["explained"].iloc[0]) if len(rows) else 1.0
     axis = "principal component" if share < 1 else "dimension"
     explained = f"; both explain {share:.0%}" if share < 1 else ""
-    return points(
-        rows.assign(label=rows["label"].astype(str)),
-        f"Codes of {name or of[0]}",
-        f"first {axis} (standard deviations of the prior{explained})",
-        f"second {axis} (standard deviations of the prior)",
-        by="label",
-        size=5,
-        height=600,
-        empty=f"{' and '.join(of)} did not run.",
-    )
+    axes = f"first {axis} (standard deviations of the prior{explained})", f"second {axis} (the same)"
+    rows, gone = rows.assign(label=rows["label"].astype(str)), f"{' and '.join(of)} did not run."
+    return points(rows, f"Codes of {name or of[0]}", *axes, by="label", size=5, height=600, empty=gone)
 
 
 def parts(metrics: dict[str, float]) -> pd.DataFrame:
