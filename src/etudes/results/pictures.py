@@ -62,12 +62,14 @@ def record_picture(project: Path, study: str, env: str) -> Path:
 
 
 def small(content: bytes) -> bytes:
-    """The upper part of a picture as WebP of at most `WIDTH` pixels across, `HEIGHT` down and `LARGEST` bytes: less sharp, then
-    less high, until it is."""
+    """The upper part of a picture, on white, as WebP of at most `WIDTH` pixels across, `HEIGHT` down and `LARGEST` bytes: less
+    sharp, then less high, until it is."""
     from PIL import Image
 
     with Image.open(io.BytesIO(content)) as found:
-        image = found.convert("RGBA")
+        drawing = found.convert("RGBA")
+    # Noise in a transparency, which is packed without loss, would take minutes.
+    image = Image.alpha_composite(Image.new("RGBA", drawing.size, "white"), drawing).convert("RGB")
     if image.width > WIDTH:
         image = image.resize(
             (WIDTH, max(1, round(image.height * WIDTH / image.width))), Image.Resampling.LANCZOS
