@@ -76,13 +76,7 @@ def split(
     dev = rest[given != UNKNOWN].reset_index(drop=True)
     names = tables.measurements_of(frame)
     card = {
-        "classes": classes,
-        "measurements": names,
-        "unit": "rows",
-        "train_rows": len(train),
-        "dev_rows": len(dev),
-        "test_rows": len(test),
-        "equal_rows_left_out": len(table_frame) - len(frame),
+        **tables.counted(table_frame, frame, classes, train, dev, test),
         "dev_fingerprint": fingerprint(train, dev),
         "train_medians": rest[names].median().tolist(),
     }

@@ -126,17 +126,25 @@ def split(table_frame: Frame, parameters: TableSplitParameters) -> tuple[Frame, 
     is_dev = stratified(rest["label"].to_numpy(), share, parameters.seed)
     train, dev = (rest[rows].reset_index(drop=True) for rows in (~is_dev, is_dev))
     card = {
-        "classes": classes,
-        "measurements": names,
-        "unit": "rows",
-        "train_rows": len(train),
-        "dev_rows": len(dev),
-        "test_rows": len(test),
-        "equal_rows_left_out": len(table_frame) - len(frame),
+        **counted(table_frame, frame, classes, train, dev, test),
         "dev_fingerprint": fingerprint(dev),
         "train_medians": train[names].median().tolist(),
     }
     return train, dev, test, card
+
+
+def counted(table_frame: Frame, frame: Frame, classes: list[str], *parts: Frame) -> dict[str, Any]:
+    """What every split of a table says of itself: ``frame`` is the table without equal rows, ``parts`` its train, dev and test."""
+    train, dev, test = map(len, parts)
+    return {
+        "classes": classes,
+        "measurements": measurements_of(frame),
+        "unit": "rows",
+        "train_rows": train,
+        "dev_rows": dev,
+        "test_rows": test,
+        "equal_rows_left_out": len(table_frame) - len(frame),
+    }
 
 
 def _read(raw: RawFile) -> tuple[list[str], list[list[str]]]:

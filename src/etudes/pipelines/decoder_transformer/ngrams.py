@@ -30,8 +30,6 @@ class KneserNey:
         order: n.
         grams: different n-grams of the training sequences, (G,) int64, sorted.
         counts: how often each occurs, (G,).
-
-    Raises:
     """
 
     def __init__(self, size: int, order: int, grams: np.ndarray, counts: np.ndarray) -> None:
