@@ -25,7 +25,12 @@ LIBRARY = {
     "tables": ("etudes.benches.tables", "etudes.benches.table_models"),
     "agents": ("etudes.benches.agents", "etudes.benches.agent_predictor"),
     "classifiers": ("etudes.benches.classifiers",),
-    "digits": ("etudes.digits.judge", "etudes.digits.vae", "etudes.digits.predictor"),
+    "digits": (
+        "etudes.digits.judge",
+        "etudes.digits.vae",
+        "etudes.digits.predictor",
+        "etudes.digits.reader",
+    ),
     "text": ("etudes.text.continuation",),
     "victims": ("etudes.vision.victims",),
 }
