@@ -106,8 +106,7 @@ def test_differences_are_of_the_same_rows_and_corrected() -> None:
 def test_exactness_is_told_of_first_and_trained_weights() -> None:
     train, dev, test, card = splits()
     model, _ = train_dense(train, dev, card, settings("revnet", "reversible", **SMALL), run_settings())
-    evaluation = settings("revnet", "evaluation")
-    table = exactness_table(test, {"reversible": model}, evaluation, 0)
+    table = exactness_table(test, {"reversible": model}, settings("revnet", "memory"), 0)
     assert set(table["weights"]) == {"first", "trained"}
     wide = table.pivot(index=["weights", "blocks"], columns="dtype", values="error")
     assert (wide["float64"] < wide["float32"]).all()

@@ -90,8 +90,8 @@ class ReversibleStage(nn.Module):
             for block in self.blocks:
                 first, second = block(first, second)
         else:
-            weights = [w for block in self.blocks for w in (*block.f.parameters(), *block.g.parameters())]
-            first, second = _Chain.apply(list(self.blocks), first, second, *weights)  # type: ignore[no-untyped-call]
+            weights = list(self.blocks.parameters())  # block by block, F's before G's
+            first, second = _Chain.apply(list(self.blocks), first, second, *weights)
         return torch.cat([first, second], dim=1)
 
 

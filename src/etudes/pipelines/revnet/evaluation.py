@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from etudes.benches.classifiers import evaluate as score
+from etudes.benches.parameters import ScoringParameters
 from etudes.evaluation import paired_comparison
 from etudes.examples import Examples
-from etudes.pipelines.revnet import memory
 from etudes.pipelines.revnet.learning import as_rows
+from etudes.pipelines.revnet.memory import measurements
 from etudes.pipelines.revnet.networks import ReversibleNetwork, reconstruction_error
-from etudes.pipelines.revnet.parameters import EvaluationParameters
+from etudes.pipelines.revnet.parameters import MemoryParameters
 from etudes.training.parameters import RunParameters
 
 PAIRS = (
@@ -35,7 +36,8 @@ def evaluate(
     test_split: Examples,
     split_card: dict[str, Any],
     models: dict[str, Any],
-    evaluation: EvaluationParameters,
+    evaluation: ScoringParameters,
+    memory: MemoryParameters,
     run: RunParameters,
 ) -> tuple[Any, ...]:
     """Score every trained variant on test, which no other stage sees.
@@ -48,13 +50,13 @@ def evaluate(
         test_split, split_card, models, evaluation, rows="pictures"
     )
     claim = claim_table(predictions, split_card["classes"], evaluation.resamples)
-    exactness = exactness_table(test_split, models, evaluation, run.seed)
+    exactness = exactness_table(test_split, models, memory, run.seed)
     return metrics, predictions, per_class, best, costs, claim, exactness
 
 
-def memory_table(evaluation: EvaluationParameters, run: RunParameters) -> pd.DataFrame:
-    """Memory and time of one step by network and depth: the rows of `memory.measurements`."""
-    return pd.DataFrame(memory.measurements(evaluation.memory, run.seed))
+def memory_table(memory: MemoryParameters, run: RunParameters) -> pd.DataFrame:
+    """Memory and time of one step by network and depth: the rows of `measurements`."""
+    return pd.DataFrame(measurements(memory, run.seed))
 
 
 def claim_table(predictions: pd.DataFrame, classes: list[str], resamples: int) -> pd.DataFrame:
@@ -80,7 +82,7 @@ def claim_table(predictions: pd.DataFrame, classes: list[str], resamples: int) -
 
 
 def exactness_table(
-    test_split: Examples, models: Mapping[str, Any], evaluation: EvaluationParameters, seed: int
+    test_split: Examples, models: Mapping[str, Any], memory: MemoryParameters, seed: int
 ) -> pd.DataFrame:
     """How far the first state is off when it is computed from the last: ``weights``, ``blocks``, ``dtype``, ``error``.
 
@@ -88,9 +90,9 @@ def exactness_table(
     the trained one.
     """
     x = as_rows(np.asarray(test_split["pixels"][:ROWS]))
-    settings, networks = evaluation.memory, []
-    for blocks in settings.depths:
-        drawn = ReversibleNetwork(x.shape[1], settings.width, blocks, 10, seed, np.float64)
+    networks = []
+    for blocks in memory.depths:
+        drawn = ReversibleNetwork(x.shape[1], memory.width, blocks, 10, seed, np.float64)
         networks.append(("first", drawn))
     if "reversible" in models:
         model = models["reversible"]

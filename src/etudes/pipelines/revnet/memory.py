@@ -18,8 +18,6 @@ import numpy as np
 from etudes.pipelines.revnet.networks import network_of
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from etudes.pipelines.revnet.parameters import MemoryParameters
 
 MIB = 2**20

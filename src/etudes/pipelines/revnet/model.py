@@ -187,7 +187,11 @@ def train_convolutional(
     from etudes.training.seeds import seed_everything
 
     seed_everything(derive_seed(run.seed, "convolutional"))
-    config = {"width": parameters.width, "depth": parameters.depth, "outputs": len(split_card["classes"])}
+    config: dict[str, Any] = {
+        "width": parameters.width,
+        "depth": parameters.depth,
+        "outputs": len(split_card["classes"]),
+    }
     network: torch.nn.Module = ConvolutionalRevNet(**config)
     problem = JudgeProblem(network, train_split, dev_split, parameters.shift, parameters.fit.batch_size)
     epochs = fit(problem, parameters.fit, run)

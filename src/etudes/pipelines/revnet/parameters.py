@@ -65,12 +65,6 @@ class MemoryParameters(Strict):
         return depths
 
 
-class EvaluationParameters(ScoringParameters):
-    """How the test split is scored, and what is measured beside it."""
-
-    memory: MemoryParameters
-
-
 class Parameters(Strict):
     """The study's root group."""
 
@@ -81,4 +75,5 @@ class Parameters(Strict):
     stored: DescentParameters
     reversible: DescentParameters
     convolutional: ConvolutionalParameters
-    evaluation: EvaluationParameters
+    evaluation: ScoringParameters
+    memory: MemoryParameters
