@@ -187,10 +187,11 @@ class Learning(Resumable):
         return place
 
     def evaluate(self) -> None:
-        """A point of the learning curve: greedy dev episodes of every agent; the best point's values are kept."""
+        """A point of the learning curve: greedy dev episodes of every agent; the best point's values are kept, the last
+        of equals: with fewer states that nobody has seen yet."""
         values = self.policy_values
         returns = greedy_returns(self.simulator, self.stack, values, self.curve_states).mean(1)
-        better = returns > self.best
+        better = returns >= self.best
         self.best[better], self.kept_step[better] = returns[better], self.steps
         lengths = np.diff([*self.stack.begins, self.stack.rows])
         self.kept = np.where(np.repeat(better, lengths)[:, None], values, self.kept)

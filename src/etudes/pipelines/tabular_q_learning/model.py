@@ -149,17 +149,11 @@ def train_arms(
     scores = greedy_returns(simulator, stack, kept, states["choice"]).mean(1).reshape(len(names), count)
     best = names[int(scores.mean(1).argmax())]
 
-    def agents_of(name: str, arms: dict[str, TabularAgents] | None = None) -> TabularAgents:
-        begin = stack.begins[names.index(name) * count]
-        own = slice(begin, begin + count * cells[name].states)
-        shape = (count, cells[name].states, facts.actions)
-        return TabularAgents(
-            list(cells[name].counts),
-            list(cells[name].reaches),
-            kept[own].reshape(shape),
-            last[own].reshape(shape),
-            arms,
-        )
+    def agents_of(name: str, ended: NDArray, arms: dict[str, TabularAgents] | None = None) -> TabularAgents:
+        begin, seen = stack.begins[names.index(name) * count], cells[name]
+        own, shape = slice(begin, begin + count * seen.states), (count, seen.states, facts.actions)
+        tables = (kept[own].reshape(shape), ended[own].reshape(shape))
+        return TabularAgents(list(seen.counts), list(seen.reaches), *tables, arms)
 
     rate = round(len(stack) * learning.steps / max(learning.seconds, 1e-9), 1)
     told = [
@@ -181,4 +175,4 @@ def train_arms(
     ]
     for row in told:
         row["curve"] = row["arms"][best]["curve"]
-    return agents_of(best, {name: agents_of(name) for name in names}), told
+    return agents_of(best, last, {name: agents_of(name, kept) for name in names}), told
