@@ -90,7 +90,7 @@ def test_every_environment_is_scored_and_the_first_gives_the_metrics() -> None:
     assert rows.loc[(CLOCK.id, "clock"), "mean_return"] == 6 == metrics[f"clock.mean_return_{CLOCK.id}"]
     assert metrics["random.mean_return"] == rows.loc[(LAKE.id, "random"), "mean_return"]
     assert "clock.mean_return" not in metrics
-    assert differences["environment"].tolist() == [CLOCK.id] and differences["mean_return"].tolist() == [0]
+    assert differences["environment"].tolist() == [CLOCK.id] and differences["difference"].tolist() == [0]
     assert set(samples.rows["variant"]) == {"random"}
     with pytest.raises(ValueError, match=f"none of the variants clock plays {LAKE.id}"):
         several.evaluate({"clock": alone}, {"clock": own}, test, card, PLAY)

@@ -41,6 +41,7 @@ from etudes.training.session import part
 Frame = pd.DataFrame
 Card = dict[str, Any]
 NAME = "environment"  # the column that says of which environment a row is
+DIFFERENCE = {f"mean_return{end}": f"difference{end}" for end in ("", ".low", ".high")}
 RETURNS = ("iqm", "mean_return", "solved_share", "last_mean_return")
 
 
@@ -222,7 +223,8 @@ def evaluate(
         )
         predictions.append(played.assign(**{NAME: name}))
         returns += [{NAME: name, **row} for row in _returns(own, found)]
-        differences.append(differences_table(played, evaluation.resamples).assign(**{NAME: name}))
+        pairs = differences_table(played, evaluation.resamples).rename(columns=DIFFERENCE)
+        differences.append(pairs[["variant", "minus", *DIFFERENCE.values()]].assign(**{NAME: name}))
         if place == 0:
             agents = agents_table(played, histories_in(histories, name))
             samples = episode_samples(own, played, card, evaluation.frames)

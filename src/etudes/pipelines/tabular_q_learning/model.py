@@ -144,8 +144,8 @@ def train_arms(
     uses = {use: dev.loc[dev["use"] == use, "seed"].tolist() for use in states}
     learning.resume(run, card["environment"], settings.model_dump(mode="json"), method, seeds, uses)
     learning.run()
-    last = learning.policy_values
-    kept = learning.kept if settings.keep == "best" else last
+    last, ends = learning.policy_values, np.full(len(stack), learning.steps)
+    kept, steps = (learning.kept, learning.kept_step) if settings.keep == "best" else (last, ends)
     scores = greedy_returns(simulator, stack, kept, states["choice"]).mean(1).reshape(len(names), count)
     best = names[int(scores.mean(1).argmax())]
 
@@ -167,7 +167,7 @@ def train_arms(
                 }
                 for place, name in enumerate(names)
             },
-            "kept_step": int(learning.kept_step[names.index(best) * count + agent]),
+            "kept_step": int(steps[names.index(best) * count + agent]),
             "seconds": round(learning.seconds, 3),
             "steps_per_second": rate,
         }

@@ -109,9 +109,9 @@ def gaps(differences_table: pd.DataFrame) -> str:
         if "expert" not in (row["variant"], row["minus"]) or "random" in (row["variant"], row["minus"]):
             continue
         sign, other = (1, row["minus"]) if row["variant"] == "expert" else (-1, row["variant"])
-        ends = sorted(sign * row[f"mean_return.{end}"] for end in ("low", "high"))
+        ends = sorted(sign * row[f"difference.{end}"] for end in ("low", "high"))
         parts.append(
-            f"`{other}` in {row['environment']} {sign * row['mean_return']:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]"
+            f"`{other}` in {row['environment']} {sign * row['difference']:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]"
         )
     return ", ".join(parts) or "there is nobody to compare"
 
