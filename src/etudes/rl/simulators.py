@@ -24,13 +24,14 @@ Floats = NDArray[np.float64]
 class Simulator(Protocol):
     """What B environments do.
 
-    ``limit`` is the number of steps after which an episode is cut off; ``starts`` and ``chances`` are how many uniform numbers
+    ``spec`` is which environment that is, ``limit`` the number of steps after which an episode is cut off; ``starts`` and ``chances`` are how many uniform numbers
     the start of an episode and a step take for each environment.
     """
 
-    spec: EnvironmentSpec
-    limit: int
-
+    @property
+    def spec(self) -> EnvironmentSpec: ...
+    @property
+    def limit(self) -> int: ...
     @property
     def starts(self) -> int: ...
     @property
@@ -91,15 +92,13 @@ class FiniteProcess:
     def read(cls, table: dict[int, Any], first: NDArray, limit: int, spec: EnvironmentSpec) -> Self:
         """From Gymnasium's ``P[state][action] = [(probability, state, reward, terminated), ...]``."""
         outcomes = max(len(found) for actions in table.values() for found in actions.values())
-        shape = (len(table), len(table[0]), outcomes)
-        parts = tuple(np.zeros(shape, kind) for kind in (np.float64, np.int64, np.float64, np.bool_))
+        parts = np.zeros((4, len(table), len(table[0]), outcomes))
         for state, actions in table.items():
             for action, found in actions.items():
-                for place, outcome in enumerate(found):
-                    for part, value in zip(parts, outcome, strict=True):
-                        part[state, action, place] = value
+                parts[:, state, action, : len(found)] = np.array(found, np.float64).T
         probabilities, following, rewards, terminated = parts
-        return cls(probabilities, following, rewards, terminated, np.asarray(first, np.float64), limit, spec)
+        first = np.asarray(first, np.float64)
+        return cls(probabilities, following.astype(np.int64), rewards, terminated > 0, first, limit, spec)
 
     def begun(self, environment: Any) -> NDArray[np.int64]:
         return np.array(environment.s, np.int64)

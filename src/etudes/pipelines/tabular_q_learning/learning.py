@@ -49,9 +49,10 @@ class Learning(Resumable):
     """
 
     keep = (
-        *("values", "kept", "states", "rows", "actions", "ages", "epsilons", "rates", "episodes"),
-        *("steps", "seconds", "best", "kept_step", "curve"),
+        *("values", "kept", "states", "places", "actions", "ages", "epsilons", "rates", "episodes"),
+        *("steps", "seconds", "best", "kept_step", "curve", "means"),
     )
+    rows = "means"
 
     def __init__(
         self,
@@ -86,10 +87,11 @@ class Learning(Resumable):
         self.best, self.kept_step = np.full(len(stack), -np.inf), np.zeros(len(stack), np.int64)
         self.kept = self.policy_values.copy()
         self.curve: list[dict[str, Any]] = []
+        self.means: list[dict[str, float]] = []  # of all agents, for the tracker
         self._draw(0)
         self.states = simulator.draw(self.uniforms[OWN + simulator.chances :, 0])
-        self.rows = stack.rows_of(simulator.observe(self.states), self.who)
-        self.actions = self._behave(self.rows, EXPLORE_FIRST, 0)
+        self.places = stack.rows_of(simulator.observe(self.states), self.who)
+        self.actions = self._behave(self.places, EXPLORE_FIRST, 0)
 
     @property
     def policy_values(self) -> Floats:
@@ -112,7 +114,7 @@ class Learning(Resumable):
     def advance(self) -> None:
         """One step of every agent, and the update that belongs to it."""
         t, simulator, method = self._draw(self.steps), self.simulator, self.method
-        uniforms, rows = self.uniforms, self.rows
+        uniforms, rows = self.uniforms, self.places
         if method != "sarsa":
             self.actions = self._behave(rows, EXPLORE, t)
         actions = self.actions
@@ -124,7 +126,7 @@ class Learning(Resumable):
         following = self.stack.rows_of(simulator.observe(states), self.who)
         chosen = self._behave(following, EXPLORE, t) if method == "sarsa" else actions
         self._learn(rows, actions, rewards, terminated, following, chosen, uniforms[COIN, t])
-        self.states, self.rows, self.actions = states, following, chosen
+        self.states, self.places, self.actions = states, following, chosen
         if over.any():
             self._begin_anew(np.flatnonzero(over), t)
         self.steps += 1
@@ -164,9 +166,9 @@ class Learning(Resumable):
         self.epsilons[over] = np.maximum(self.epsilons[over] * self.decays[over], self.floors[over])
         self.ages[over] = 0
         self.states[over] = self.simulator.draw(self.uniforms[first:, t, over])
-        self.rows[over] = self.stack.rows_of(self.simulator.observe(self.states[over]), over)
+        self.places[over] = self.stack.rows_of(self.simulator.observe(self.states[over]), over)
         if self.method == "sarsa":
-            self.actions[over] = self._behave(self.rows[over], EXPLORE_FIRST, t, over)
+            self.actions[over] = self._behave(self.places[over], EXPLORE_FIRST, t, over)
 
     def _behave(self, rows: NDArray, explore: int, t: int, who: NDArray | None = None) -> NDArray[np.int64]:
         """Actions of agents ``who``, ε-greedy."""
@@ -198,7 +200,8 @@ class Learning(Resumable):
         self.curve.append(
             {"step": self.steps, "returns": returns.tolist(), "episodes": self.episodes.tolist()}
         )
-        self.log({"step": self.steps, "dev_mean_return": float(returns.mean())})
+        self.means.append({"step": self.steps, "dev_mean_return": float(returns.mean())})
+        self.log(self.means[-1])
 
     def curve_of(self, agent: int) -> list[dict[str, float]]:
         """One agent's points of the curve."""

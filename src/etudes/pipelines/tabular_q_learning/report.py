@@ -13,7 +13,7 @@ from etudes.reporting.style import HEAT, TOP_MARGIN, new_figure, say_empty
 
 TAXI = "Taxi"
 SIDE, DESTINATIONS = 5, 4  # squares of Taxi's town, corners with a letter
-PASSENGER = ("waits at R", "waits at G", "waits at Y", "waits at B", "in the taxi")
+PASSENGER = ("waits at R", "waits at G", "waits at Y", "waits at B", "aboard")
 
 
 def by_states(arms_table: pd.DataFrame, split_card: dict[str, Any]) -> go.Figure:
@@ -54,12 +54,12 @@ def by_exploration(arms_table: pd.DataFrame, split_card: dict[str, Any]) -> go.F
 def worth(values_table: pd.DataFrame, split_card: dict[str, Any]) -> go.Figure:
     """What Taxi's states are worth: a map of the town for each place of the passenger, the expert's above the learner's; the
     passenger wants to go to the first letter, R."""
-    figure = new_figure("What a place is worth, by where the passenger is", TOP_MARGIN + 520)
+    figure = new_figure("What a square of the map is worth", TOP_MARGIN + 520)
     name = next(iter(split_card["environments"]))
     learned = [variant for variant in values_table["variant"].unique() if variant != "expert"]
     shown = [*(["expert"] if "expert" in set(values_table["variant"]) else []), *learned[:1]]
     if not name.startswith(TAXI) or not shown:
-        return say_empty(figure, "This run did not learn to drive a taxi.")
+        return say_empty(figure, "There is no map of this environment.")
     gap = np.nan
     picture = np.full((len(shown) * (SIDE + 1) - 1, len(PASSENGER) * (SIDE + 1) - 1), gap)
     for row, variant in enumerate(shown):
@@ -79,10 +79,8 @@ def worth(values_table: pd.DataFrame, split_card: dict[str, Any]) -> go.Figure:
             hoverongaps=False,
         )
     )
-    figure.update_xaxes(
-        title_text="column of the town (squares, for each place of the passenger)", showticklabels=False
-    )
-    figure.update_yaxes(title_text="row of the town (squares)", autorange="reversed", showticklabels=False)
+    figure.update_xaxes(title_text="column of the map (squares)", showticklabels=False)
+    figure.update_yaxes(title_text="row of the map (squares)", autorange="reversed", showticklabels=False)
     return figure
 
 
