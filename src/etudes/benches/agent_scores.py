@@ -20,6 +20,7 @@ from etudes.examples import Examples
 from etudes.rl.environments import EnvironmentSpec
 from etudes.rl.evaluation import evaluate_policy
 from etudes.rl.statistics import (
+    Statistic,
     episodes_interval,
     interquartile_mean,
     mean_score,
@@ -27,7 +28,7 @@ from etudes.rl.statistics import (
 )
 
 logger = logging.getLogger(__name__)
-STATISTICS = {"iqm": interquartile_mean, "mean_return": mean_score}
+STATISTICS: Mapping[str, Statistic] = {"iqm": interquartile_mean, "mean_return": mean_score}
 WIDTH = 300  # pixels of a stored frame, at most
 Frame = pd.DataFrame
 
@@ -173,19 +174,21 @@ def improvement_table(predictions: pd.DataFrame, resamples: int) -> pd.DataFrame
     return pd.DataFrame(rows, columns=["variant", "other", "probability", "low", "high"])
 
 
-def differences_table(predictions: pd.DataFrame, resamples: int) -> pd.DataFrame:
-    """How much more points the first variant of a pair gets than the second on the same episodes, in both statistics."""
+def differences_table(
+    predictions: pd.DataFrame, resamples: int, statistics: Mapping[str, Statistic] = STATISTICS
+) -> pd.DataFrame:
+    """How much more points the first variant of a pair gets than the second on the same episodes, in each of the statistics."""
     returns = {name: returns_of(predictions, name) for name in predictions["variant"].unique()}
     rows = []
     for first, second in itertools.combinations(returns, 2):
         ours, others = returns[first], returns[second]
         row: dict[str, Any] = {"variant": first, "minus": second}
-        for name, statistic in STATISTICS.items():
+        for name, statistic in statistics.items():
             row[name] = float(statistic(ours) - statistic(others))
             ends = episodes_interval(ours, statistic, resamples, minus=others)
             row[f"{name}.low"], row[f"{name}.high"] = ends
         rows.append(row)
-    columns = [f"{name}{end}" for name in STATISTICS for end in ("", ".low", ".high")]
+    columns = [f"{name}{end}" for name in statistics for end in ("", ".low", ".high")]
     return pd.DataFrame(rows, columns=["variant", "minus", *columns])
 
 

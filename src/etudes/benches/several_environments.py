@@ -32,6 +32,7 @@ from etudes.examples import Examples
 from etudes.forms.raw import RawFile
 from etudes.models import register_model
 from etudes.rl.environments import EnvironmentSpec, inspect_environment
+from etudes.rl.statistics import mean_score
 from etudes.stored import Stored
 from etudes.study import Study
 from etudes.training.parameters import RunParameters
@@ -223,8 +224,8 @@ def evaluate(
         )
         predictions.append(played.assign(**{NAME: name}))
         returns += [{NAME: name, **row} for row in _returns(own, found)]
-        pairs = differences_table(played, evaluation.resamples).rename(columns=DIFFERENCE)
-        differences.append(pairs[["variant", "minus", *DIFFERENCE.values()]].assign(**{NAME: name}))
+        pairs = differences_table(played, evaluation.resamples, {"mean_return": mean_score})
+        differences.append(pairs.rename(columns=DIFFERENCE).assign(**{NAME: name}))
         if place == 0:
             agents = agents_table(played, histories_in(histories, name))
             samples = episode_samples(own, played, card, evaluation.frames)
