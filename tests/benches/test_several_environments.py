@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from etudes.benches import agent_pages
 from etudes.benches import several_environments as several
 from etudes.benches.agent_predictor import AgentPredictor
 from etudes.benches.agents import RandomAgents, agent_seeds
@@ -126,3 +127,31 @@ def test_the_number_of_a_state_is_answered() -> None:
     for wrong in (16, 1.5):
         with pytest.raises(ValueError, match="state in row 0 is"):
             predictor.predict(pd.DataFrame({"state": [wrong]}))
+
+
+def test_points_below_and_words_by_hand() -> None:
+    rows = [
+        ("A", "expert", "b", 2.0, 1.0, 3.0),
+        ("A", "b", "c", 1.0, 0.0, 2.0),
+        ("B", "c", "expert", -4.0, -5.0, -3.0),
+    ]
+    columns = ["environment", "variant", "minus", "difference", "difference.low", "difference.high"]
+    table = pd.DataFrame(rows, columns=columns)
+    found = several.points_below("expert", table, "B")
+    assert found == {"c.below_expert": 4, "c.below_expert.low": 3, "c.below_expert.high": 5}
+    said = agent_pages.gaps(table, "expert")
+    assert said == "`b` in A 2.00 [1.00, 3.00], `c` in B 4.00 [3.00, 5.00]"
+    assert agent_pages.gaps(table, "expert", but=("b", "c")) == "there is nobody to compare"
+    returns = pd.DataFrame(
+        [("A", "expert", 9.0), ("A", "b", 7.0), ("A", "random", 8.0), ("B", "expert", 3.0)],
+        columns=["environment", "variant", "mean_return"],
+    )
+    best = agent_pages.best_in_each(returns, "expert", but=("random",))
+    assert best == "A: **`b` 7.00**, `expert` 9.00; B: **`expert` 3.00**"
+
+
+def test_curves_of_an_environment_that_is_not_there_are_empty() -> None:
+    _, _, _, card = made(LAKE)
+    study = load_study("lunar_lander_bbf")
+    figure = agent_pages.curves_of(study, {}, pd.DataFrame(), card, PLAY, place=1)
+    assert not figure.data

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from etudes.benches.agent_scores import STATISTICS, returns_of
 from etudes.benches.parameters import EpisodeScoringParameters
-from etudes.benches.several_environments import histories_in
+from etudes.benches.several_environments import histories_in, points_below
 from etudes.examples import Examples
 from etudes.rl.figures import improvement_map, profile_curves, return_curves
 from etudes.rl.pictures import filmstrip
@@ -159,3 +159,38 @@ def speeds(histories: Mapping[str, Any]) -> pd.DataFrame:
         speed = float(np.median(found)) if found else np.nan
         rows.append({"variant": name, "agents": len(history["agents"]), "steps a second": speed})
     return pd.DataFrame(rows)
+
+
+def gaps(differences_table: pd.DataFrame, other: str, but: tuple[str, ...] = ()) -> str:
+    """How many points less than ``other`` the variants get in each of several environments, in words."""
+    parts = []
+    for name in differences_table["environment"].unique():
+        below = points_below(other, differences_table, name)
+        for key in (key for key in below if key.endswith(f".below_{other}")):
+            variant, ends = key.partition(".")[0], [below[f"{key}.{end}"] for end in ("low", "high")]
+            if variant not in but:
+                parts.append(f"`{variant}` in {name} {below[key]:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]")
+    return ", ".join(parts) or "there is nobody to compare"
+
+
+def best_in_each(returns_table: pd.DataFrame, other: str, but: tuple[str, ...] = ()) -> str:
+    """The variant with the best mean return in each of several environments, beside that of ``other``, in words."""
+    parts = []
+    for name, rows in returns_table.groupby("environment", sort=False):
+        returns = rows.set_index("variant")["mean_return"]
+        others = returns.drop([other, *but], errors="ignore")
+        best = (others if len(others) else returns).idxmax()
+        beside = f", `{other}` {returns[other]:.2f}" if other in returns and best != other else ""
+        parts.append(f"{name}: **`{best}` {returns[best]:.2f}**{beside}")
+    return "; ".join(parts)
+
+
+def speeds_of(histories: Mapping[str, Any]) -> pd.DataFrame:
+    """Environment steps a second of all agents side by side, in each of several environments."""
+    rows = [
+        {"environment": name, "variant": variant, "steps a second": told["agents"][0]["steps_per_second"]}
+        for variant, history in histories.items()
+        for name, told in history["environments"].items()
+        if "steps_per_second" in told["agents"][0]
+    ]
+    return pd.DataFrame(rows, columns=["environment", "variant", "steps a second"])

@@ -240,6 +240,19 @@ def evaluate(
     )
 
 
+def points_below(other: str, differences: Frame, name: str) -> dict[str, float]:
+    """Metrics ``<variant>.below_<other>``: how many points less than a variant every other one gets in the same episodes of one
+    environment."""
+    metrics: dict[str, float] = {}
+    for row in differences[differences[NAME] == name].to_dict("records"):
+        if other in (row["variant"], row["minus"]):
+            sign, variant = (1, row["minus"]) if row["variant"] == other else (-1, row["variant"])
+            low, high = sorted(sign * row[f"difference.{end}"] for end in ("low", "high"))
+            key = f"{variant}.below_{other}"
+            metrics |= {key: sign * row["difference"], f"{key}.low": low, f"{key}.high": high}
+    return metrics
+
+
 def _returns(agents: Mapping[str, Agents], metrics: Mapping[str, float]) -> list[dict[str, Any]]:
     return [
         {"variant": variant, "agents": len(found)}

@@ -195,17 +195,15 @@ def test_cells_are_those_of_a_search_among_the_edges() -> None:
         np.searchsorted(np.linspace(-reach, reach, count + 1)[1:-1], numbers, side="right")
         for count, reach, numbers in zip(counts, reaches, observations.T, strict=True)
     ]
-    stack = Stack([Cells.grid((2, 2, 2), reaches), Cells.grid(counts, reaches)])
+    stack = Stack([Cells(8, (2, 2, 2), reaches), Cells(12, counts, reaches)])
     rows = stack.rows_of(observations, np.ones(200, np.int64))
     np.testing.assert_array_equal(rows, 8 + np.ravel_multi_index(places, counts))
-    with pytest.raises(ValueError, match="2 counts of bins and 3 reaches"):
-        Cells.grid((3, 4), reaches)
 
 
 def test_returns_of_a_curve_are_those_of_the_evaluator() -> None:
     simulator: Any = simulator_of(CART)
     stack = Stack(
-        [Cells.grid((1, 1, 6, 6), (2.4, 3, 0.21, 3.5)), Cells.grid((1, 2, 4, 4), (2.4, 3, 0.21, 3.5))]
+        [Cells(36, (1, 1, 6, 6), (2.4, 3, 0.21, 3.5)), Cells(32, (1, 2, 4, 4), (2.4, 3, 0.21, 3.5))]
     )
     values = np.random.default_rng(0).random((stack.rows, 2))
     ours = greedy_returns(simulator, stack, values, first_states(simulator, range(6)))

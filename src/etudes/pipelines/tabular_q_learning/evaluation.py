@@ -9,7 +9,14 @@ import pandas as pd
 
 from etudes.benches.agent_scores import episode_returns, returns_of
 from etudes.benches.agents import environment_of
-from etudes.benches.several_environments import NAME, Players, by_environment, evaluate, histories_in
+from etudes.benches.several_environments import (
+    NAME,
+    Players,
+    by_environment,
+    evaluate,
+    histories_in,
+    points_below,
+)
 from etudes.examples import Examples
 from etudes.pipelines.tabular_q_learning.parameters import EvaluationParameters
 from etudes.rl.evaluation import evaluate_policy
@@ -49,7 +56,7 @@ def score(
                 ]
     columns = [NAME, "arm", "variant", *ARM_COLUMNS]
     return (
-        metrics | below_expert(differences, next(iter(split_card["environments"]))),
+        metrics | points_below(EXPERT, differences, next(iter(split_card["environments"]))),
         predictions,
         seeds,
         returns,
@@ -64,18 +71,6 @@ ARM_COLUMNS = (
     *("chosen", "states", "dev_mean_return", "mean_return", "mean_return.low", "mean_return.high"),
     *("learned_share", "episodes", "steps"),
 )
-
-
-def below_expert(differences: Frame, name: str) -> dict[str, float]:
-    """Metrics: how many points less than the expert every other variant gets in the same episodes of one environment."""
-    metrics: dict[str, float] = {}
-    for row in differences[differences[NAME] == name].to_dict("records"):
-        if EXPERT in (row["variant"], row["minus"]):
-            sign, other = (1, row["minus"]) if row["variant"] == EXPERT else (-1, row["variant"])
-            low, high = sorted(sign * row[f"difference.{end}"] for end in ("low", "high"))
-            key = f"{other}.below_expert"
-            metrics |= {key: sign * row["difference"], f"{key}.low": low, f"{key}.high": high}
-    return metrics
 
 
 def learned_at(

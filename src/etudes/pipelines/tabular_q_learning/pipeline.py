@@ -64,8 +64,8 @@ def create_pipeline() -> Pipeline:
             ),
             show(filmstrip=f"{pages}.strip", worst=set_to(f"{pages}.strip", episode="worst")),
             page(
-                *("report.summary", "report.gaps", "report.needed", "report.speeds"),
-                *(f"{pages}.{name}" for name in ("best_episode", "worst_episode")),
+                *("report.summary", "report.gaps", "report.needed"),
+                *(f"{pages}.{name}" for name in ("speeds_of", "best_episode", "worst_episode")),
             ),
             report(f"{bench}.choose_predictor", "predictor"),
         ],

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from etudes.benches import agent_pages
 from etudes.reporting.charts import bars, lines
 from etudes.reporting.style import HEAT, TOP_MARGIN, new_figure, say_empty
 
@@ -102,47 +103,10 @@ def needed(arms_table: pd.DataFrame) -> pd.DataFrame:
 
 def gaps(differences_table: pd.DataFrame) -> str:
     """How far every method stays below the expert, in the same episodes."""
-    parts = []
-    for row in differences_table.to_dict("records"):
-        if "expert" not in (row["variant"], row["minus"]) or "random" in (row["variant"], row["minus"]):
-            continue
-        sign, other = (1, row["minus"]) if row["variant"] == "expert" else (-1, row["variant"])
-        ends = sorted(sign * row[f"difference.{end}"] for end in ("low", "high"))
-        parts.append(
-            f"`{other}` in {row['environment']} {sign * row['difference']:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]"
-        )
-    return ", ".join(parts) or "there is nobody to compare"
+    return agent_pages.gaps(differences_table, "expert", but=("random",))
 
 
-def summary(metrics: dict[str, float], returns_table: pd.DataFrame, split_card: dict[str, Any]) -> str:
+def summary(returns_table: pd.DataFrame, split_card: dict[str, Any]) -> str:
     """The best of those that learned, in every environment, beside the expert."""
-    parts = []
-    for name in split_card["environments"]:
-        rows = returns_table[returns_table["environment"] == name].set_index("variant")["mean_return"]
-        learned = rows.drop(["random", "expert"], errors="ignore")
-        best = learned.idxmax() if len(learned) else rows.idxmax()
-        told = f"{name}: **`{best}` {rows[best]:.2f}**"
-        parts.append(
-            told + (f", the expert {rows['expert']:.2f}" if "expert" in rows and best != "expert" else "")
-        )
-    return (
-        f"Mean return of {split_card['test_rows']:,} greedy test episodes of each agent. {'; '.join(parts)}."
-    )
-
-
-def speeds(histories: dict[str, Any]) -> pd.DataFrame:
-    """Steps a second of all agents of all arms together."""
-    rows = []
-    for variant, history in histories.items():
-        for name, told in history["environments"].items():
-            if "steps_per_second" in told["agents"][0]:
-                agents = len(told["agents"]) * len(told["agents"][0]["arms"])
-                rows.append(
-                    {
-                        "environment": name,
-                        "variant": variant,
-                        "agents side by side": agents,
-                        "steps a second": told["agents"][0]["steps_per_second"],
-                    }
-                )
-    return pd.DataFrame(rows, columns=["environment", "variant", "agents side by side", "steps a second"])
+    best = agent_pages.best_in_each(returns_table, "expert", but=("random",))
+    return f"Mean return of {split_card['test_rows']:,} greedy test episodes of each agent. {best}."

@@ -28,19 +28,6 @@ class Cells:
     counts: tuple[int, ...] = ()
     reaches: tuple[float, ...] = ()
 
-    @classmethod
-    def grid(cls, counts: Sequence[int], reaches: Sequence[float]) -> Cells:
-        """The cells of a grid.
-
-        Raises:
-            ValueError: not as many counts as reaches.
-        """
-        if len(counts) != len(reaches):
-            raise ValueError(
-                f"{len(counts)} counts of bins and {len(reaches)} reaches: expected one of each for every number of an observation"
-            )
-        return cls(int(np.prod(counts)), tuple(counts), tuple(reaches))
-
 
 class Stack:
     """Tables of K agents below one another, each with cells of its own.
