@@ -179,7 +179,7 @@ def best_in_each(returns_table: pd.DataFrame, other: str, but: tuple[str, ...] =
     for name, rows in returns_table.groupby("environment", sort=False):
         returns = rows.set_index("variant")["mean_return"]
         others = returns.drop([other, *but], errors="ignore")
-        best = (others if len(others) else returns).idxmax()
+        best = str((others if len(others) else returns).idxmax())
         beside = f", `{other}` {returns[other]:.2f}" if other in returns and best != other else ""
         parts.append(f"{name}: **`{best}` {returns[best]:.2f}**{beside}")
     return "; ".join(parts)

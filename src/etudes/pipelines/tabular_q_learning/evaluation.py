@@ -127,9 +127,9 @@ def values_table(models: dict[str, Players], name: str) -> Frame:
     states have no numbers."""
     rows = []
     for variant, model in models.items():
-        agents = model.agents.get(name)
+        agents: Any = model.agents.get(name)
         values = getattr(agents, "optimal", None)
-        if values is None and model.learned and not agents.counts:
+        if values is None and model.learned and agents is not None and not agents.counts:
             values = agents.kept.mean(0)
         if values is not None:
             rows.append(

@@ -136,12 +136,12 @@ def train_arms(
     names, count = list(settings.arms), len(seeds)
     cells = {name: cells_of(facts, settings, name) for name in names}
     stack = Stack([cells[name] for name in names for _ in seeds])
-    states = {use: first_states(simulator, dev.loc[dev["use"] == use, "seed"]) for use in ("curve", "choice")}
+    uses = {use: dev.loc[dev["use"] == use, "seed"].tolist() for use in ("curve", "choice")}
+    states = {use: first_states(simulator, episodes) for use, episodes in uses.items()}
     arms = [settings.arms[name] for name in names for _ in seeds]
     learning = Learning(
         method, simulator, stack, facts.actions, arms, seeds * len(names), states["curve"], settings
     )
-    uses = {use: dev.loc[dev["use"] == use, "seed"].tolist() for use in states}
     learning.resume(run, card["environment"], settings.model_dump(mode="json"), method, seeds, uses)
     learning.run()
     last, ends = learning.policy_values, np.full(len(stack), learning.steps)
@@ -156,7 +156,7 @@ def train_arms(
         return TabularAgents(list(seen.counts), list(seen.reaches), *tables, arms)
 
     rate = round(len(stack) * learning.steps / max(learning.seconds, 1e-9), 1)
-    told = [
+    told: list[dict[str, Any]] = [
         {
             "seed": seed,
             "arm": best,
