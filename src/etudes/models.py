@@ -29,7 +29,12 @@ LIBRARY = {
         "etudes.benches.several_environments",
     ),
     "classifiers": ("etudes.benches.classifiers",),
-    "digits": ("etudes.digits.judge", "etudes.digits.vae", "etudes.digits.predictor"),
+    "digits": (
+        "etudes.digits.judge",
+        "etudes.digits.vae",
+        "etudes.digits.predictor",
+        "etudes.digits.reader",
+    ),
     "text": ("etudes.text.continuation",),
     "victims": ("etudes.vision.victims",),
 }
