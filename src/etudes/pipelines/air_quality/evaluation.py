@@ -63,22 +63,18 @@ def evaluate(
                 )
             )
     descents = [
-        {
-            "scheme": name.removeprefix("descent_"),
-            **dict(zip(("place", "horizon"), task.split("/"), strict=True)),
-            **found,
-        }
+        {"scheme": name.removeprefix("descent_"), "place": place, "horizon": horizon, **found}
         for name, history in histories.items()
-        for task, found in history["chosen"].items()
-        if "weight_distance" in found
+        for place, horizon in tasks(windows)
+        if "steps" in (found := history["chosen"][f"{place}/{horizon}"])
     ]
-    columns = ["scheme", "place", "horizon", "columns", "condition", "steps", "weight_distance"]
+    columns = ["scheme", "place", "horizon", "columns", "condition", "steps", "equal_decimals"]
     return (
         metrics,
         pd.concat(rows, ignore_index=True),
         pd.DataFrame(errors),
         pd.concat(saved, ignore_index=True),
-        pd.DataFrame(descents, columns=[*columns, "answer_distance", "plain_excess"]),
+        pd.DataFrame(descents, columns=[*columns, "plain_excess"]),
     )
 
 

@@ -156,8 +156,8 @@ def train_descent(
 ) -> tuple[Forecaster, dict[str, Any]]:
     """Least squares by gradient descent in one scheme; ``chosen`` says how far it ended from the closed form.
 
-    ``weight_distance`` is the largest difference of two weights, ``answer_distance`` of two answers to the windows it was fitted to,
-    both ug/m3. ``epochs`` has the loss above the least one by step, with momentum and without.
+    ``distance`` is the largest difference of two weights or of two answers to the windows it was fitted to, in ug/m3,
+    ``equal_decimals`` minus its logarithm. ``epochs`` has the loss above the least one by step, with momentum and without.
     """
 
     def fit(rows: Windows) -> Linear:
@@ -168,12 +168,13 @@ def train_descent(
         problem = Problem.of(both, scheme)
         found, exact = descend(problem, descent.tolerance, descent.steps), closed_form(problem)
         apart = found.weights - exact
+        distance = float(max(np.abs(apart).max(), np.abs(problem.matrix @ apart).max()))
         told = {
             "columns": len(exact),
             "condition": found.condition,
             "steps": found.steps,
-            "weight_distance": float(np.abs(apart).max()),
-            "answer_distance": float(np.abs(problem.matrix @ apart).max()),
+            "distance": distance,
+            "equal_decimals": float(-np.log10(max(distance, 1e-16))),
         }
         least = problem.loss(exact)
         plain = descend(problem, descent.tolerance, found.steps, momentum=False)
