@@ -25,6 +25,8 @@ LIBRARY = {
     "tables": ("etudes.benches.tables", "etudes.benches.table_models"),
     "agents": ("etudes.benches.agents", "etudes.benches.agent_predictor"),
     "classifiers": ("etudes.benches.classifiers",),
+    "hours": ("etudes.benches.forecasts", "etudes.benches.hour_predictor"),
+    "regressors": ("etudes.benches.regressors",),
     "digits": ("etudes.digits.judge", "etudes.digits.vae", "etudes.digits.predictor"),
     "text": ("etudes.text.continuation",),
     "victims": ("etudes.vision.victims",),

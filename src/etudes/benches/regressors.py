@@ -7,17 +7,34 @@ Annals of Statistics 14, 1986). All answers are scored on the same resamples, so
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etudes.benches.parameters import TreesParameters
+from etudes.evaluation import mean_interval
 from etudes.evaluation.bootstrap import quantile_interval, resample_weights
+from etudes.models import ModelState, register_model
 
 FloatArray = NDArray[np.float64]
+Score = tuple[float, dict[str, Any]]  # an error, and the setting that it is of
+BOOSTER = "booster.skops"
+# What stored trees may be made of, besides what skops trusts by itself; anything else in the file is refused.
+TRUSTED = (
+    "functools.partial",  # of `check_array` alone: a partial of anything else names a type that is not here
+    "sklearn._loss._loss.CyHalfSquaredError",
+    "sklearn._loss.link.IdentityLink",
+    "sklearn._loss.link.Interval",
+    "sklearn._loss.loss.HalfSquaredError",
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.utils.validation.check_array",
+)
 
 
 def rmse(truth: FloatArray, answers: FloatArray) -> float:
@@ -130,3 +147,102 @@ class BlockScores:
         """Blocks of so many calendar days, counted from the first; ``times`` (N,) are numpy datetimes."""
         number = np.asarray(times).astype("datetime64[D]").astype(np.int64)
         return cls(truth, answers, (number - number.min()) // days, resamples, seed)
+
+
+def pooled(scored: Sequence[Sequence[Score]], rows: Sequence[int]) -> list[Score]:
+    """The root mean squared error of each setting over all folds together.
+
+    Args:
+        scored: for each fold the errors of the same settings, in the same order.
+        rows: how many rows were held out of each fold.
+    """
+    return [
+        (float(np.sqrt(np.average([error**2 for error, _ in of_one], weights=rows))), of_one[0][1])
+        for of_one in zip(*scored, strict=True)
+    ]
+
+
+@register_model("regressors.trees")
+class Trees:
+    """Gradient-boosted trees of squared error; ``booster`` is a fitted `HistGradientBoostingRegressor`, stored with skops."""
+
+    registered_name: str
+
+    def __init__(self, booster: Any) -> None:
+        self.booster = booster
+
+    @classmethod
+    def grow(
+        cls, matrix: FloatArray, targets: FloatArray, trees: int, how: TreesParameters, seed: int
+    ) -> Self:
+        """So many trees, from (N, P) and (N,); nothing is held out of the rows."""
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        booster = HistGradientBoostingRegressor(
+            max_iter=trees,
+            learning_rate=how.learning_rate,
+            max_leaf_nodes=how.leaves,
+            min_samples_leaf=how.min_leaf,
+            max_features=how.feature_share,
+            max_bins=how.bins,
+            early_stopping=False,
+            random_state=seed,
+        )
+        return cls(booster.fit(matrix, targets))
+
+    def predict(self, matrix: FloatArray) -> FloatArray:
+        """(N,)."""
+        found: FloatArray = self.booster.predict(matrix)
+        return found
+
+    def staged(self, matrix: FloatArray) -> Iterator[FloatArray]:
+        """The answers (N,) after every tree."""
+        yield from self.booster.staged_predict(matrix)
+
+    def state(self) -> ModelState:
+        import skops.io
+
+        return ModelState(blobs={BOOSTER: skops.io.dumps(self.booster)})
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        import skops.io
+
+        return cls(skops.io.loads(state.blobs[BOOSTER], trusted=list(TRUSTED)))
+
+
+def learning_curve(
+    sizes: Sequence[int],
+    rows: int,
+    draws: int,
+    errors_of: Callable[[NDArray[np.int64]], Mapping[str, float]],
+    seed: int,
+    what: str = "rows",
+) -> pd.DataFrame:
+    """Errors by number of training rows, means over draws.
+
+    Args:
+        sizes: numbers of rows; those that are not below ``rows`` are left out, and all rows are the last.
+        rows: how many there are.
+        draws: independent draws of so many; of all rows there is one.
+        errors_of: the errors by name of what is fitted to the rows of these places.
+        seed: of the draws.
+        what: the column of sizes.
+
+    Returns:
+        ``what``, and for each name its mean error and Student's 95 % interval over draws (``<name>.low``, ``<name>.high``).
+    """
+    found = []
+    for size in [*(size for size in sizes if size < rows), rows]:
+        orders = (np.random.default_rng([seed, n]).permutation(rows)[:size] for n in range(draws))
+        scored = pd.DataFrame([errors_of(part) for part in ([next(orders)] if size == rows else orders)])
+        row: dict[str, float] = {what: size}
+        for name in scored:
+            ends = mean_interval(scored[name].to_numpy())
+            row |= {
+                str(name): ends["mean"],
+                f"{name}.low": ends.get("low", math.nan),
+                f"{name}.high": ends.get("high", math.nan),
+            }
+        found.append(row)
+    return pd.DataFrame(found)

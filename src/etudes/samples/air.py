@@ -166,17 +166,17 @@ def _station(frame: pd.DataFrame, gone: NDArray[np.bool_]) -> str:
     dust = frame["PM2.5"].to_numpy()
     written = frame.assign(**{"PM2.5": np.where(gone, FAULT, dust)})
     lines = ["日期,測站,測項," + ",".join(map(str, range(24)))]
-    for day, rows in written.groupby(written.index.normalize()):
+    for day, rows in written.groupby(pd.DatetimeIndex(written.index).strftime("%Y/%-m/%-d"), sort=False):
         for name in STATION:
             values = [f"{value:g}" for value in rows[name]]
             if name == "RAINFALL":
                 values = ["NR" if value == "0" else value for value in values]
-            lines.append(f"{day.year}/{day.month}/{day.day},豐原,{name},{','.join(values)}")
+            lines.append(f"{day},豐原,{name},{','.join(values)}")
     return "\n".join(lines) + "\n"
 
 
 def _city(frame: pd.DataFrame, gone: NDArray[np.bool_]) -> str:
-    time = frame.index
+    time = pd.DatetimeIndex(frame.index)
     clock = {"No": np.arange(1, len(frame) + 1), "year": time.year, "month": time.month, "day": time.day}
     dust = np.where(gone, np.nan, frame["PM2.5"])
     names = ["DEWP", "TEMP", "PRES", "cbwd", "Iws", "Is", "Ir"]

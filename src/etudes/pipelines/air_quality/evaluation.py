@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from etudes.benches.regressors import BlockScores, rmse
-from etudes.evaluation import mean_interval
+from etudes.benches.forecasts import Forecaster, held_out, of_place
+from etudes.benches.hours import Windows, cut
+from etudes.benches.regressors import BlockScores, learning_curve, rmse
 from etudes.pipelines.air_quality.boosting import grow
-from etudes.pipelines.air_quality.linear import Linear, Persistence, Problem, closed_form
-from etudes.pipelines.air_quality.model import Forecaster, fit_ridge, tasks
+from etudes.pipelines.air_quality.linear import Persistence
+from etudes.pipelines.air_quality.model import fit_ridge, least_squares, tasks
 from etudes.pipelines.air_quality.parameters import (
     BoostingParameters,
     EvaluationParameters,
     WindowParameters,
 )
-from etudes.pipelines.air_quality.windows import CITY, STATION, Windows, cut, of_place
+from etudes.pipelines.air_quality.windows import CITY, STATION
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed
 
@@ -27,7 +29,6 @@ PAIRS = (
     *((name, other) for name in ("ridge", "boosting") for other in ("persistence", "ols")),
     ("boosting", "ridge"),
 )
-FLATTERED = ("ols", "boosting")
 
 
 def evaluate(
@@ -53,7 +54,7 @@ def evaluate(
         how = (test.time, days, evaluation.resamples)
         scores = BlockScores.by_day(test.target, answers, *how)
         told = {"place": place, "horizon": horizon}
-        saved.append(scores.table(PAIRS).assign(**told))
+        saved.append(scores.table(PAIRS).assign(place=place, horizon=horizon))
         for name, found in answers.items():
             metrics |= scores.rmse(name).flat(f"{name}.{metric_of(place, horizon, windows)}")
             errors.append({**told, "variant": name, **scores.rmse(name).flat("rmse")})
@@ -88,7 +89,6 @@ def question(
     train_split: Frame,
     dev_split: Frame,
     test_split: Frame,
-    models: dict[str, Forecaster],
     histories: dict[str, Any],
     windows: WindowParameters,
     boosting: BoostingParameters,
@@ -98,57 +98,42 @@ def question(
     """What the original left open, at the station and the first horizon; nothing is chosen from it.
 
     Returns:
-        By method the error of folds of whole months and of folds of shuffled hours on the same windows of all months, and how much less the latter
-        (``flattered``; the trees correct the last reading, as many as dev chose); and by number of training windows the error of least squares
-        and of ridge regression on test, means over draws.
+        For least squares, and for the most trees over the last reading, the error of folds of whole months and of folds of shuffled
+        hours on the same windows of all months, and how much less the latter (``flattered``); and by number of training
+        windows the error of least squares and of ridge regression on test, means over draws.
     """
-    place, horizon, seed = STATION, windows.horizons[0], derive_seed(run.seed, "question")
-    learned, test = (
-        cut(of_place(pd.concat(frames).sort_values("time"), place), windows.hours, horizon)
-        for frames in ((train_split, dev_split), (test_split,))
-    )
-    frames = [train_split, dev_split, test_split]
-    whole = cut(of_place(pd.concat(frames).sort_values("time"), place), windows.hours, horizon)
-    found = []
-    for name in FLATTERED:
-        if name in models:
-            trees = histories[name]["chosen"][f"{place}/{horizon}"].get("trees", 1)
-            found.append(flattered(name, whole, evaluation, boosting, trees, seed))
-    columns = ["method", "by_months", "shuffled", "flattered", "flattered.low", "flattered.high"]
-    setting = histories["ridge"]["chosen"][f"{place}/{horizon}"] if "ridge" in models else None
-    few = few_windows(learned, test, evaluation, setting, seed)
-    return pd.DataFrame(found, columns=columns), few
+    horizon, seed = windows.horizons[0], derive_seed(run.seed, "question")
+
+    def of_station(*frames: Frame) -> Windows:
+        rows = of_place(pd.concat(frames, ignore_index=True), STATION)
+        return cut(rows.sort_values("time", ignore_index=True), windows.hours, horizon)
+
+    whole = of_station(train_split, dev_split, test_split)
+    fits: dict[str, Callable[[Windows], Any]] = {
+        "ols": least_squares,
+        "boosting": lambda rows: grow(rows, Persistence(), boosting.trees, boosting, seed),
+    }
+    month = whole.time.astype("datetime64[M]").astype(np.int64) % 12 % evaluation.folds
+    flattering = [{"method": n, **flattered(whole, month, fit, evaluation, seed)} for n, fit in fits.items()]
+    setting = histories.get("ridge", {}).get("chosen", {}).get(f"{STATION}/{horizon}")
+    few = few_windows(of_station(train_split, dev_split), of_station(test_split), evaluation, setting, seed)
+    return pd.DataFrame(flattering), few
 
 
 def flattered(
-    method: str,
     whole: Windows,
+    month: np.ndarray,
+    fit: Callable[[Windows], Any],
     evaluation: EvaluationParameters,
-    boosting: BoostingParameters,
-    trees: int,
     seed: int,
-) -> dict[str, Any]:
-    """Cross-validation of one method over folds of whole months, and over as many folds of shuffled windows."""
-    month = whole.time.astype("datetime64[M]").astype(np.int64) % 12 % evaluation.folds
+) -> dict[str, float]:
+    """Cross-validation of one method over folds of whole months (N,), and over as many folds of shuffled windows."""
     folds = {"by_months": month, "shuffled": np.random.default_rng(seed).permutation(month)}
-    answers = {}
-    for name, fold in folds.items():
-        answers[name] = np.full(len(whole), np.nan)
-        for k in np.unique(fold):
-            held, rest = whole.take(fold == k), whole.take(fold != k)
-            if method == "ols":
-                answers[name][fold == k] = least_squares(rest).predict(held)
-            else:
-                grown = grow(rest, Persistence(), trees, boosting, seed)
-                answers[name][fold == k] = grown.predict(held)
-    scores = BlockScores.by_day(
-        whole.target, answers, whole.time, evaluation.station_block_days, evaluation.resamples
-    )
-    return {
-        "method": method,
-        **{name: scores.rmse(name).value for name in folds},
-        **scores.saved("shuffled", "by_months").flat("flattered"),
-    }
+    answers = {name: held_out(whole, fold, fit) for name, fold in folds.items()}
+    how = (whole.time, evaluation.station_block_days, evaluation.resamples)
+    scores = BlockScores.by_day(whole.target, answers, *how)
+    found = {name: scores.rmse(name).value for name in folds}
+    return found | scores.saved("shuffled", "by_months").flat("flattered")
 
 
 def few_windows(
@@ -158,34 +143,14 @@ def few_windows(
     setting: dict[str, Any] | None,
     seed: int,
 ) -> Frame:
-    """Errors on test by number of training windows: ``ols``, and ``ridge`` with the setting that dev chose for all of them."""
-    found = []
-    for size in [*(size for size in evaluation.few if size < len(learned)), len(learned)]:
-        scores: dict[str, list[float]] = {"ols": [], "ridge": []}
-        for draw in range(evaluation.draws if size < len(learned) else 1):
-            part = learned.take(np.random.default_rng([seed, draw]).permutation(len(learned))[:size])
-            scores["ols"].append(rmse(test.target, least_squares(part).predict(test)))
-            if setting is not None:
-                scores["ridge"].append(rmse(test.target, fit_ridge(part, **setting).predict(test)))
-        row: dict[str, Any] = {"windows": size}
-        for name, values in scores.items():
-            ends = mean_interval(values) if values else {}
-            row |= {name: ends.get("mean"), f"{name}.low": ends.get("low"), f"{name}.high": ends.get("high")}
-        found.append(row)
-    return pd.DataFrame(found)
+    """Errors on test by number of training windows: ``ols``, and ``ridge`` with the setting that was chosen for all of them."""
 
+    def errors_of(places: np.ndarray) -> dict[str, float]:
+        part = learned.take(places)
+        rules = {"ols": least_squares(part)} | ({"ridge": fit_ridge(part, **setting)} if setting else {})
+        return {name: rmse(test.target, rule.predict(test)) for name, rule in rules.items()}
 
-def least_squares(rows: Windows) -> Linear:
-    """The closed form on every reading of the windows."""
-    problem = Problem.of(rows, "all")
-    return problem.model(closed_form(problem))
-
-
-def seasons(predictions: Frame, variant: str) -> Frame:
-    """Of a variant in the city at the first horizon, by month and hour of the day: ``rmse``, and ``bias``, answer less truth."""
-    rows = predictions[(predictions["variant"] == variant) & (predictions["place"] == CITY)]
-    rows = rows[rows["horizon"] == rows["horizon"].min()]
-    apart = rows["predicted"] - rows["truth"]
-    keys = {"month": rows["id"].dt.month, "hour": rows["id"].dt.hour}
-    table = pd.DataFrame({**keys, "bias": apart, "square": apart**2}).groupby(["month", "hour"]).mean()
-    return table.assign(rmse=np.sqrt(table["square"])).drop(columns="square").reset_index()
+    table = learning_curve(evaluation.few, len(learned), evaluation.draws, errors_of, seed, "windows")
+    return table.reindex(
+        columns=["windows", *(f"{n}{end}" for n in ("ols", "ridge") for end in ("", ".low", ".high"))]
+    )

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from etudes.benches.hours import FloatArray, Windows
 from etudes.models import register_model
-from etudes.pipelines.air_quality.windows import FloatArray, Layout, Windows
+from etudes.pipelines.air_quality.windows import Layout
 from etudes.stored import Stored
 
 RANK = 1e-6  # singular values below this share of the largest count as none
@@ -84,8 +85,7 @@ class Problem:
 
 def closed_form(problem: Problem) -> FloatArray:
     """The w of least length among those that minimise J without a penalty, w = Z^+ (y - s - b), by singular values (P,)."""
-    found: FloatArray = np.linalg.lstsq(problem.matrix, problem.residual, rcond=RANK)[0]
-    return found
+    return np.asarray(np.linalg.lstsq(problem.matrix, problem.residual, rcond=RANK)[0], dtype=np.float64)
 
 
 def ridge_path(problem: Problem, penalties: Sequence[float]) -> list[FloatArray]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from etudes.benches.parameters import TreesParameters
 from etudes.training.parameters import Strict
 
 Descents = Literal["descent_history", "descent_all", "descent_quadratic"]
@@ -64,20 +65,13 @@ class RidgeParameters(Strict):
     penalties: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1)
 
 
-class BoostingParameters(Strict):
-    """Gradient boosting of histogram trees."""
+class BoostingParameters(TreesParameters):
+    """Gradient boosting of what a start leaves."""
 
     starts: tuple[Start, ...] = Field(
-        min_length=1, description="what the trees correct; dev chooses one and how many trees are kept"
+        min_length=1,
+        description="what the trees correct; held-out windows choose one and how many trees are kept",
     )
-    trees: int = Field(ge=1, description="most trees")
-    learning_rate: float = Field(gt=0, le=1)
-    leaves: int = Field(ge=2, description="most leaves of a tree")
-    min_leaf: int = Field(ge=1, description="fewest training windows in a leaf")
-    feature_share: float = Field(
-        gt=0, le=1, description="share of the columns that each split may choose from"
-    )
-    bins: int = Field(ge=2, le=255, description="values of a column that a split can tell apart")
 
 
 class EvaluationParameters(Strict):

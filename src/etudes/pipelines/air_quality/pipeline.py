@@ -17,6 +17,7 @@ from etudes.assembly import (
 )
 from etudes.pipelines.air_quality.parameters import Parameters
 
+PAGES = "etudes.benches.regressor_pages"
 SCHEMES = ("history", "all", "quadratic")
 
 
@@ -57,14 +58,13 @@ def create_pipeline() -> Pipeline:
             evaluate("evaluation.question", "flattered_table", "few_table"),
             draw(
                 "etudes.benches.pages.scores",
-                *(
-                    f"report.{name}"
-                    for name in ("by_horizon", "descents", "few", "of_season", "hour_by_hour")
-                ),
-                by_horizon_city=set_to("report.by_horizon", place="city"),
-                bias=set_to("report.of_season", of="bias"),
+                *(f"report.{name}" for name in ("descents", "when", "hour_by_hour")),
+                by_horizon=set_to(f"{PAGES}.by_horizon", place="station"),
+                by_horizon_city=set_to(f"{PAGES}.by_horizon", place="city"),
+                bias=set_to("report.when", of="bias"),
+                few=f"{PAGES}.by_size",
             ),
-            page("report.no_readings", "report.claims", "report.settings"),
-            predictor("model.AirPredictor", split_card=dataset("split_card")),
+            page("report.no_readings", f"{PAGES}.claims", "report.settings"),
+            predictor("etudes.benches.hour_predictor.HoursPredictor", split_card=dataset("split_card")),
         ],
     )
