@@ -75,15 +75,16 @@ def split(
     for place in PLACES:
         file = data_card["files"][place == CITY]
         for part, rows in parts.items():
-            if lost := {*of_place(parts["train"], place)} ^ {*of_place(rows, place)}:
-                raise ValueError(
-                    f"{file}: there is no reading of {sorted(lost)[0]} in train or in {part}; leave it out"
-                )
-            whole = len(cut(of_place(rows, place), windows.hours, first))
+            own = of_place(rows, place)
+            whole = len(cut(own, windows.hours, first)) if len(own) else 0
             if whole < 2:
                 raise ValueError(
                     f"{file}: there are {whole} windows of {windows.hours} hours and one to forecast in {part}; expected two "
                     "or more. Get the whole file, or choose other months and years in the group `split`"
+                )
+            if lost := {*of_place(parts["train"], place)} ^ {*own}:
+                raise ValueError(
+                    f"{file}: there is no reading of {sorted(lost)[0]} in train or in {part}; leave it out"
                 )
             key = f"{part}_rows" if place == STATION else f"{place}_{part}_windows"
             counts[key] = whole
