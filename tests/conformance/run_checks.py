@@ -135,6 +135,8 @@ def same_answers(found: Any, expected: Any, place: str = "answers") -> None:
         assert isinstance(found, list) and len(found) == len(expected), f"{place}: another length"
         for number, (own, value) in enumerate(zip(found, expected, strict=True)):
             same_answers(own, value, f"{place}[{number}]")
+    elif isinstance(expected, float) and math.isnan(expected):  # JSON has no such number
+        assert found is None or math.isnan(found), f"{place}: {found}, not nan"
     elif isinstance(expected, float) and isinstance(found, int | float):
         assert math.isclose(found, expected, rel_tol=1e-4, abs_tol=1e-6), f"{place}: {found}, not {expected}"
     else:
