@@ -194,6 +194,7 @@ _KNOWN = (
     Metric("iqm", "interquartile mean of the return", unit="points", digits=1),
     Metric("mean_return", "mean return", unit="points", digits=1),
     Metric("solved_share", "solved episodes"),
+    Metric("below_expert", "points below the expert", unit="points", maximise=False, digits=2),
 )
 KNOWN: Mapping[str, Metric] = {metric.name: metric for metric in _KNOWN}
 

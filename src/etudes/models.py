@@ -23,7 +23,11 @@ FORMAT = 1
 # Classes that several studies use are named after their room in the library; these modules register them.
 LIBRARY = {
     "tables": ("etudes.benches.tables", "etudes.benches.table_models"),
-    "agents": ("etudes.benches.agents", "etudes.benches.agent_predictor"),
+    "agents": (
+        "etudes.benches.agents",
+        "etudes.benches.agent_predictor",
+        "etudes.benches.several_environments",
+    ),
     "classifiers": ("etudes.benches.classifiers",),
     "hours": ("etudes.benches.forecasts", "etudes.benches.hour_predictor"),
     "regressors": ("etudes.benches.regressors",),
