@@ -35,6 +35,8 @@ LIBRARY = {
         "etudes.digits.predictor",
         "etudes.digits.reader",
     ),
+    "hours": ("etudes.benches.forecasts", "etudes.benches.hour_predictor"),
+    "regressors": ("etudes.benches.regressors",),
     "text": ("etudes.text.continuation",),
     "victims": ("etudes.vision.victims",),
 }

@@ -16,6 +16,19 @@ class ScoringParameters(Strict):
     bins: int = Field(ge=2, description="bins of the calibration error")
 
 
+class TreesParameters(Strict):
+    """Gradient boosting of histogram trees (`etudes.benches.regressors.Trees`)."""
+
+    trees: int = Field(ge=1, description="most trees")
+    learning_rate: float = Field(gt=0, le=1)
+    leaves: int = Field(ge=2, description="most leaves of a tree")
+    min_leaf: int = Field(ge=1, description="fewest training rows in a leaf")
+    feature_share: float = Field(
+        gt=0, le=1, description="share of the columns that each split may choose from"
+    )
+    bins: int = Field(ge=2, le=255, description="values of a column that a split can tell apart")
+
+
 class TableSplitParameters(DevSplitParameters):
     """How dev and test are cut from a table."""
 
