@@ -66,7 +66,8 @@ def in_fresh_process(asked: dict[str, Any]) -> dict[str, float]:
 
 
 def measure_step(asked: dict[str, Any]) -> dict[str, float]:
-    """Peak memory of one step beyond weights, their gradients and the batch (MiB), and the fastest step (ms).
+    """Peak memory of one step beyond weights, their gradients and the batch (MiB), and the fastest step (ms of the
+    processor).
 
     Of numpy every allocation is counted (tracemalloc). PyTorch allocates on its own, so there the high-water mark of the
     process counts, above what it was before the step; the first step, which also loads kernels, is on a single row.
@@ -129,9 +130,9 @@ def _process_peak(step: Callable[[], Any]) -> float:
 
 
 def _seconds(step: Callable[[], Any]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()  # of the processor: another process on the machine does not count
     step()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 if __name__ == "__main__":
