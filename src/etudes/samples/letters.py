@@ -17,7 +17,7 @@ from etudes.samples.strokes import SAMPLES, along, render
 
 FINEST = 8  # of the grid that strokes are written on
 HALO = 64  # grey levels around a stroke that its edge takes away: MNIST's strokes are nearly black and white
-MARGIN = 0.5  # of a pixel: where the middle of a picture of an even side lies
+MIDDLE = 0.5  # of a pixel: where the middle of a picture of an even side lies
 # Strokes from point to point ("08" is x = 0, y = 8, downwards); four points are a Bezier curve, two a straight line.
 LETTERS = {
     "A": "08-40 40-88 25-65",
@@ -99,10 +99,12 @@ def curves_of(strokes: str) -> NDArray[np.float64]:
 def _centred(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Pictures (N, S, S) moved by whole pixels so that their mass is in the middle, as MNIST's is."""
     side, mass = ink.shape[1], ink.sum(axis=(1, 2), dtype=np.float64)
-    places = np.arange(side) + MARGIN - side / 2
+    places = np.arange(side) + MIDDLE - side / 2
     off = [np.rint(ink.sum(axis=axis) @ places / mass).astype(int) for axis in (2, 1)]
-    rows, columns = ((np.arange(side) + move[:, None]).clip(0, side - 1) for move in off)
-    return ink[np.arange(len(ink))[:, None, None], rows[:, :, None], columns[:, None, :]]
+    margin = side // 2
+    rows, columns = ((np.arange(side) + margin + move[:, None]) for move in off)
+    padded = np.pad(ink, ((0, 0), (margin, margin), (margin, margin)))
+    return padded[np.arange(len(ink))[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
 def _enlarged(ink: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
