@@ -117,10 +117,17 @@ def sessions_against_gymnasium() -> list[Row]:
         return Row(what, *numbers, f"{best[ours] / best[peer]:.1f}x")
 
     return [
-        *(row(f"{CART}, {n} sessions as arrays, against a loop", f"arrays_{n}", f"loop_{CART}") for n in WIDTHS),
+        *(
+            row(f"{CART}, {n} sessions as arrays, against a loop", f"arrays_{n}", f"loop_{CART}")
+            for n in WIDTHS
+        ),
         row(f"{CART}, 16 sessions as arrays, against Gymnasium's vector of 16", "arrays_16", "vector"),
         *(
-            row(f"{LANDER}, sessions in {n} process{'es' * (n > 1)}, against a loop", f"processes_{n}", f"loop_{LANDER}")
+            row(
+                f"{LANDER}, sessions in {n} process{'es' * (n > 1)}, against a loop",
+                f"processes_{n}",
+                f"loop_{LANDER}",
+            )
             for n in PROCESSES
         ),
         row(f"{LANDER}, 2 processes, against Gymnasium's 2 workers", "processes_2", "workers"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -64,15 +65,14 @@ def needed_table(histories: dict[str, Any], evaluation: EvaluationParameters) ->
 
 def exact_table(models: dict[str, Players], split_card: dict[str, Any], resamples: int) -> Frame:
     """Where the rules are a table: the expected return of greedy policies over all first states, by the rules and without playing, and
-    the share of first states, as likely as they are, from which no more is expected than half of what the worst episode costs; means over
-    agents with 95 % bootstrap intervals."""
+    the share of episodes that never end of themselves; means over agents with 95 % bootstrap intervals."""
     rows: list[dict[str, Any]] = []
     for name, card, _ in by_environment(split_card):
         process = simulator_of(environment_of(card)[0])
         if not isinstance(process, FiniteProcess):
             continue
-        # The dearest step, taken until the time limit, is the worst that can be; one step's usual price until then is a lost start.
-        lost_at = -process.limit * 0.5
+        # With a point for an end and none for anything else, the expected return is the chance to end by itself.
+        ends = replace(process, rewards=process.terminated.astype(np.float64))
         first = process.first / process.first.sum()
         for variant, model in models.items():
             agents: Any = model.agents.get(name)
@@ -80,8 +80,12 @@ def exact_table(models: dict[str, Players], split_card: dict[str, Any], resample
             tables = agents.optimal[None] if hasattr(agents, "optimal") else tables
             if tables is None:
                 continue
-            expected = np.stack([expected_returns(process, table.argmax(1)) for table in tables])
-            scores = {"exact_return": expected @ first, "lost_starts": (expected <= lost_at) @ first}
+            policies = [table.argmax(1) for table in tables]
+            expected, ended = (
+                np.stack([expected_returns(rules, policy) for policy in policies]) @ first
+                for rules in (process, ends)
+            )
+            scores = {"exact_return": expected, "lost_starts": 1 - ended}
             row: dict[str, Any] = {NAME: name, "variant": variant}
             for column, values in scores.items():
                 low, high = mean_band(values[:, None], resamples) if len(values) > 1 else (values, values)

@@ -83,8 +83,7 @@ def additions(differences_table: pd.DataFrame) -> str:
     """What every addition changes beside the plain method, in words."""
     rows = [row for row in _beside_plain(differences_table) if row["variant"] not in ("random", "expert")]
     parts = [
-        f"`{row['variant']}` in {row['environment']} {row['more']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]"
-        for row in rows
+        "`{variant}` in {environment} {more:+.1f} [{low:+.1f}, {high:+.1f}]".format(**row) for row in rows
     ]
     return ", ".join(parts) or "there is nothing to compare"
 
@@ -95,8 +94,10 @@ def _beside_plain(differences: pd.DataFrame) -> list[dict[str, Any]]:
         if PLAIN in (row["variant"], row["minus"]):
             sign, other = (1, row["variant"]) if row["minus"] == PLAIN else (-1, row["minus"])
             low, high = sorted(sign * row[f"difference.{end}"] for end in ("low", "high"))
-            own = {"environment": row["environment"], "variant": other, "more": sign * row["difference"]}
-            rows.append({**own, "low": low, "high": high})
+            found = {"more": sign * row["difference"], "low": low, "high": high}
+            # Adding 0 takes the sign from a 0.
+            numbers = {name: round(value, 1) + 0.0 for name, value in found.items()}
+            rows.append({"environment": row["environment"], "variant": other, **numbers})
     return rows
 
 
