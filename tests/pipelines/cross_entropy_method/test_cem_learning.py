@@ -81,7 +81,14 @@ def taught(way: Way, monkeypatch: pytest.MonkeyPatch, rounds: int = 20) -> ByAct
     values = settings(
         "training",
         environments={
-            CART.id: {"rounds": rounds, "sessions": 32, "tries": 8, "horizon": 1, "smoothing": 0.5}
+            CART.id: {
+                "rounds": rounds,
+                "sessions": 32,
+                "tries": 8,
+                "horizon": 1,
+                "smoothing": 0.5,
+                "elite_share": 0.1,
+            }
         },
     ).environments[CART.id]
     found = ByActions(Job(CART, facts, (1, 2, 3), (), values, way, False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +94,16 @@ class Rounds(Resumable):
         job: what decides the trainings.
     """
 
-    keep = ("round", "steps", "seconds", "best", "kept", "kept_round", "curve", "means")
+    keep: ClassVar[tuple[str, ...]] = (
+        "round",
+        "steps",
+        "seconds",
+        "best",
+        "kept",
+        "kept_round",
+        "curve",
+        "means",
+    )
     rows = "means"
     rounds: int
     sessions: int  # of one agent in a round
@@ -161,7 +170,7 @@ class ByActions(Rounds):
     3.3: with γ the quantile of the returns S, the next policy is ``argmax_π Σ I(S ≥ γ) log π(a | s)``, smoothed.
     """
 
-    keep = (*Rounds.keep, "policy", "memory")
+    keep: ClassVar[tuple[str, ...]] = (*Rounds.keep, "policy", "memory")
 
     def __init__(self, job: Job) -> None:
         settings, way, facts = job.settings, job.way, job.facts
@@ -218,7 +227,7 @@ class ByWeights(Rounds):
     and σ² are mean and variance of the elite's θ, and the noise Z falls to 0. All candidates of a round play the same first states.
     """
 
-    keep = (*Rounds.keep, "mean", "deviation")
+    keep: ClassVar[tuple[str, ...]] = (*Rounds.keep, "mean", "deviation")
 
     def __init__(self, job: Job) -> None:
         given, facts = job.settings.search, job.facts
