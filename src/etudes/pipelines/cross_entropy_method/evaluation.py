@@ -85,7 +85,8 @@ def exact_table(models: dict[str, Players], split_card: dict[str, Any], resample
                 np.stack([expected_returns(rules, policy) for policy in policies]) @ first
                 for rules in (process, ends)
             )
-            scores = {"exact_return": expected, "lost_starts": 1 - ended}
+            # Rounded: what sums of probabilities leave beside 0 is no chance.
+            scores = {"exact_return": expected, "lost_starts": (1 - ended).round(9) + 0.0}
             row: dict[str, Any] = {NAME: name, "variant": variant}
             for column, values in scores.items():
                 low, high = mean_band(values[:, None], resamples) if len(values) > 1 else (values, values)
