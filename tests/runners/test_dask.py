@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -20,8 +21,21 @@ from small_steps import many_small_steps, train_bilstm
 
 pytest.importorskip("distributed", reason="needs the extra `cluster`")
 pytestmark = pytest.mark.slow
+CHECKPOINT = Path("data/06_models/test") / STUDY / "checkpoints/bilstm/checkpoint.pt"
 RUNNER = "--runner=etudes.runners.DaskRunner"
 TWO = "--runner-params=workers=2"
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 240) -> None:
+    """Return once something holds.
+
+    Raises:
+        AssertionError: it did not in time.
+    """
+    ends = time.monotonic() + within(seconds)
+    while not condition():
+        assert time.monotonic() < ends, "waited in vain"
+        time.sleep(0.05)
 
 
 def statuses(project: Path) -> dict[str, list[str]]:
@@ -95,13 +109,10 @@ def test_a_worker_that_is_killed_in_mid_training_goes_on_from_its_checkpoint(tmp
     done = kedro(whole, *train_bilstm())
     assert done.returncode == 0, done.stdout + done.stderr
 
-    path = cut / "data/06_models/test" / STUDY / "checkpoints/bilstm/checkpoint.pt"
     command = [sys.executable, "-m", "kedro", *train_bilstm(RUNNER, "--runner-params=workers=1")]
     with (cut / "run.log").open("w") as log:
         process = subprocess.Popen(command, cwd=cut, env=quiet_environment(), stdout=log, stderr=log)
-        ends = time.monotonic() + within(240)
-        while not path.exists() and process.poll() is None and time.monotonic() < ends:
-            time.sleep(0.05)
+        wait_for(lambda: (cut / CHECKPOINT).exists() or process.poll() is not None)
         worker = max(
             psutil.Process(process.pid).children(recursive=True), key=lambda each: each.memory_info().rss
         )
@@ -132,3 +143,57 @@ def test_a_scheduler_that_does_not_answer_is_told(project: Path) -> None:
     )
     assert done.returncode == 1
     assert "no Dask scheduler answers at tcp://127.0.0.1:1" in done.stderr and "dask worker" in done.stderr
+
+
+@pytest.mark.heavy
+def test_a_scheduler_that_is_gone_ends_the_command_and_its_workers_and_the_run_can_be_continued(
+    tmp_path: Path,
+) -> None:
+    whole, cut = many_small_steps(tmp_path / "whole"), many_small_steps(tmp_path / "cut")
+    done = kedro(whole, *train_bilstm())
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    file = tmp_path / "scheduler.json"
+    options = [f"--scheduler-file={file}", "--no-dashboard"]
+    started = {
+        "cwd": cut,
+        "env": quiet_environment(),
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+    }
+    dask = [sys.executable, "-m", "dask"]
+    with (
+        subprocess.Popen(
+            [*dask, "scheduler", "--host=127.0.0.1", "--port=0", *options], **started
+        ) as scheduler,
+        subprocess.Popen([*dask, "worker", "--nthreads=1", "--host=127.0.0.1", *options], **started) as nanny,
+    ):
+        try:
+            wait_for(file.exists)
+            address = json.loads(file.read_text())["address"]
+            command = train_bilstm(RUNNER, f"--runner-params=address={address}")
+            log = cut / "run.log"
+            with log.open("w") as output:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "kedro", *command],
+                    **started | {"stdout": output, "stderr": subprocess.STDOUT},
+                )
+                wait_for((cut / CHECKPOINT).exists)
+                workers = psutil.Process(nanny.pid).children(recursive=True)
+                scheduler.kill()
+                status = process.wait(within(120))
+            assert status == 1 and "the connection with the Dask scheduler" in log.read_text(), (
+                log.read_text()[-3000:]
+            )
+            wait_for(
+                lambda: not any(worker.is_running() and worker.status() != "zombie" for worker in workers)
+            )
+        finally:
+            for each in (scheduler, nanny):
+                each.kill()
+    assert statuses(cut) == {STUDY: ["FAILED"]}
+
+    done = kedro(cut, *train_bilstm("--params=run.resume=true"))
+    assert done.returncode == 0 and "starts afresh" not in done.stdout + done.stderr
+    weights = Path("data/06_models/test") / STUDY / "bilstm/weights.safetensors"
+    assert (cut / weights).read_bytes() == (whole / weights).read_bytes()
