@@ -28,7 +28,7 @@ def pipeline_of(*studies: str) -> Pipeline:
                 _one,
                 before,
                 after,
-                name=f"{study}.{name}",
+                name=name,
                 namespace=study,
                 tags=["gpu"] * (name == "train_a"),
             )
