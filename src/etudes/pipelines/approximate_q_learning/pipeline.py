@@ -68,7 +68,7 @@ def create_pipeline() -> Pipeline:
             ),
             show(filmstrip=f"{pages}.strip", worst=set_to(f"{pages}.strip", episode="worst")),
             page(
-                *("report.summary", "report.answer", "report.solved", "report.searched"),
+                *("report.summary", "report.answer"),
                 *(f"{pages}.{name}" for name in ("crossings", "speeds", "best_episode", "worst_episode")),
             ),
             report(f"{bench}.choose_predictor", "predictor"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -66,16 +65,6 @@ def summary(metrics: dict[str, float], split_card: dict[str, Any]) -> str:
     )
 
 
-def solved(metrics: dict[str, float], split_card: dict[str, Any]) -> str:
-    """Of how many agents the mean return solves the task."""
-    parts = []
-    for name in STUDY.variants:
-        if f"{name}.solved_agents" in metrics:
-            low, high = (metrics[f"{name}.solved_agents.{end}"] for end in ("low", "high"))
-            parts.append(f"`{name}` {metrics[f'{name}.solved_agents']:.0%} [{low:.0%}, {high:.0%}]")
-    return ", ".join(parts) or "nobody was trained more than once"
-
-
 def answer(effects_table: pd.DataFrame) -> str:
     """What each switch is worth over all pairs of arms that it tells apart."""
     parts = []
@@ -90,12 +79,3 @@ def answer(effects_table: pd.DataFrame) -> str:
 def _signed(row: dict[str, Any], measure: str, digits: int) -> str:
     value, low, high = (row[f"{measure}{end}"] for end in ("", ".low", ".high"))
     return f"{value:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
-
-
-def searched(histories: dict[str, Any]) -> str:
-    """What the search over linear policies cost."""
-    told = histories.get("linear_search", {}).get("agents", [])
-    if not told:
-        return "`linear_search` was not run"
-    steps, rounds = (float(np.median([one[name] for one in told])) for name in ("steps", "rounds"))
-    return f"`linear_search` made {steps:,.0f} environment steps in {rounds:g} rounds (medians over agents)"
