@@ -65,7 +65,7 @@ def test_players_together_get_what_each_gets_alone(spec: EnvironmentSpec) -> Non
         )
         np.testing.assert_array_equal(own, alone.returns)
         np.testing.assert_array_equal(steps, alone.lengths)
-    assert len({*lengths.ravel()}) > 5
+    assert len({*lengths.ravel()}) > 2
 
 
 def test_a_rollout_is_the_episode_of_the_evaluator() -> None:

@@ -70,7 +70,7 @@ def plain(arm: Arm, form: Learning, seed: int) -> list[NDArray]:
     """One agent step by step, as the papers have it: PyTorch's layers and optimiser, Gymnasium's own cart, lists for a memory, with
     the numbers of chance that `Learning` would draw."""
     s, count = form.settings, learning.OWN + form.settings.batch_size * arm.replay
-    u = np.random.default_rng([seed, 0]).random((learning.BLOCK, count))
+    u = np.random.default_rng([seed, 0]).random((count, learning.BLOCK)).T
     coins = np.random.default_rng(0).integers(0, 2, learning.BLOCK)
     fresh = [form.networks.draw(np.random.default_rng(derive_seed(seed, "weights", n))) for n in (0, 1)]
     networks = [plain_network(row, form) for row in fresh[: arm.networks]]

@@ -192,10 +192,10 @@ class Learning(Resumable):
         block, place = divmod(self.steps, BLOCK)
         if block != self.block:
             count = OWN + self.settings.batch_size * self.arm.replay
-            drawn = [np.random.default_rng([seed, block]).random((BLOCK, count)) for seed in self.seeds]
+            drawn = [np.random.default_rng([seed, block]).random((count, BLOCK)) for seed in self.seeds]
             self._uniforms, self.block = np.stack(drawn, axis=-1), block
             self._coins = np.random.default_rng(block).integers(0, 2, BLOCK)
-        return self._uniforms[place], int(self._coins[place])
+        return self._uniforms[:, place], int(self._coins[place])
 
     def evaluate(self) -> None:
         """A point of the learning curve: greedy dev episodes of every agent; the best point's weights are kept, the last of
