@@ -114,7 +114,7 @@ class Learning(Resumable):
         self.best, self.kept_step = np.full(count, -np.inf), np.zeros(count, np.int64)
         self.kept = self.weights
         self.curve: list[dict[str, Any]] = []
-        self.means: list[dict[str, float]] = []  # of all agents, for the tracker
+        self.means: list[dict[str, float | None]] = []  # of all agents, for the tracker
 
     @property
     def weights(self) -> Floats:
@@ -208,7 +208,9 @@ class Learning(Resumable):
         self.best[better], self.kept_step[better] = returns[better], self.steps
         self.kept = np.where(better[:, None, None], self.weights, self.kept)
         self.curve.append({"step": self.steps, "returns": returns.tolist()})
-        self.means.append({"step": self.steps, "dev_mean_return": float(returns.mean())})
+        loss = float(self.losses.mean())
+        row = {"step": self.steps, "dev_mean_return": float(returns.mean())}
+        self.means.append({**row, "loss": loss if np.isfinite(loss) else None})
         self.log(self.means[-1])
 
     def curve_of(self, agent: int) -> list[dict[str, float]]:
