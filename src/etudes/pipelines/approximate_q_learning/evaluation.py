@@ -17,7 +17,7 @@ from etudes.rl.statistics import episodes_interval, mean_score
 
 Frame = pd.DataFrame
 # The grid: which variant has replay, a target network and double Q-learning.
-GRID: dict[tuple[bool, bool, bool], str] = {
+GRID: dict[tuple[bool, ...], str] = {
     (False, False, False): "online",
     (False, False, True): "double",
     (False, True, False): "target",
@@ -44,7 +44,8 @@ def score(
         metrics, predictions, and the tables of agents, crossings, improvement, differences and profile (`agent_scores.evaluate`); of
         each switch its effect; of each learning rate its curves; the frames of two episodes.
     """
-    metrics, predictions, *tables, samples = evaluate(models, histories, test_split, split_card, evaluation)
+    scored = evaluate(models, histories, test_split, split_card, evaluation)
+    metrics, predictions, samples = scored[0], scored[1], scored[-1]
     solved, resamples = split_card["environment"]["solved"], evaluation.resamples
     stable = {name: stability(history, solved) for name, history in histories.items() if learned(history)}
     for name, shares in stable.items():
@@ -63,7 +64,7 @@ def score(
         "last_mean_return": {name: returns_of(predictions, name, "last_return") for name in stable},
     }
     effects = effects_table(found, resamples)
-    return metrics, predictions, *tables, effects, rates_table(histories, solved), samples
+    return metrics, predictions, *scored[2:7], effects, rates_table(histories, solved), samples
 
 
 def learned(history: Mapping[str, Any]) -> bool:

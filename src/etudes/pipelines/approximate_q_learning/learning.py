@@ -144,9 +144,8 @@ class Learning(Resumable):
     def values(self, observations: NDArray) -> Floats:
         """Action values (K, B, actions) at observations (K, B, *shape): the mean of an agent's networks."""
         flat = observations.reshape(*observations.shape[:2], -1).astype(np.float32, copy=False)
-        return sum(self.networks.values(weights, flat) for weights in self.online) / np.float32(
-            len(self.online)
-        )
+        found = [self.networks.values(weights, flat) for weights in self.online]
+        return found[0] if len(found) == 1 else np.mean(found, axis=0)
 
     def advance(self) -> None:
         """One step of every agent, and the update that belongs to it."""

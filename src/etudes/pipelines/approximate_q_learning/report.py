@@ -76,6 +76,6 @@ def answer(effects_table: pd.DataFrame) -> str:
     return "; ".join(parts) or "no two arms that differ by one switch were trained"
 
 
-def _signed(row: dict[str, Any], measure: str, digits: int) -> str:
+def _signed(row: Any, measure: str, digits: int) -> str:
     value, low, high = (row[f"{measure}{end}"] for end in ("", ".low", ".high"))
     return f"{value:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,9 +56,8 @@ def search(
     while made < steps:
         drawn = mean + deviation * generator.normal(size=(settings.candidates, *shape))
         episodes = [derive_seed(seed, "round", rounds, episode) for episode in range(settings.episodes)]
-        returns, lengths = evaluate_together(
-            lambda seen, drawn=drawn: linear_actions(drawn, seen), len(drawn), spec, episodes
-        )
+        act = partial(linear_actions, drawn)
+        returns, lengths = evaluate_together(act, len(drawn), spec, episodes)
         best = drawn[np.argsort(-returns.mean(1), kind="stable")[:elite]]
         mean, deviation = best.mean(0), np.maximum(best.std(0), settings.floor)
         made, rounds = made + int(lengths.sum()), rounds + 1
