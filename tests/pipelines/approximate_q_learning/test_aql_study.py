@@ -153,3 +153,8 @@ def test_the_graph_trains_each_cell_of_the_grid_with_its_switches() -> None:
 def test_settings_that_contradict_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         settings("training", **changes)
+
+
+def test_an_agent_plays_one_environment() -> None:
+    with pytest.raises(ValidationError, match=r"split\.environments = 2: expected 1"):
+        settings("split", environments=2)

@@ -13,12 +13,6 @@ Yardstick = Literal["random", "expert", "linear_search"]
 Arm = Literal["online", "double", "target", "target_double", "replay", "replay_double", "dqn", "double_dqn"]
 
 
-class SplitParameters(EpisodeSplitParameters):
-    """Which episodes are for what."""
-
-    environments: Literal[1] = Field(description="each agent plays one, so that all agents learn in step")
-
-
 class TrainingParameters(Strict):
     """What every arm learns with."""
 
@@ -72,8 +66,16 @@ class Parameters(Strict):
     """The study's root group."""
 
     variants: list[Yardstick | Arm] = Field(min_length=1)
-    split: SplitParameters
+    split: EpisodeSplitParameters
     runs: AgentsParameters
     training: TrainingParameters
     search: SearchParameters
     evaluation: EpisodeScoringParameters
+
+    @model_validator(mode="after")
+    def _one_environment(self) -> Parameters:
+        if self.split.environments != 1:
+            raise ValueError(
+                f"split.environments = {self.split.environments}: expected 1, each agent plays one"
+            )
+        return self
