@@ -195,6 +195,8 @@ _KNOWN = (
     Metric("mean_return", "mean return", unit="points", digits=1),
     Metric("solved_share", "solved episodes"),
     Metric("below_expert", "points below the expert", unit="points", maximise=False, digits=2),
+    Metric("solved_agents", "agents that solve it"),
+    Metric("stable_share", "evaluations that solve it"),
 )
 KNOWN: Mapping[str, Metric] = {metric.name: metric for metric in _KNOWN}
 

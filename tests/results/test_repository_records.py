@@ -22,9 +22,10 @@ SEEDS = {
     "vae": [0, 2],
 }
 ONE_RUN = {
+    "approximate_q_learning",
+    "cross_entropy_method",
     "lunar_lander_bbf",
     "tabular_q_learning",
-    "cross_entropy_method",
 }  # its seeds are the agents that the one run trains
 
 

@@ -16,6 +16,13 @@ def cart_rule(observations: NDArray) -> NDArray[np.int64]:
     return (np.asarray(observations) @ STEERING > 0).astype(np.int64)
 
 
+def acrobot_rule(observations: NDArray) -> NDArray[np.int64]:
+    """Acrobot: push the lower link on the way it swings, unless the upper one swings more than twice as fast, observations (B, 6) ->
+    actions (B,)."""
+    seen = np.asarray(observations, np.float64)
+    return np.where(seen[:, 5] > 0.5 * seen[:, 4], 2, 0).astype(np.int64)
+
+
 ENGINE, SLOPE = 0.001, 0.0025  # what the engine and the steepest slope change of the speed in a step
 STEEPEST = np.arccos(ENGINE / SLOPE) / 3  # from there on the engine is stronger than the slope
 SPARE = 0.0006  # energy beyond what is needed; with none the car would arrive, but crawling
@@ -65,6 +72,7 @@ def lander_rule(observations: NDArray) -> NDArray[np.int64]:
 # By the beginning of an environment's name: it stays with new versions and other time limits.
 _RULES: dict[str, Callable[[NDArray], NDArray[np.int64]]] = {
     "CartPole": cart_rule,
+    "Acrobot": acrobot_rule,
     "MountainCar": car_rule,
     "LunarLander": lander_rule,
 }
