@@ -127,6 +127,13 @@ _KNOWN = (
     Metric("fitted_success", "success on fitted photos"),
     Metric("right_success", "success where it was right"),
     Metric("confident_success", "confident success"),
+    Metric("fooled", "wrong answers under attack"),
+    Metric("transfer_success", "success on other networks"),
+    Metric("photo_success", "success on photos"),
+    Metric("photo_fooled", "wrong answers on photos"),
+    Metric("linf", "largest change", unit="levels of 255", maximise=False, digits=1, within=(0.0, 255.0)),
+    Metric("l2", "Euclidean change", unit="intensities", maximise=False, within=POSITIVE),
+    Metric("ssim", "structural similarity", within=(-1.0, 1.0)),
     Metric(
         "target_log_probability",
         "log-probability of the target",

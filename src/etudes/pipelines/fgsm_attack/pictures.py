@@ -1,0 +1,76 @@
+"""Which pictures networks learn from, which choose settings, and which are attacked for the numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from etudes.cards import examples_fingerprint
+from etudes.examples import Examples
+from etudes.forms.pictures import pixel_digest
+from etudes.pipelines.fgsm_attack.parameters import SplitParameters
+from etudes.splits import spread
+from etudes.vision.parameters import PhotoParameters
+from etudes.vision.photographs import split_photographs
+
+
+def split(
+    pictures_images: Examples, data_card: dict[str, Any], split: SplitParameters
+) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
+    """Small pictures: train, dev and test keep their classes in their shares; the official test part stays test.
+
+    Raises:
+        ValueError: too few training pictures (`split_photographs`).
+    """
+    *parts, card = split_photographs(pictures_images, data_card, split)
+    found = {
+        name: at_most(part, getattr(split, name), split.seed) for name, part in zip(NAMES, parts, strict=True)
+    }
+    names = card["classes"]
+    facts = {
+        "unit": "pictures",
+        **{f"{name}_rows": len(part) for name, part in found.items()},
+        "classes": len(names),
+        "names": {str(label): name for label, name in enumerate(names)},
+        "dev_fingerprint": examples_fingerprint(found["dev"]),
+        **{key: value for key, value in card.items() if key.startswith("dropped")},
+    }
+    return found["train"], found["dev"], found["test"], facts
+
+
+NAMES = ("train", "dev", "test")
+
+
+def at_most(examples: Examples, count: int, seed: int) -> Examples:
+    """``count`` examples, or all if there are fewer, classes in their shares, in the order they had; column ``label``."""
+    labels = examples.rows["label"].to_numpy()
+    chosen = spread(labels, np.random.default_rng(seed))[:count]
+    found = examples.take(np.sort(chosen))
+    return Examples(found.rows.rename(columns={"class": "name"}), found.arrays)
+
+
+def split_photos(
+    photos_images: Examples, split: SplitParameters, photos: PhotoParameters
+) -> tuple[Examples, Examples, dict[str, Any]]:
+    """Photos that are attacked, and those left to the networks; of equal photos all but the first are in neither.
+
+    Raises:
+        ValueError: more photos are asked for than there are.
+    """
+    digests = pd.Series([pixel_digest(photo) for photo in photos_images["pixels"]])
+    kept = np.flatnonzero(~digests.duplicated().to_numpy())
+    if split.photos > len(kept):
+        raise ValueError(
+            f"split.photos = {split.photos}, but there are {len(kept)} different photos; ask for fewer"
+        )
+    attacked = np.sort(kept[np.random.default_rng(split.seed).permutation(len(kept))[: split.photos]])
+    names = photos_images.rows.drop_duplicates("label").set_index("label")["name"].sort_index()
+    card = {
+        "photos": split.photos,
+        **photos.model_dump(),
+        "classes": int(names.index.max()) + 1,
+        "names": {str(label): name for label, name in names.items()},
+    }
+    return photos_images.take(attacked), photos_images.take(np.setdiff1d(kept, attacked)), card
