@@ -5,6 +5,8 @@ All are one loop (`perturbed`). The gradient goes through whatever the view does
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 from etudes.vision.attack_losses import cross_entropy, lead
 from etudes.vision.parameters import StepsParameters
 
-OBJECTIVES = {"cross_entropy": cross_entropy, "lead": lead}
+OBJECTIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"cross_entropy": cross_entropy, "lead": lead}
 TINY = 1e-12  # keeps the gradient of a picture that has none at zero
 
 

@@ -37,11 +37,9 @@ class CifarResNet(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 16, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)
-        inputs = 16
-        for number, outputs in enumerate((16, 32, 64), 1):
-            stage = [Block(inputs if not block else outputs, outputs) for block in range(blocks)]
-            setattr(self, f"layer{number}", nn.Sequential(*stage))
-            inputs = outputs
+        self.layer1 = _stage(16, 16, blocks)
+        self.layer2 = _stage(16, 32, blocks)
+        self.layer3 = _stage(32, 64, blocks)
         self.linear = nn.Linear(64, classes)
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -50,6 +48,10 @@ class CifarResNet(nn.Module):
         batch = self.layer3(self.layer2(self.layer1(batch)))
         logits: Tensor = self.linear(batch.mean((2, 3)))
         return logits
+
+
+def _stage(inputs: int, outputs: int, blocks: int) -> nn.Sequential:
+    return nn.Sequential(Block(inputs, outputs), *(Block(outputs, outputs) for _ in range(blocks - 1)))
 
 
 def resnet20_cifar10() -> CifarResNet:

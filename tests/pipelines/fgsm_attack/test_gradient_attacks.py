@@ -12,10 +12,10 @@ from torch import nn
 
 from attack_toys import Brightness, StubVictims, photos, untrained_victims
 from etudes.benches.attacks import answers
+from etudes.benches.boards import Board
 from etudes.examples import Examples
 from etudes.pipelines.fgsm_attack import evaluation as scoring
 from etudes.pipelines.fgsm_attack import report
-from etudes.pipelines.fgsm_attack.evaluation import Board
 from etudes.pipelines.fgsm_attack.model import Attack, kinds, train
 from etudes.pipelines.fgsm_attack.parameters import Parameters
 from etudes.vision.victims import Victims
@@ -41,7 +41,7 @@ def attack(variant: str = "ifgsm", place: int = 0) -> Attack:
 @pytest.fixture
 def board() -> Board:
     examples, victims = known()
-    return Board("pictures", examples, victims, RADII, HOW, "cpu")
+    return Board("pictures", examples, victims, 0.95, 5, "cpu")
 
 
 def test_variants_are_one_loop_with_other_settings() -> None:
@@ -74,7 +74,7 @@ def test_a_victim_that_knows_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="answers none of 12 dev pictures rightly"):
         train(wrong, victims, settings("attack"), RADII, RADII, run_parameters(), variant="fgsm")
     with pytest.raises(ValueError, match="answers none of 12 pictures rightly"):
-        Board("pictures", wrong, victims, RADII, HOW, "cpu")
+        Board("pictures", wrong, victims, 0.95, 5, "cpu")
 
 
 def test_mistakes_are_left_alone_and_counted_apart(board: Board) -> None:
@@ -104,10 +104,8 @@ def test_full_strength_goes_on_and_stays_in_the_ball(board: Board) -> None:
 
 
 def test_targets_are_reached_among_known_pictures(board: Board) -> None:
-    rows = pd.DataFrame(scoring.targets({"ifgsm": attack()}, board))
-    assert rows["target"].tolist() == ["random", "least likely"] and set(rows["levels"]) == {
-        HOW.defence_levels
-    }
+    rows = pd.DataFrame(scoring.targets({"ifgsm": attack()}, board, 40))
+    assert rows["target"].tolist() == ["random", "least likely"] and set(rows["levels"]) == {40}
     wanted = (board.labels + 1) % 4
     moved = board.moved(attack(), 40, classes=wanted)
     before, after = (answers(board.view, some, wanted, 12).of_target for some in (board.pixels, moved))
@@ -133,19 +131,14 @@ def test_transfer_counts_what_the_shown_network_knows() -> None:
     pixels[:2] = 160
     rows = pd.DataFrame({"id": list("abcdef"), "label": np.array([1, 1, 0, 0, 0, 0]), "name": "x"})
     victims: Any = StubVictims(top=Brightness(), bottom=Mirror(), deaf=Deaf())
-    board = Board("pictures", Examples(rows, {"pixels": pixels}), victims, RADII, HOW, "cpu")
+    board = Board("pictures", Examples(rows, {"pixels": pixels}), victims, 0.95, 5, "cpu")
     model = Attack(kinds("fgsm", settings("attack"))[0], 40, 0)
-    how = settings("evaluation", transfer_levels=60)
-    table, elsewhere = scoring.transfers({"fgsm": model}, Board(*_but(board, how)))
+    table, elsewhere = scoring.transfers({"fgsm": model}, board, 60)
     cells = table.set_index(["made_on", "scored_on"])["success"]
     assert cells["top", "top"] == 1 and cells["bottom", "bottom"] == 1
     assert cells["top", "bottom"] == 0 and cells["deaf", "top"] == 0
     assert cells["top", "deaf"] == 0, "of the four that this network knows"
     assert not elsewhere["fgsm"].any() and len(elsewhere["fgsm"]) == 6
-
-
-def _but(board: Board, how: Any) -> tuple[Any, ...]:
-    return board.name, board.examples, board.victims, board.radii, how, board.device
 
 
 def test_gains_are_paired_and_sure_only_where_all_rows_allow_it() -> None:
@@ -162,13 +155,15 @@ def test_gains_are_paired_and_sure_only_where_all_rows_allow_it() -> None:
 
 def test_defences_are_scored_behind_the_defence(board: Board) -> None:
     hardened = untrained_victims("cnn")
-    rows = pd.DataFrame(scoring.defences(attack(), board, hardened)).set_index("defence")
+    rows = pd.DataFrame(scoring.defences(attack(), board, hardened, HOW)).set_index("defence")
     assert rows.loc["none", "accuracy"] == pytest.approx(11 / 12)
     aware = [name for name in rows.index if name.endswith("attack knows")]
-    assert len(aware) == len(HOW.blur) + 1
+    assert len(aware) == len(HOW.blur) + 2
     assert (rows["attacked_low"] <= rows["attacked_accuracy"]).all()
-    same = rows.loc["adversarial training, attack knows", "attacked_accuracy"]
-    assert same == rows.loc["none", "attacked_accuracy"], "the same weights, attacked with the same gradient"
+    alone, same = (rows.loc[f"cnn{which}, attack knows"] for which in (" alone", ", hardened"))
+    assert alone.equals(same) and same["attacked_accuracy"] == rows.loc["none", "attacked_accuracy"], (
+        "equal weights"
+    )
 
 
 def test_panels_amplify_the_change_to_the_whole_range(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +171,7 @@ def test_panels_amplify_the_change_to_the_whole_range(board: Board, monkeypatch:
     monkeypatch.setattr(
         report, "image_grid", lambda pictures, *rest, **more: shown.append((pictures, rest)) or b""
     )
-    found = scoring.samples(attack(), board, {str(n): f"class{n}" for n in range(4)})
+    found = scoring.samples(attack(), board, 4, {str(n): f"class{n}" for n in range(4)})
     assert set(found.rows["levels"]) == {4}
     rows = found.rows.assign(success=found.rows["known"])
     report.panels(Examples(rows, found.arrays), settings("evaluation", shown=2))

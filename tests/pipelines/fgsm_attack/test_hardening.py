@@ -89,7 +89,7 @@ def test_a_hardened_network_withstands_more_than_the_victim() -> None:
     victims = Victims(["cnn"], {"cnn": small_network("cnn", 4, SIDE)}, card)
     before = {name: value.clone() for name, value in victims.networks["cnn"].state_dict().items()}
     changes = {"epochs": 8, "batch_size": 16, "learning_rate": 0.005, "patience": 8}
-    group = settings("hardened", levels=30, fit=changes)
+    group = settings("hardened", network="cnn", levels=30, fit=changes)
     hardened, history = harden(photos(128), photos(32, seed=1), victims, group, run_parameters())
     after = victims.networks["cnn"].state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items()), (

@@ -1,4 +1,4 @@
-"""Adversarial training: the victim learns on with pictures that were moved against it."""
+"""Adversarial training: a network learns on with pictures that were moved against it."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def harden(
     parameters: HardeningParameters,
     run: RunParameters,
 ) -> tuple[Victims, dict[str, Any]]:
-    """A copy of the victim, trained on under attack."""
-    name = parse_view(networks_model.victim)[0]
+    """A copy of one of the networks, trained on under attack."""
+    name = parse_view(parameters.network)[0]
     seed_everything(derive_seed(run.seed, "hardening"))
     network = copy.deepcopy(networks_model.networks[name]).requires_grad_(True)
     how = StepsParameters(

@@ -63,8 +63,9 @@ class AttackParameters(Strict):
 
 
 class HardeningParameters(Strict):
-    """Adversarial training of the victim."""
+    """Adversarial training of one of the networks."""
 
+    network: str = Field(description="which of networks.names; what it can do without is scored beside it")
     levels: Levels = Field(description="radius of the attack in training, levels of 255")
     step: Step = Field(description="its one step, as a share of the radius")
     fit: FitParameters
@@ -100,3 +101,11 @@ class Parameters(Strict):
     attack: AttackParameters
     hardened: HardeningParameters
     evaluation: EvaluationParameters
+
+    @model_validator(mode="after")
+    def _hardened_is_a_network(self) -> Parameters:
+        if self.hardened.network not in self.networks.names:
+            raise ValueError(
+                f"hardened.network = '{self.hardened.network}' is none of networks.names = {list(self.networks.names)}"
+            )
+        return self
