@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from etudes import assembly
-from etudes.assembly import assemble, dataset, draw, each, evaluate, ingest, preprocess, set_to, train
+from etudes.assembly import Step, assemble, dataset, draw, each, evaluate, ingest, preprocess, set_to, train
+from etudes.assembly import nodes as nodes_module
+from etudes.assembly.signatures import arguments_in_source
 from etudes.study import Skipped, load_study
 from etudes.training.parameters import RunParameters
 from study_settings import run_parameters
@@ -59,11 +60,11 @@ def bend(metrics: dict[str, Any], by: str = "x") -> tuple[str, Any]:
 @pytest.fixture
 def nodes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """``nodes(steps...)``: the assembled nodes by their names without the namespace."""
-    monkeypatch.setattr(assembly, "load_study", lambda _: STUDY)
+    monkeypatch.setattr(nodes_module, "load_study", lambda _: STUDY)
     monkeypatch.setattr("etudes.reporting.diagram.with_diagram", lambda _, node: node)
-    monkeypatch.setattr(assembly, "_check_variants", lambda *_: None)  # these tests look at single steps
+    monkeypatch.setattr(nodes_module, "_check_variants", lambda *_: None)  # these tests look at single steps
 
-    def build(*steps: assembly.Step) -> dict[str, Any]:
+    def build(*steps: Step) -> dict[str, Any]:
         return {
             node.name.removeprefix("scratch."): node for node in assemble("scratch", Parameters, steps).nodes
         }
@@ -152,7 +153,7 @@ def test_one_function_draws_several_figures(nodes: Any) -> None:
         (preprocess("etudes.splits.nothing", "train_split"), r"splits\.py defines no nothing"),
     ],
 )
-def test_what_cannot_be_wired_is_named(nodes: Any, step: assembly.Step, said: str) -> None:
+def test_what_cannot_be_wired_is_named(nodes: Any, step: Step, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         nodes(step)
 
@@ -168,7 +169,7 @@ def test_what_cannot_be_wired_is_named(nodes: Any, step: assembly.Step, said: st
     ],
 )
 def test_arguments_are_read_from_the_source(path: str, expected: Any) -> None:
-    found = assembly._arguments_in_source(path)
+    found = arguments_in_source(path)
     assert len(found) == expected if isinstance(expected, int) else found == expected
 
 
@@ -184,7 +185,7 @@ def test_no_study_is_imported_to_build_its_graph() -> None:
 
 
 def test_variants_that_only_one_of_both_files_names_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assembly, "load_study", lambda _: STUDY)
+    monkeypatch.setattr(nodes_module, "load_study", lambda _: STUDY)
     steps = [train("good", learn), train("judge", count), train("extra", count)]
     with pytest.raises(ValueError, match=r"only in pipeline\.py: extra; only in study\.toml: base$"):
         assemble("scratch", Parameters, steps)

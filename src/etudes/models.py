@@ -104,7 +104,7 @@ def registered_class(name: str) -> type[Persistent]:
             for module in LIBRARY.get(room, ()):
                 importlib.import_module(module)
             if room not in LIBRARY:
-                import_models(room)
+                import_models(room, name)
         except ValueError as error:
             raise ModelFileError(f"model class '{name}' is unknown: {error}") from error
     if name not in _registered:

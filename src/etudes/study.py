@@ -268,16 +268,25 @@ def load_studies() -> list[Study]:
     return [load_study(name) for name in study_names()]
 
 
-def import_models(name: str) -> None:
-    """Import the model module of one study so that its model classes are registered.
+def import_models(name: str, model: str = "") -> None:
+    """Import what registers the model classes of one study, or one of them.
 
-    Only names of studies in the package are accepted: a name read from a file can never import anything else.
+    A class that is asked for by name is looked for in the sources of the study, and its module alone is imported: a model
+    that needs no torch does not wait for it. Only names of studies in the package are accepted: a name read from a file
+    can never import anything else.
+
+    Args:
+        name: of the study.
+        model: registered name; all that ``model.py`` imports if empty or not found.
 
     Raises:
         ValueError: the study does not exist.
     """
     load_study(name)
-    importlib.import_module(f"etudes.pipelines.{name}.model")
+    line = f'@register_model("{model}")'
+    sources = sorted((PIPELINES_FOLDER / name).glob("*.py"))
+    found = [path.stem for path in sources if model and line in path.read_text(encoding="utf-8").splitlines()]
+    importlib.import_module(f"etudes.pipelines.{name}.{found[0] if found else 'model'}")
 
 
 def parameters_model(name: str) -> type:

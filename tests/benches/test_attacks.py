@@ -24,7 +24,6 @@ from etudes.benches.attacks import (
     distances,
     rescaled,
     share_with_interval,
-    wilson,
 )
 from etudes.examples import Examples
 from etudes.forms.pictures import png_bytes, read_picture
@@ -135,15 +134,6 @@ def test_batches_change_no_answer(bench: Bench) -> None:
     one, all_at_once = (answers(Brightness(), bench.pixels, 1, size) for size in (1, 6))
     assert np.allclose(one.of_target, all_at_once.of_target)
     assert np.array_equal(one.predicted, all_at_once.predicted)
-
-
-@pytest.mark.parametrize(("share", "count"), [(0.0, 20), (0.3, 20), (0.97, 300), (1.0, 300)])
-def test_wilson_ends_solve_the_equation_that_defines_them(share: float, count: int) -> None:
-    low, high = wilson(share, count, 0.95)
-    assert 0 <= low <= share <= high <= 1 and high - low > 0.005
-    for end in (low, high):
-        z = 1.959964  # of a normal distribution, for 95 %
-        assert abs(share - end) == pytest.approx(z * np.sqrt(end * (1 - end) / count), abs=1e-6)
 
 
 def test_every_photo_may_have_a_target_of_its_own(bench: Bench) -> None:

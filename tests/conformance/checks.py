@@ -17,7 +17,7 @@ from jinja2 import nodes as jinja
 from pydantic import BaseModel, ValidationError
 from subjects import ENVIRONMENTS, ROOT, STUDIES, Subject, catalog_of, parameters_of, stage_of
 
-from etudes.assembly import _absolute, _arguments_in_source
+from etudes.assembly.signatures import absolute, arguments_in_source
 from etudes.cli import cli
 from etudes.hooks import ParameterError, check_parameters
 from etudes.metrics import KNOWN
@@ -198,7 +198,7 @@ def functions(subject: Subject) -> None:
         for target in step.targets.values():
             function = target.load(package)
             if isinstance(target.function, str):
-                read = _arguments_in_source(_absolute(target.function, package))
+                read = arguments_in_source(absolute(target.function, package))
                 real = tuple(
                     name
                     for name, parameter in inspect.signature(function).parameters.items()

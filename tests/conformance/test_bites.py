@@ -121,7 +121,7 @@ def test_the_contract_bites(check: Callable[[Subject], None], broken: Break) -> 
 
 def test_the_contract_bites_where_the_source_is_read_wrongly() -> None:
     with (
-        mock.patch("checks._arguments_in_source", lambda path: ("something",)),
+        mock.patch("checks.arguments_in_source", lambda path: ("something",)),
         pytest.raises(AssertionError, match="the assembly read"),
     ):
         checks.functions(subject_of(STUDY))

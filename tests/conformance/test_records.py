@@ -9,7 +9,7 @@ import pytest
 from runs import Run
 from subjects import STUDIES
 
-from etudes.results import record
+from etudes.results import runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("name", STUDIES)]
 
@@ -21,8 +21,8 @@ def test_a_run_can_be_recorded(
     study = run.subject.study
     ended = tmp_path / "ended.json"  # what the command writes when its run has ended
     ended.write_text("{}")
-    monkeypatch.setattr(record, "_marker", lambda *_: ended)
-    found = record.read_run(run.project / "data", name, "test")
+    monkeypatch.setattr(runs, "_marker", lambda *_: ended)
+    found = runs.read_run(run.project / "data", name, "test")
     assert found["chosen"] in study.variants and found["metrics"] and found["resources"]
     assert {table.name for table in study.tables} == set(found["tables"])
     assert set(found["test_rows"]) == {headline.metric for headline in study.headlines or (study.headline,)}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from etudes.pipelines.genre_classification.model import GenrePredictor
+from etudes.pipelines.genre_classification.predictor import GenrePredictor
 from projects import ROOT, kedro
 
 PAGES = [

@@ -185,7 +185,7 @@ def test_intervals_and_the_baseline_are_printed(metrics) -> None:
     page = Report("T", "s").table(table).render()
     assert re.search(r"0\.512\s*<small>\[0\.494, 0\.530\]</small>", page)
     assert [row.tag for row in table.rows] == ["", "", "trivial baseline"]
-    assert "95 % bootstrap interval" in table.note
+    assert "Brackets: 95 % interval." in table.note
 
 
 def test_references_say_source_likeness_and_note(metrics, references) -> None:

@@ -15,17 +15,16 @@ import pytest
 
 from etudes.lock import Holder, LockedError, process_identity
 from etudes.results import record as module
+from etudes.results import runs as of_runs
 from etudes.results.record import (
     LONGEST,
-    ended_alike,
     public_rows,
-    read_run,
     record_study,
-    records_folder,
     summarise,
     with_part,
     with_run,
 )
+from etudes.results.runs import ended_alike, read_run, records_folder
 from etudes.results.tables import chosen_variant, count
 from etudes.study import RecordedPart, load_study
 
@@ -78,13 +77,13 @@ def test_the_test_rows_of_a_headline_are_counted_in_the_predictions(tmp_path: Pa
         for step in (0, 10)
     ]
     pd.DataFrame(rows[:-1]).to_parquet(tmp_path / "predictions.parquet")
-    assert module._test_rows(tmp_path, STUDY, {"test_rows": 99}) == {
+    assert of_runs._test_rows(tmp_path, STUDY, {"test_rows": 99}) == {
         "mse_after_10": 3,
         "transductive_1shot": 3,
     }
-    assert module._test_rows(tmp_path, "vae", {"test_rows": 99}) == {"elbo": 99}
+    assert of_runs._test_rows(tmp_path, "vae", {"test_rows": 99}) == {"elbo": 99}
     pd.DataFrame(rows[:1]).to_parquet(tmp_path / "predictions.parquet")
-    assert set(module._test_rows(tmp_path, STUDY, {"test_rows": 99}).values()) == {0}
+    assert set(of_runs._test_rows(tmp_path, STUDY, {"test_rows": 99}).values()) == {0}
 
 
 def test_seeds_become_values_mean_and_interval_and_long_lists_stay_with_the_runs() -> None:
@@ -224,7 +223,7 @@ def test_a_part_of_other_data_is_refused(changes: dict[str, Any], message: str) 
 def test_a_part_is_refused_before_anything_runs_where_there_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_run_seed", lambda *_: pytest.fail("a seed was run"))
+    monkeypatch.setattr(module, "run_seed", lambda *_: pytest.fail("a seed was run"))
     with pytest.raises(RuntimeError, match="record the study first"):
         record_study(tmp_path, STUDY, "full", 3, part="sinusoids")
     module.write_record(tmp_path, both((3.0, 5.0), 0.9))
@@ -259,7 +258,7 @@ def test_resume_runs_only_the_seeds_that_did_not_end_with_the_same_code(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(made_by))
 
-    monkeypatch.setattr(module, "_run_seed", ends)
+    monkeypatch.setattr(module, "run_seed", ends)
     monkeypatch.setattr(module, "read_run", lambda outputs, *_: run_of(int(outputs.name[-1]), 0.5))
     with pytest.raises(RuntimeError, match="killed"):
         record_study(tmp_path, STUDY, "full", 3)
@@ -289,7 +288,7 @@ def test_the_mean_of_resources_is_that_of_all_seeds() -> None:
 def test_a_study_that_another_process_records_is_refused_before_anything_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_run_seed", lambda *_: pytest.fail("a seed was run"))
+    monkeypatch.setattr(module, "run_seed", lambda *_: pytest.fail("a seed was run"))
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         identity = process_identity(process.pid)
         assert identity is not None

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from etudes.results import record, summaries, tables
+from etudes.results import summaries, tables
+from etudes.results.summaries import average_table
 from etudes.sources.table import load_sources
 from etudes.study import RecordedTable, load_study, study_names
 from projects import ROOT, STUDY
@@ -26,7 +27,7 @@ def rows(*successes: float) -> list[dict[str, object]]:
 
 
 def test_rows_of_the_same_keys_are_averaged_over_seeds() -> None:
-    first, second = record.average_table(HEIGHTS, [rows(0.5, 0.9), rows(0.7, 0.9)])
+    first, second = average_table(HEIGHTS, [rows(0.5, 0.9), rows(0.7, 0.9)])
     assert (first["height"], first["photos"]) == (0.05, "fitted")
     assert first["success"]["mean"] == pytest.approx(0.6)
     assert first["success"]["std"] == pytest.approx(0.2 / 2**0.5)
@@ -34,9 +35,9 @@ def test_rows_of_the_same_keys_are_averaged_over_seeds() -> None:
 
 
 def test_a_gap_is_no_number() -> None:
-    first, second = record.average_table(HEIGHTS, [rows(float("nan"), 0.9), rows(0.7, float("nan"))])
+    first, second = average_table(HEIGHTS, [rows(float("nan"), 0.9), rows(0.7, float("nan"))])
     assert first["success"]["mean"] == 0.7 and second["success"]["mean"] == 0.9
-    (gap, _) = record.average_table(HEIGHTS, [rows(float("nan"), 0.9)])
+    (gap, _) = average_table(HEIGHTS, [rows(float("nan"), 0.9)])
     assert gap["success"] is None
 
 
@@ -49,12 +50,12 @@ def test_a_gap_is_no_number() -> None:
 )
 def test_a_table_of_another_form_is_refused(table: list[dict[str, object]], message: str) -> None:
     with pytest.raises(RuntimeError, match=message):
-        record.average_table(HEIGHTS, [table])
+        average_table(HEIGHTS, [table])
 
 
 def test_a_row_with_ends_of_its_own_has_their_reach_beside_the_spread() -> None:
     ended = [{**row, "low": row["success"] - 0.1, "high": row["success"] + 0.05} for row in rows(0.5, 0.9)]  # type: ignore[operator]
-    first, _ = record.average_table(HEIGHTS, [ended, ended])
+    first, _ = average_table(HEIGHTS, [ended, ended])
     assert (first["success"]["low"], first["success"]["high"]) == (pytest.approx(0.4), pytest.approx(0.55))
 
 
@@ -145,7 +146,7 @@ def test_marks_name_a_study_and_a_table(tmp_path: Path, monkeypatch: pytest.Monk
     folder = tmp_path / "docs" / "results"
     folder.mkdir(parents=True)
     recorded = {
-        "tables": {"heights": record.average_table(HEIGHTS, [rows(0.5, 0.9), rows(0.6, 0.9), rows(0.7, 0.9)])}
+        "tables": {"heights": average_table(HEIGHTS, [rows(0.5, 0.9), rows(0.6, 0.9), rows(0.7, 0.9)])}
     }
     (folder / "genre_classification.json").write_text(json.dumps(recorded))
     filled = tables.fill(text, tmp_path)
@@ -159,8 +160,8 @@ def test_a_column_of_another_name_ends_where_its_metric_ends() -> None:
     ended = [{**row, "low": 0.2, "high": 1.1} for row in rows(0.5, 0.9)]
     named = RecordedTable("heights", ("height",), ("success",), metrics={"success": "accuracy"})
     other = RecordedTable("heights", ("height",), ("success",), metrics={"success": "log_loss"})
-    assert record.average_table(named, [ended])[0]["success"]["high"] == 1.0
-    assert record.average_table(other, [ended])[0]["success"]["high"] == pytest.approx(1.1)
+    assert average_table(named, [ended])[0]["success"]["high"] == 1.0
+    assert average_table(other, [ended])[0]["success"]["high"] == pytest.approx(1.1)
 
 
 def test_entries_of_one_key_stand_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +177,7 @@ def test_entries_of_one_key_stand_side_by_side(tmp_path: Path, monkeypatch: pyte
     ]
     folder = tmp_path / "docs" / "results"
     folder.mkdir(parents=True)
-    recorded = {"tables": {"scores": record.average_table(entry, [long])}}
+    recorded = {"tables": {"scores": average_table(entry, [long])}}
     (folder / "genre_classification.json").write_text(json.dumps(recorded))
     filled = tables.fill("<!-- results:genre_classification.scores -->\n<!-- /results -->", tmp_path)
     assert "| part | auroc | per-region overlap (PRO) |" in filled, "a known metric has its name"
@@ -188,7 +189,7 @@ def test_differences_have_a_p_value_that_counts_all_rows(
 ) -> None:
     study = load_study("meta_learning")
     entry = RecordedTable("claim", ("measure",), ("advantage",), tested="advantage")
-    made = summaries.average_table(
+    made = average_table(
         entry,
         [
             [{"measure": "a", "advantage": 1.0 + step}, {"measure": "b", "advantage": 0.5 * step}]

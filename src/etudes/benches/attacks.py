@@ -6,7 +6,6 @@ Pictures are scored as 8 bits, by the whole network.
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
+from etudes.evaluation.shares import wilson
 from etudes.examples import Examples
 from etudes.vision.bounded import GaussianBlur, perturbed
 from etudes.vision.parameters import StepsParameters
@@ -234,20 +234,6 @@ def table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
 def class_names(names: Mapping[str, str], labels: NDArray[np.int64]) -> list[str]:
     """Names of classes (N,); networks may answer classes of which there is no photo."""
     return [names.get(str(label), f"class {label}") for label in labels.tolist()]
-
-
-def wilson(share: float, count: int, level: float) -> tuple[float, float]:
-    """Interval of a share of ``count`` photos (Wilson, 1927): the shares p with |share - p| <= z sqrt(p (1 - p) / count).
-
-    Unlike the bootstrap's it has a width where all photos succeed or none does. Where the share is a mean over several
-    draws for each photo, it is too wide rather than too narrow: the mean varies less than a single draw.
-    """
-    from scipy.special import ndtri
-
-    z = float(ndtri((1 + level) / 2))
-    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
 
 
 def share_with_interval(name: str, values: ArrayLike, level: float) -> dict[str, float]:

@@ -8,6 +8,7 @@ and latent dimensions: means over them would weigh one against the other.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import torch
@@ -84,7 +85,7 @@ class Posterior(NamedTuple):
         return self.mean + (0.5 * self.log_variance).exp() * noise
 
 
-class VAE(nn.Module):
+class VAE(nn.Module, ABC):
     """What all variational autoencoders share; a subclass defines `hidden_of` and `logits_of`.
 
     Pictures are binary and their likelihood is Bernoulli's, unless a subclass defines `as_input` and `log_likelihood`
@@ -99,13 +100,13 @@ class VAE(nn.Module):
         super().__init__()
         self.side, self.latent, self.classes = side, latent, classes
 
+    @abstractmethod
     def hidden_of(self, bits: Tensor, labels: Tensor) -> Tensor:
         """bits (batch, S, S), one-hot labels (batch, classes) -> mean and log-variance side by side (batch, 2 latent)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def logits_of(self, code: Tensor) -> Tensor:
         """z with the one-hot label behind it (batch, latent + classes) -> log-odds (batch, S, S)."""
-        raise NotImplementedError
 
     def as_input(self, stored: Tensor) -> Tensor:
         """Stored pictures, bool here, as `encode` and `log_likelihood` want them: float32."""

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from etudes.evaluation.shares import wilson
+
 Array = NDArray[np.floating]
 BLOCK = 1_000  # rows of a distance matrix that is in memory at once
 NORMAL_95 = 1.959963984540054
@@ -182,13 +184,8 @@ def inside(points: Array, centres: Array, neighbours: int) -> NDArray[np.bool_]:
 
 
 def share_estimate(hits: int, count: int) -> Estimate:
-    """A share with its Wilson interval (1927), which stays within 0..1 and has a width also at 0 and 1."""
-    share, z2 = hits / count, NORMAL_95**2
-    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = NORMAL_95 * np.sqrt(share * (1 - share) / count + z2 / (4 * count**2)) / (1 + z2 / count)
-    # At 0 and 1 one end is the share itself, which rounding would miss.
-    low = 0.0 if hits == 0 else float(centre - half)
-    return Estimate(share, low, 1.0 if hits == count else float(centre + half))
+    """A share with its 95 % Wilson interval."""
+    return Estimate(hits / count, *wilson(hits / count, count, 0.95))
 
 
 def within_class_distances(features: Array, labels: NDArray[np.int64], classes: int) -> Array:

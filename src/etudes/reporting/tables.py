@@ -74,7 +74,7 @@ def lead_table(
     primary: str = "",
     *,
     caption: str = "Every variant on the test split",
-    interval: str = "95 % bootstrap interval",
+    interval: str = "95 % interval",
 ) -> Table:
     """The opening table: variants by metrics, best by the primary metric on top, then the numbers of others.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Self
 
 import numpy as np
@@ -75,15 +76,15 @@ class BiLSTM(nn.Module):
         return vectors * keep / (1 - self.dropout.p)
 
 
-class BiLSTMClassifier:
+class BiLSTMClassifier(ABC):
     """`BiLSTM` with its vocabulary; a study registers a subclass that says what the words of its rows are."""
 
     registered_name: str
 
     @staticmethod
+    @abstractmethod
     def words_of(frame: pd.DataFrame) -> list[list[str]]:
         """The words of each row."""
-        raise NotImplementedError
 
     def __init__(self, parameters: BiLSTMParameters, vocabulary: Vocabulary, network: BiLSTM) -> None:
         self.parameters, self.vocabulary, self.network = parameters, vocabulary, network

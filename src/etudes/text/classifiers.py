@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -32,15 +33,15 @@ from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed, seed_everything
 
 
-class Texts:
+class Texts(ABC):
     """A classifier of texts; a study registers a subclass that says what the text of a row is."""
 
     registered_name: str
 
     @staticmethod
+    @abstractmethod
     def texts_of(frame: pd.DataFrame) -> list[str]:
         """The text of each row."""
-        raise NotImplementedError
 
 
 @dataclass

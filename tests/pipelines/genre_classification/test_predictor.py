@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etudes.pipelines.genre_classification.model import GenrePredictor
+from etudes.pipelines.genre_classification.predictor import GenrePredictor
 
 GENRES = ["crime", "food", "sport"]
 CARD = {"variant": "tfidf", "embedded_sample": True, "dev_score": 0.5}

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from etudes.evaluation.classification import classification_metrics
@@ -38,6 +37,8 @@ def fit_weights(logs: np.ndarray, labels: np.ndarray) -> np.ndarray:
         logs: log-probabilities (members, N, K).
         labels: (N,) class indices.
     """
+    from scipy.optimize import minimize  # answering needs none of it, and it takes half a second
+
     rows = np.arange(len(labels))
 
     def loss_and_gradient(weights: np.ndarray) -> tuple[float, np.ndarray]:

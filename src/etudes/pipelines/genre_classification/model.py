@@ -5,16 +5,13 @@ Importing this module registers every class that a model file may name.
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
-
 from etudes.models import register_model
 from etudes.pipelines.genre_classification.combination import Combination
 from etudes.pipelines.genre_classification.doc2vec import Doc2VecClassifier
-from etudes.pipelines.genre_classification.films import described, film_texts, film_words
+from etudes.pipelines.genre_classification.films import film_texts, film_words
 from etudes.pipelines.genre_classification.linear import TfidfClassifier
+from etudes.pipelines.genre_classification.predictor import GenrePredictor
 from etudes.pipelines.genre_classification.spacy_textcat import SpacyClassifier
-from etudes.serving.predictor import Column, Predictor
 from etudes.text.bilstm import BiLSTMClassifier
 from etudes.text.classifiers import EncoderClassifier, EncoderProbe
 
@@ -40,55 +37,3 @@ class FilmEncoder(EncoderClassifier):
     """The sentence encoder, fine-tuned."""
 
     texts_of = staticmethod(film_texts)
-
-
-@register_model("genre_classification.predictor")
-class GenrePredictor(Predictor):
-    """The chosen variant behind a user's film; ``genres`` are the names of its classes."""
-
-    genres: list[str]
-    columns = (
-        Column(
-            "plot",
-            "text",
-            examples=(
-                "A gang of thieves plans to rob a bank, and the heist goes wrong.",
-                "Six amateur cooks compete each week for a place in the final.",
-            ),
-        ),
-        Column(
-            "title",
-            "text",
-            required=False,
-            default="",
-            about="may carry a year",
-            examples=("The Paper Lantern (1998)", '"Second Helping" (2011)'),
-        ),
-    )
-
-    def answer(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """One row per film: ``genre``, its ``probability``, and ``probabilities`` of all genres as a mapping.
-
-        Raises:
-            ValueError: a plot of nothing but spaces.
-        """
-        blank = np.flatnonzero(frame["plot"].str.strip() == "")
-        if len(blank):
-            raise ValueError(f"plot in row {blank[0]} is nothing but spaces; expected a text")
-        probabilities = self.model.predict_proba(described(frame))
-        best = probabilities.argmax(1)
-        return pd.DataFrame(
-            {
-                "genre": [self.genres[index] for index in best],
-                "probability": probabilities[np.arange(len(best)), best],
-                "probabilities": [
-                    {genre: float(p) for genre, p in zip(self.genres, row, strict=True)}
-                    for row in probabilities
-                ],
-            }
-        )
-
-    def describe(self, answer: pd.DataFrame) -> str:
-        """The three most probable genres of the first row."""
-        ranked = sorted(answer["probabilities"].iloc[0].items(), key=lambda pair: -pair[1])[:3]
-        return "\n".join(f"{genre:<12} {probability:6.1%}" for genre, probability in ranked)

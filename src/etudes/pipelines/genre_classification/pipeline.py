@@ -65,6 +65,6 @@ def create_pipeline() -> Pipeline:
                 classes=f"{pages}.by_class",
             ),
             page(f"{pages}.best_two", "report.absent", "report.mistakes"),
-            predictor("model.GenrePredictor", genres=dataset("split_card", "classes")),
+            predictor("predictor.GenrePredictor", genres=dataset("split_card", "classes")),
         ],
     )
