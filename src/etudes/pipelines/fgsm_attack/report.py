@@ -18,6 +18,8 @@ from etudes.study import Study
 SUCCESS = "success (fraction of known pictures)"
 RADIUS = "largest change of a pixel (levels of 255)"
 TILE = 160
+# At which mean largest change the course gives its marks, levels of 255.
+MARKS = {"course mark for a strong attack": 5.5, "course mark for a simple attack": 20.345}
 
 
 def curve(curve_table: pd.DataFrame, study: Study, data: str = "pictures") -> go.Figure:
@@ -36,9 +38,9 @@ def front(front_table: pd.DataFrame, study: Study) -> go.Figure:
         columns={"linf": "x", "fooled": "y", "variant": "by"}
     )
     marks = [
-        {"x": float(reference.note.split()[-1]), "y": reference.value, "by": reference.name}
+        {"x": MARKS[reference.name], "y": reference.value, "by": reference.name}
         for reference in study.references
-        if reference.metric == "photo_fooled"
+        if reference.name in MARKS
     ]
     x, y = "mean largest change of a pixel (levels of 255)", "wrong answers (fraction of all photos)"
     return lines(pd.concat([rows, pd.DataFrame(marks)]), "Wrong answers against change", x, y, by="by")
