@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -236,3 +237,12 @@ def test_a_model_is_found_after_a_kill_between_the_renames(tmp_path: Path) -> No
     folder = save_toy(tmp_path / "toy")
     folder.rename(tmp_path / ".toy.old")
     assert_same(load_model(folder).state(), full_state())
+
+
+def test_a_class_is_found_without_the_other_methods_of_its_study() -> None:
+    """A question to a TF-IDF classifier does not wait for torch, which three other methods of its study import."""
+    code = (
+        "import sys; from etudes.models import registered_class as found; "
+        "found('genre_classification.tfidf'); found('genre_classification.predictor'); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

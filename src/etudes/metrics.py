@@ -144,6 +144,16 @@ _KNOWN = (
     Metric("iou", "intersection over union"),
     Metric("dice", "Dice coefficient"),
     Metric("r2", "R²"),
+    Metric("pm25_rmse", "RMSE", unit="µg/m³", maximise=False, digits=2, within=POSITIVE),
+    Metric(
+        "pm25_rmse_untreated",
+        "RMSE, untreated readings",
+        unit="µg/m³",
+        maximise=False,
+        digits=2,
+        within=POSITIVE,
+    ),
+    Metric("pm25_rmse_city", "RMSE, city", unit="µg/m³", maximise=False, digits=2, within=POSITIVE),
     Metric("log_loss", unit="nats", maximise=False, within=POSITIVE),
     Metric("loss", unit="nats", maximise=False, within=POSITIVE),
     Metric("perplexity", unit="effective tokens", maximise=False, digits=2, within=(1.0, math.inf)),
@@ -191,6 +201,7 @@ _KNOWN = (
     Metric("iqm", "interquartile mean of the return", unit="points", digits=1),
     Metric("mean_return", "mean return", unit="points", digits=1),
     Metric("solved_share", "solved episodes"),
+    Metric("below_expert", "points below the expert", unit="points", maximise=False, digits=2),
 )
 KNOWN: Mapping[str, Metric] = {metric.name: metric for metric in _KNOWN}
 

@@ -23,9 +23,20 @@ FORMAT = 1
 # Classes that several studies use are named after their room in the library; these modules register them.
 LIBRARY = {
     "tables": ("etudes.benches.tables", "etudes.benches.table_models"),
-    "agents": ("etudes.benches.agents", "etudes.benches.agent_predictor"),
+    "agents": (
+        "etudes.benches.agents",
+        "etudes.benches.agent_predictor",
+        "etudes.benches.several_environments",
+    ),
     "classifiers": ("etudes.benches.classifiers",),
-    "digits": ("etudes.digits.judge", "etudes.digits.vae", "etudes.digits.predictor"),
+    "digits": (
+        "etudes.digits.judge",
+        "etudes.digits.vae",
+        "etudes.digits.predictor",
+        "etudes.digits.reader",
+    ),
+    "hours": ("etudes.benches.forecasts", "etudes.benches.hour_predictor"),
+    "regressors": ("etudes.benches.regressors",),
     "text": ("etudes.text.continuation",),
     "victims": ("etudes.vision.victims",),
 }

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from etudes.benches import agents
+from etudes.benches import agent_scores, agents
 from etudes.benches.agent_pages import standing, strip
 from etudes.benches.agent_predictor import AgentPredictor
 from etudes.benches.agents import RandomAgents
@@ -133,14 +133,14 @@ def played() -> pd.DataFrame:
 
 def test_metrics_by_hand() -> None:
     """Returns of ``a`` are 0, 2, 2, 4: the middle half is 2 and 2; one player has the error of its episodes."""
-    metrics = agents.metrics_of(played(), {"environment": {"solved": 2.0}}, 100)
+    metrics = agent_scores.metrics_of(played(), {"environment": {"solved": 2.0}}, 100)
     assert metrics["a.mean_return"] == 2 and metrics["a.iqm"] == 2 and metrics["a.last_mean_return"] == 1
     assert metrics["a.solved_share"] == 0.75 and metrics["b.solved_share"] == 0.5
     assert (metrics["b.mean_return.low"], metrics["b.mean_return.high"]) == (1, 3)
 
 
 def test_differences_by_hand_and_in_words() -> None:
-    table = agents.differences_table(played(), 100).set_index(["variant", "minus"])
+    table = agent_scores.differences_table(played(), 100).set_index(["variant", "minus"])
     assert table.loc[("a", "b"), "mean_return"] == 0 and table.loc[("a", "b"), "iqm"] == 0
     rows = [("a", "b", 5.0, 4.0, 1.0, 9.0, -1.0, 8.0), ("c", "a", -5.0, -4.0, -9.0, -1.0, -8.0, -2.0)]
     ends = ("iqm.low", "iqm.high", "mean_return.low", "mean_return.high")
@@ -151,7 +151,7 @@ def test_differences_by_hand_and_in_words() -> None:
 
 
 def test_the_profile_counts_episodes_above_a_return() -> None:
-    profile = agents.profile_table(played(), (0, 2), 100).set_index(["variant", "above"])
+    profile = agent_scores.profile_table(played(), (0, 2), 100).set_index(["variant", "above"])
     assert profile["share"].tolist() == [0.75, 0.25, 1.0, 0.5]
 
 
@@ -159,22 +159,22 @@ def test_tables_by_hand() -> None:
     curve = [{"step": 10, "dev_mean_return": -5.0}, {"step": 20, "dev_mean_return": 150.0}]
     late = [{"step": 10, "dev_mean_return": -5.0}, {"step": 20, "dev_mean_return": 50.0}]
     histories = {"a": {"agents": [{"curve": c, "dev_mean_return": 1.0} for c in (curve, late, late)]}}
-    table = agents.thresholds_table(histories, (0, 100)).set_index("threshold")
+    table = agent_scores.thresholds_table(histories, (0, 100)).set_index("threshold")
     assert table.loc[0, "reached"] == 1 and table.loc[0, "median_steps"] == 20
     assert table.loc[100, "reached"] == pytest.approx(1 / 3) and np.isnan(table.loc[100, "median_steps"])
-    better = agents.improvement_table(played(), 100).set_index(["variant", "other"])
+    better = agent_scores.improvement_table(played(), 100).set_index(["variant", "other"])
     assert better.loc[("a", "b"), "probability"] == 0.5
 
 
 def test_an_environment_without_pictures_gives_grey_frames(caplog: pytest.LogCaptureFixture) -> None:
     _, _, test, card = splits()
     models = {"random": RandomAgents(2, [1])}
-    predictions = agents.episode_returns(models, test, card, 4)
-    samples = agents.episode_samples(models, predictions, card, 6)
+    predictions = agent_scores.episode_returns(models, test, card, 4)
+    samples = agent_scores.episode_samples(models, predictions, card, 6)
     assert samples["frames"].shape[1:] == (20, 30, 3)
     assert all(strip(samples, which).startswith(b"\x89PNG") for which in ("best", "worst"))
     blind = {**card, "environment": {**card["environment"], "arguments": {"colour": 1}}}
-    grey = agents.episode_samples(models, predictions, blind, 6)
+    grey = agent_scores.episode_samples(models, predictions, blind, 6)
     assert len(grey) == 2 and "No pictures" in caplog.text
 
 
@@ -195,7 +195,7 @@ def test_learned_agents_are_registered_before_yardsticks() -> None:
 
 def predictor(model: Any = None) -> AgentPredictor:
     return AgentPredictor(
-        model or some_agents().only(1), dict(CARD), environment=LANDER.as_dict(), size=len(NAMES)
+        model or some_agents().only(1), dict(CARD), environment=LANDER.as_dict(), size=len(NAMES), states=None
     )
 
 
@@ -224,7 +224,7 @@ def test_numbers_and_seeds_are_parsed() -> None:
     assert list(predictor().parse("[0, 1.4, 0, -0.5, 0, 0, 0, 0]").columns) == list(NAMES)
     assert predictor().parse(" 12 ")["seed"].tolist() == [12]
     bare = AgentPredictor(
-        some_agents(1, 2, 2), CARD, environment=EnvironmentSpec("A-v0", 1).as_dict(), size=2
+        some_agents(1, 2, 2), CARD, environment=EnvironmentSpec("A-v0", 1).as_dict(), size=2, states=None
     )
     assert bare.names == ["observation_0", "observation_1"] and bare.action_name(1) == "action 1"
 

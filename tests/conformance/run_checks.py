@@ -135,10 +135,17 @@ def same_answers(found: Any, expected: Any, place: str = "answers") -> None:
         assert isinstance(found, list) and len(found) == len(expected), f"{place}: another length"
         for number, (own, value) in enumerate(zip(found, expected, strict=True)):
             same_answers(own, value, f"{place}[{number}]")
+    elif _no_number(expected):
+        assert _no_number(found), f"{place}: {found}, not {expected}"
     elif isinstance(expected, float) and isinstance(found, int | float):
         assert math.isclose(found, expected, rel_tol=1e-4, abs_tol=1e-6), f"{place}: {found}, not {expected}"
     else:
         assert found == expected, f"{place}: {found!r:.200}, not {expected!r:.200}"
+
+
+def _no_number(value: Any) -> bool:
+    """NaN, or the null that stands for it in JSON."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def on_own_data(run: Run) -> None:

@@ -114,6 +114,8 @@ def test_the_questions_of_the_readme_are_answered(
             r"[\w-]+\.png", " ".join(arguments)
         ):  # the README's own pictures of the user's
             (folder / file).write_bytes(base64.b64decode(pictures[0]))
+        for file in re.findall(r"[\w-]+\.csv", " ".join(arguments)):
+            example.to_csv(folder / file, index=False)
         answered = predict(run.project, *arguments, "--overwrite")
         assert answered.exit_code == 0, f"kedro predict {shlex.join(arguments)}: {answered.output}"
         assert f"[models:/{name}-sample version 1:" in answered.output

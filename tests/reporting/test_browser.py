@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,11 +68,20 @@ def opened(browser, report, tmp_path) -> Iterator[tuple[Any, list[str]]]:
     page.context.close()
 
 
+def wait_for(page: Any, condition: str, seconds: float = 30.0) -> None:
+    """Until a condition holds. The page's policy forbids what Playwright's own waiting does, to evaluate a text in the page again
+    and again: it works where the condition holds at once."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        assert time.monotonic() < end, f"after {seconds:g} s it is not so: {condition}"
+        page.wait_for_timeout(50)
+
+
 def scroll_through(page: Any) -> None:
     for plot in page.query_selector_all(".plot"):
         plot.scroll_into_view_if_needed()
         page.wait_for_timeout(50)
-    page.wait_for_function(f"{DRAWN}.every(state => state === 'done' || state === 'failed')")
+    wait_for(page, f"{DRAWN}.every(state => state === 'done' || state === 'failed')")
 
 
 def test_figures_are_drawn_when_scrolled_into_view_without_errors(opened) -> None:
@@ -93,7 +103,7 @@ def test_the_theme_can_be_changed_and_figures_follow(opened) -> None:
     assert button.inner_text() == "Dark theme"
     button.focus()
     page.keyboard.press("Enter")
-    page.wait_for_function(f"{FONT} !== '{font}'")
+    wait_for(page, f"{FONT} !== '{font}'")
     assert page.evaluate(background) != light
     assert button.inner_text() == "Light theme"
     page.reload()
@@ -116,11 +126,11 @@ def test_on_a_phone_tables_that_are_cut_say_that_they_scroll(opened) -> None:
     hint = "[...document.querySelectorAll('.scroll:has(table)')].map(box => getComputedStyle(box, '::before').content)"
     assert set(page.evaluate(hint)) == {"none"}, "at 1,200 pixels every table fits"
     page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_function(f"{hint}.some(text => text.includes('scrolls sideways'))")
+    wait_for(page, f"{hint}.some(text => text.includes('scrolls sideways'))")
     box = "document.querySelector('.scroll.wide')"
     assert page.evaluate(f"{box}.classList.contains('cut')")
     page.evaluate(f"{box}.scrollLeft = 10000")
-    page.wait_for_function(f"!{box}.classList.contains('cut')")
+    wait_for(page, f"!{box}.classList.contains('cut')")
 
 
 def test_at_1200_pixels_text_and_figures_take_the_width(opened) -> None:
@@ -174,7 +184,7 @@ def test_the_class_of_the_terms_is_chosen_from_a_list_of_the_page(opened) -> Non
     assert choice.locator("option").all_inner_texts() == ["drama", "war & <peace>", "1984"]
     choice.select_option("1")
     plot = "document.querySelector('select').closest('figure').querySelector('.plot')"
-    page.wait_for_function(f"{plot}.data.map(trace => trace.visible).join() === 'false,true,false'")
+    wait_for(page, f"{plot}.data.map(trace => trace.visible).join() === 'false,true,false'")
     assert wrong == []
 
 
@@ -182,7 +192,7 @@ def test_print_draws_every_figure_on_white_and_puts_the_theme_back(opened) -> No
     page, wrong = opened
     page.emulate_media(color_scheme="dark")
     assert page.pdf()[:5] == b"%PDF-"
-    page.wait_for_function(f"{DRAWN}.every(state => state === 'done')")
+    wait_for(page, f"{DRAWN}.every(state => state === 'done')")
     assert page.evaluate("document.documentElement.dataset.theme") is None
     assert page.evaluate("document.querySelectorAll('details[open]').length") == 0
     assert wrong == []

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from etudes.benches.agents import STATISTICS, returns_of
+from etudes.benches.agent_scores import STATISTICS, returns_of
 from etudes.benches.parameters import EpisodeScoringParameters
+from etudes.benches.several_environments import histories_in, points_below
 from etudes.examples import Examples
 from etudes.rl.figures import improvement_map, profile_curves, return_curves
 from etudes.rl.pictures import filmstrip
 from etudes.study import Study
 
 COLUMNS = 6  # frames in a row of a filmstrip
+
+
+class Resampled(Protocol):
+    """Parameters with a number of resamples."""
+
+    @property
+    def resamples(self) -> int: ...
 
 
 def curves(
@@ -27,16 +35,47 @@ def curves(
     evaluation: EpisodeScoringParameters,
 ) -> go.Figure:
     """Dev returns by step; what solves the environment and what the players that learn nothing get, as levels."""
-    found, solved = {}, split_card["environment"]["solved"]
-    levels = {f"solved ({solved:g})": float(solved)}
+    scores = {name: metrics.get(f"{name}.mean_return") for name in histories}
+    return _curves(study, histories, scores, split_card["environment"]["solved"], evaluation.resamples)
+
+
+def curves_of(
+    study: Study,
+    histories: Mapping[str, Any],
+    returns_table: pd.DataFrame,
+    split_card: Mapping[str, Any],
+    evaluation: Resampled,
+    place: int = 0,
+) -> go.Figure:
+    """The same of one of several environments, which are counted from 0; an empty figure where there are not so many."""
+    names = list(split_card["environments"])
+    if place >= len(names):
+        return return_curves({}, variants=study.variants, title="There are fewer environments in this run")
+    name = names[place]
+    rows = returns_table[returns_table["environment"] == name]
+    scores = dict(zip(rows["variant"], rows["mean_return"], strict=True))
+    solved = split_card["environments"][name]["solved"]
+    title = f"Learning curves in {name}"
+    return _curves(study, histories_in(histories, name), scores, solved, evaluation.resamples, title)
+
+
+def _curves(
+    study: Study,
+    histories: Mapping[str, Any],
+    scores: Mapping[str, float | None],
+    solved: float,
+    resamples: int,
+    title: str = "Learning curves",
+) -> go.Figure:
+    found, levels = {}, {f"solved ({solved:g})": float(solved)}
     for name, history in histories.items():
         agents = [agent["curve"] for agent in history["agents"] if agent.get("curve")]
         if agents:
             steps = [row["step"] for row in agents[0]]
             found[name] = (steps, [[row["dev_mean_return"] for row in curve] for curve in agents])
-        elif (score := metrics.get(f"{name}.mean_return")) is not None:
+        elif (score := scores.get(name)) is not None:
             levels[f"{name}, mean on test ({score:.0f})"] = score
-    return return_curves(found, variants=study.variants, levels=levels, resamples=evaluation.resamples)
+    return return_curves(found, variants=study.variants, levels=levels, resamples=resamples, title=title)
 
 
 def profile(study: Study, predictions: pd.DataFrame, evaluation: EpisodeScoringParameters) -> go.Figure:
@@ -120,3 +159,38 @@ def speeds(histories: Mapping[str, Any]) -> pd.DataFrame:
         speed = float(np.median(found)) if found else np.nan
         rows.append({"variant": name, "agents": len(history["agents"]), "steps a second": speed})
     return pd.DataFrame(rows)
+
+
+def gaps(differences_table: pd.DataFrame, other: str, but: tuple[str, ...] = ()) -> str:
+    """How many points less than ``other`` the variants get in each of several environments, in words."""
+    parts = []
+    for name in differences_table["environment"].unique():
+        below = points_below(other, differences_table, name)
+        for key in (key for key in below if key.endswith(f".below_{other}")):
+            variant, ends = key.partition(".")[0], [below[f"{key}.{end}"] for end in ("low", "high")]
+            if variant not in but:
+                parts.append(f"`{variant}` in {name} {below[key]:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]")
+    return ", ".join(parts) or "there is nobody to compare"
+
+
+def best_in_each(returns_table: pd.DataFrame, other: str, but: tuple[str, ...] = ()) -> str:
+    """The variant with the best mean return in each of several environments, beside that of ``other``, in words."""
+    parts = []
+    for name, rows in returns_table.groupby("environment", sort=False):
+        returns = rows.set_index("variant")["mean_return"]
+        others = returns.drop([other, *but], errors="ignore")
+        best = str((others if len(others) else returns).idxmax())
+        beside = f", `{other}` {returns[other]:.2f}" if other in returns and best != other else ""
+        parts.append(f"{name}: **`{best}` {returns[best]:.2f}**{beside}")
+    return "; ".join(parts)
+
+
+def speeds_of(histories: Mapping[str, Any]) -> pd.DataFrame:
+    """Environment steps a second of all agents side by side, in each of several environments."""
+    rows = [
+        {"environment": name, "variant": variant, "steps a second": told["agents"][0]["steps_per_second"]}
+        for variant, history in histories.items()
+        for name, told in history["environments"].items()
+        if "steps_per_second" in told["agents"][0]
+    ]
+    return pd.DataFrame(rows, columns=["environment", "variant", "steps a second"])

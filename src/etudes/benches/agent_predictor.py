@@ -19,12 +19,14 @@ from etudes.serving.questions import LARGEST_SEED, seed_of
 @register_model("agents.predictor")
 class AgentPredictor(Predictor):
     """The chosen agent. A column for each number of the observation (named as in the environment's specification) is
-    answered by the action and all action values; a column ``seed`` by the return of that episode and an animation.
+    answered by the action and all action values; a column ``seed`` by the return of that episode and an animation. Where an
+    observation is the number of a state, ``states`` is how many there are.
     """
 
     suffix = ".gif"
     environment: dict[str, Any]
     size: int
+    states: int | None
 
     @property
     def spec(self) -> EnvironmentSpec:
@@ -33,13 +35,19 @@ class AgentPredictor(Predictor):
     @property
     def names(self) -> list[str]:
         """Names of the observation's numbers."""
-        return list(self.spec.observations) or [f"observation_{i}" for i in range(self.size)]
+        named = list(self.spec.observations)
+        return named or (["state"] if self.states else [f"observation_{i}" for i in range(self.size)])
 
     @property
     def columns(self) -> tuple[Column, ...]:
         seed = Column(
             "seed", "whole", required=False, low=0, high=LARGEST_SEED, about="of an episode to play"
         )
+        if self.states:
+            numbered = Column(
+                self.names[0], "whole", required=False, low=0, high=self.states - 1, examples=(0, 1)
+            )
+            return (seed, numbered)
         numbers = (Column(name, "number", required=False, examples=(0.0, 0.1)) for name in self.names)
         return (seed, *numbers)
 
@@ -56,13 +64,15 @@ class AgentPredictor(Predictor):
         """
         if frame["seed"].notna().all():
             return pd.DataFrame([self._play(int(seed)) for seed in frame["seed"]])
-        observations = frame[self.names].to_numpy(np.float32)
+        observations = frame[self.names].to_numpy(np.float32, na_value=np.nan)
         if frame["seed"].notna().any() or not np.isfinite(observations).all():
             missing = [name for name in self.names if frame[name].isna().any()]
             raise ValueError(
                 f"the columns {', '.join(missing)} are missing or empty; expected {', '.join(self.names)} (an observation) "
                 "in every row, or seed (an episode to play)"
             )
+        if self.states:
+            observations = observations[:, 0].astype(np.int64)
         actions = self.model.policy(0)(observations)
         values = self.model.values(0, observations)
         return pd.DataFrame(

@@ -21,6 +21,7 @@ from etudes.evaluation import (
     with_intervals,
 )
 from etudes.evaluation.bootstrap import quantile_interval, resample_weights
+from etudes.examples import Examples
 from etudes.models import register_model
 from etudes.stored import Stored
 
@@ -45,22 +46,27 @@ class Majority(Stored):
         return np.tile(self.shares, (len(frame), 1))
 
 
-def on_dev(model: Any, dev: pd.DataFrame, **history: Any) -> dict[str, Any]:
+def rows_of(split: pd.DataFrame | Examples) -> pd.DataFrame:
+    """The rows of a split, whether it is a table or examples with arrays beside its rows."""
+    return split.rows if isinstance(split, Examples) else split
+
+
+def on_dev(model: Any, dev: pd.DataFrame | Examples, **history: Any) -> dict[str, Any]:
     """A history with the metrics of a model on dev, whose labels are the column ``label``."""
-    scores = classification_metrics(dev["label"].to_numpy(), model.predict_proba(dev))
+    scores = classification_metrics(rows_of(dev)["label"].to_numpy(), model.predict_proba(dev))
     return {"dev": scores, "epochs": [], **history}
 
 
 def train_majority(
-    train_split: pd.DataFrame, dev_split: pd.DataFrame, split_card: dict[str, Any]
+    train_split: pd.DataFrame | Examples, dev_split: pd.DataFrame | Examples, split_card: dict[str, Any]
 ) -> tuple[Majority, dict[str, Any]]:
     """The trivial baseline."""
-    model = Majority.fit(train_split["label"].to_numpy(), len(split_card["classes"]))
+    model = Majority.fit(rows_of(train_split)["label"].to_numpy(), len(split_card["classes"]))
     return model, on_dev(model, dev_split)
 
 
 def answers(
-    models: Mapping[str, Any], test: pd.DataFrame, rows: str
+    models: Mapping[str, Any], test: pd.DataFrame | Examples, rows: str
 ) -> tuple[dict[str, FloatArray], dict[str, dict[str, float]]]:
     """Probabilities (N, K) of every model, and what each answer cost.
 
@@ -87,20 +93,23 @@ def answers(
 
 
 def evaluate(
-    test_split: pd.DataFrame,
+    test_split: pd.DataFrame | Examples,
     split_card: dict[str, Any],
     models: dict[str, Any],
     evaluation: ScoringParameters,
     truth: str = "class",
     rows: str = "rows",
 ) -> tuple[dict[str, float], pd.DataFrame, pd.DataFrame, dict[str, Any], dict[str, Any]]:
-    """Score every trained variant on test, which no other stage sees; rows have ``label`` (a number) and ``truth`` (its name).
+    """Score every trained variant on test, which no other stage sees; rows have ``label`` (a number) and may have ``truth`` (its name).
 
     Returns:
         metrics (flat, with bootstrap intervals), predictions (one row per variant and test row, with the probability of
         every class), the per-class table, the paired comparison of the two best variants, and inference costs.
     """
-    labels, classes = test_split["label"].to_numpy(), split_card["classes"]
+    table, classes = rows_of(test_split), split_card["classes"]
+    labels = table["label"].to_numpy()
+    if truth not in table:
+        table = table.assign(**{truth: np.array(classes)[labels]})
     probabilities, costs = answers(models, test_split, rows)
     count, bins = evaluation.resamples, evaluation.bins
     metrics: dict[str, float] = {}
@@ -111,7 +120,7 @@ def evaluate(
     def columns(found: FloatArray) -> dict[str, NDArray]:
         return {f"p_{name}": found[:, k].astype(np.float32) for k, name in enumerate(classes)}
 
-    predictions = prediction_rows(test_split, truth, classes, probabilities, columns)
+    predictions = prediction_rows(table, truth, classes, probabilities, columns)
     per_class = pd.concat(tables, ignore_index=True)
     return metrics, predictions, per_class, best_two(metrics, labels, probabilities), costs
 

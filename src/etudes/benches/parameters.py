@@ -16,6 +16,19 @@ class ScoringParameters(Strict):
     bins: int = Field(ge=2, description="bins of the calibration error")
 
 
+class TreesParameters(Strict):
+    """Gradient boosting of histogram trees (`etudes.benches.regressors.Trees`)."""
+
+    trees: int = Field(ge=1, description="most trees")
+    learning_rate: float = Field(gt=0, le=1)
+    leaves: int = Field(ge=2, description="most leaves of a tree")
+    min_leaf: int = Field(ge=1, description="fewest training rows in a leaf")
+    feature_share: float = Field(
+        gt=0, le=1, description="share of the columns that each split may choose from"
+    )
+    bins: int = Field(ge=2, le=255, description="values of a column that a split can tell apart")
+
+
 class TableSplitParameters(DevSplitParameters):
     """How dev and test are cut from a table."""
 
@@ -71,35 +84,53 @@ class AlphabetSplitParameters(Strict):
         return self
 
 
-class EpisodeSplitParameters(Strict):
-    """Which episodes are for what: seeds of episodes are the rows of the splits."""
+class EpisodesParameters(Strict):
+    """How many episodes are for what: seeds of episodes are the rows of the splits."""
 
-    environments: int = Field(ge=1, description="environments that one agent steps side by side")
     curve_episodes: int = Field(ge=1, description="dev episodes of each point of the learning curve")
     choice_episodes: int = Field(ge=1, description="further dev episodes, on which variants are compared")
     test_episodes: int = Field(ge=2, description="episodes of the final score, the same for all agents")
     seed: int = Field(ge=0, description="seed of dev and test, apart from run.seed so that runs share them")
 
 
-class AgentRunsParameters(Strict):
+class EpisodeSplitParameters(EpisodesParameters):
+    """The same, for agents that step environments of Gymnasium."""
+
+    environments: int = Field(ge=1, description="environments that one agent steps side by side")
+
+
+class AgentsParameters(Strict):
     """How many agents each variant trains, each from a seed of its own."""
 
     agents: int = Field(
         ge=1, description="of every variant, so that none is measured more closely than another"
     )
+
+
+class AgentRunsParameters(AgentsParameters):
+    """The same, and in how many processes."""
+
     processes: int | None = Field(
         ge=1,
         description="among which the agents are shared out; null: one a core; 1: the process of the run itself",
     )
 
 
-class EpisodeScoringParameters(Strict):
-    """How the test episodes are scored."""
+class EpisodePlayParameters(Strict):
+    """How the test episodes are played, and how sure their scores are."""
 
-    parallel: int = Field(ge=1, description="episodes played side by side")
+    parallel: int = Field(
+        ge=1,
+        description="episodes played side by side; all of them where the environment is simulated as arrays",
+    )
     resamples: int = Field(ge=100, description="bootstrap resamples behind every interval")
+    frames: int = Field(ge=2, description="pictures of a filmstrip")
+
+
+class EpisodeScoringParameters(EpisodePlayParameters):
+    """The same, with returns to be reached."""
+
     thresholds: tuple[float, ...] = Field(
         min_length=1,
         description="returns whose first crossing, and the share of episodes above, are recorded",
     )
-    frames: int = Field(ge=2, description="pictures of a filmstrip")

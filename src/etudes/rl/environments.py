@@ -85,16 +85,22 @@ class EnvironmentSpec:
 
 @dataclass(frozen=True)
 class EnvironmentFacts:
-    """What a learner must know of an environment: ``shape`` and ``dtype`` of an observation, count of ``actions``."""
+    """What a learner must know of an environment: ``shape`` and ``dtype`` of an observation, count of ``actions``; where an
+    observation is the number of a state, the count of ``states``."""
 
     shape: tuple[int, ...]
     dtype: str
     actions: int
     max_episode_steps: int | None
+    states: int | None = None
 
 
-def inspect_environment(spec: EnvironmentSpec) -> EnvironmentFacts:
+def inspect_environment(spec: EnvironmentSpec, *, numbered: bool = False) -> EnvironmentFacts:
     """Make the environment once and look at it.
+
+    Args:
+        spec: the environment.
+        numbered: whether it may observe the number of a state (Discrete) instead of an array.
 
     Raises:
         ValueError: it cannot be made, its observations are no array of numbers, its actions are no list, or the names in
@@ -103,8 +109,11 @@ def inspect_environment(spec: EnvironmentSpec) -> EnvironmentFacts:
     environment = spec.make()
     try:
         space, actions = environment.observation_space, environment.action_space
-        if type(space).__name__ != "Box" or space.shape is None or space.dtype is None:
-            raise ValueError(f"'{spec.id}' observes {space}; expected an array of numbers (Box)")
+        kind = type(space).__name__
+        if kind not in ("Box", *["Discrete"] * numbered) or space.shape is None or space.dtype is None:
+            expected = " or the number of a state (Discrete)" if numbered else ""
+            raise ValueError(f"'{spec.id}' observes {space}; expected an array of numbers (Box){expected}")
+        states = int(space.n) if kind == "Discrete" else None  # type: ignore[attr-defined]
         if type(actions).__name__ != "Discrete" or getattr(actions, "start", 0) != 0:
             raise ValueError(f"'{spec.id}' takes {actions}; expected actions 0, 1, ... (Discrete)")
         count = int(actions.n)  # type: ignore[attr-defined]
@@ -115,7 +124,7 @@ def inspect_environment(spec: EnvironmentSpec) -> EnvironmentFacts:
             if given and len(given) != there:
                 raise ValueError(f"'{spec.id}' has {there} {name}, but {len(given)} names are given for them")
         limit = getattr(environment.spec, "max_episode_steps", None)
-        return EnvironmentFacts(tuple(space.shape), np.dtype(space.dtype).name, count, limit)
+        return EnvironmentFacts(tuple(space.shape), np.dtype(space.dtype).name, count, limit, states)
     finally:
         environment.close()
 

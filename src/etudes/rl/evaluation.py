@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etudes.rl.environments import EnvironmentSpec
+from etudes.rl.simulators import Simulator, first_states, simulator_of
 
 # Observations (B, *shape) to actions (B,).
 Policy = Callable[[NDArray], NDArray]
@@ -33,7 +34,8 @@ def evaluate_policy(
 ) -> Episodes:
     """Play one episode for each seed, ``parallel`` at a time so that they share the policy's calls.
 
-    Every episode starts from its own seed alone, so it is the same one for every policy, wherever it is played.
+    Every episode starts from its own seed alone, so it is the same one for every policy, wherever it is played. Where the
+    environment has an array form without chance (`etudes.rl.simulators`), all play at once, the same episodes.
 
     Raises:
         ValueError: no seeds, or ``parallel`` below 1.
@@ -41,6 +43,9 @@ def evaluate_policy(
     seeds = np.asarray(seeds, np.int64)
     if len(seeds) < 1 or parallel < 1:
         raise ValueError(f"{len(seeds)} seeds, {parallel} in parallel: expected at least one of each")
+    simulator = simulator_of(spec)
+    if simulator is not None and not simulator.chances:
+        return _simulated(policy, simulator, seeds)
     environments = [spec.make() for _ in range(min(parallel, len(seeds)))]
     returns, lengths = np.zeros(len(seeds)), np.zeros(len(seeds), np.int64)
     terminated = np.zeros(len(seeds), bool)
@@ -71,4 +76,21 @@ def evaluate_policy(
     finally:
         for environment in environments:
             environment.close()
+    return Episodes(seeds, returns, lengths, terminated)
+
+
+def _simulated(policy: Policy, simulator: Simulator, seeds: NDArray[np.int64]) -> Episodes:
+    """The episodes as array operations."""
+    states, playing = first_states(simulator, seeds), np.arange(len(seeds))
+    returns, lengths = np.zeros(len(seeds)), np.zeros(len(seeds), np.int64)
+    terminated, nothing = np.zeros(len(seeds), bool), np.zeros((0, 0))
+    for _ in range(simulator.limit):
+        actions = np.asarray(policy(simulator.observe(states)))
+        states, rewards, ended = simulator.step(states, actions, nothing)
+        returns[playing] += rewards
+        lengths[playing] += 1
+        terminated[playing[ended]] = True
+        states, playing = states[~ended], playing[~ended]
+        if not len(playing):
+            break
     return Episodes(seeds, returns, lengths, terminated)

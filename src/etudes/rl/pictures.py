@@ -48,7 +48,7 @@ def play(policy: Policy, spec: EnvironmentSpec, seed: int) -> Rollout:
         observations, frames = [observation], [_frame(environment.render())]
         actions, rewards, over, terminated = [], [], False, False
         while not over:
-            action = int(policy(observation[None])[0])
+            action = int(policy(np.asarray(observation)[None])[0])
             observation, reward, terminated, truncated, _ = environment.step(action)
             observations.append(observation)
             frames.append(_frame(environment.render()))

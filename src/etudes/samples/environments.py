@@ -13,10 +13,10 @@ from etudes.forms.raw import RawFile
 
 
 def raw_file(part: str, embedded_sample: bool, **specification: Any) -> RawFile:
-    """The specification of one environment.
+    """The specification of one environment, or of several.
 
     Args:
-        part: ``environment``.
+        part: ``environment``; or ``several``, whose specification is the list ``environments``.
         embedded_sample: true where the run is a small one, whose model is registered as a sample's; the environment is the
             same either way.
         specification: the fields of `EnvironmentSpec`: ``id``, ``solved`` and what else is needed.
@@ -24,8 +24,13 @@ def raw_file(part: str, embedded_sample: bool, **specification: Any) -> RawFile:
     Raises:
         ValueError: an unknown part.
     """
-    if part != "environment":
-        raise ValueError(f"part = '{part}', expected environment")
-    name = str(specification.get("id"))
+    if part not in ("environment", "several"):
+        raise ValueError(f"part = '{part}', expected environment or several")
+    found = [specification] if part == "environment" else specification["environments"]
+    name = " and ".join(str(one.get("id")) for one in found)
     facts = {"embedded_sample": embedded_sample, "source": f"Gymnasium's {name}"}
-    return RawFile(f"the environment {name}", json.dumps(specification, sort_keys=True).encode(), facts)
+    return RawFile(
+        f"the environment{'s' * (len(found) > 1)} {name}",
+        json.dumps(specification, sort_keys=True).encode(),
+        facts,
+    )

@@ -51,7 +51,7 @@ def create_pipeline() -> Pipeline:
             train("resets", agents, resets=resets),
             train("bbf", agents, horizon=annealing, discounting=annealing, resets=resets),
             evaluate(
-                "etudes.benches.agents.evaluate",
+                "etudes.benches.agent_scores.evaluate",
                 *("metrics", "predictions", "seeds_table", "thresholds_table", "improvement_table"),
                 *("differences_table", "profile_table", "episode_samples"),
             ),
