@@ -129,6 +129,8 @@ _KNOWN = (
     Metric("confident_success", "confident success"),
     Metric("fooled", "wrong answers under attack"),
     Metric("transfer_success", "success on other networks"),
+    Metric("turned", "success at any distance"),
+    Metric("rounded_success", "success after rounding to 8 bits"),
     Metric("photo_success", "success on photos"),
     Metric("photo_fooled", "wrong answers on photos"),
     Metric("linf", "largest change", unit="levels of 255", maximise=False, digits=1, within=(0.0, 255.0)),

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -22,9 +23,13 @@ from etudes.benches.attacks import (
     distances,
     share_with_interval,
 )
+from etudes.evaluation.paired import mean_intervals
 from etudes.examples import Examples
 from etudes.vision.parameters import StepsParameters
 from etudes.vision.victims import Victims
+
+# Whom the pictures are shown to, a variant and another, and of each picture the difference of the two.
+Gain = tuple[str, str, str, NDArray[np.float64]]
 
 
 class BallAttack(Protocol):
@@ -149,3 +154,23 @@ class Board:
             accuracy = self.share("accuracy", self.correct(self.pixels, self.victims.view(name)))
             weights = self.victims.fingerprint(name)[:12]
             yield {"data": self.name, "network": name, "weights": weights} | accuracy
+
+
+def best_on_dev(histories: Mapping[str, Any]) -> str:
+    """The variant with the best success on dev, the first of equals."""
+    return max(histories, key=lambda name: histories[name]["dev"]["success"])
+
+
+def gains_table(gains: list[Gain], level: float, resamples: int) -> pd.DataFrame:
+    """Paired differences of success, picture by picture, with bootstrap intervals over pictures; ``sure`` where an
+    interval that counts all rows (Bonferroni) misses 0."""
+    rows = []
+    for data, first, second, values in gains:
+        levels = (level, 1 - (1 - level) / len(gains))
+        one, all_rows = (
+            mean_intervals(pd.DataFrame({"d": values}), resamples, asked).loc["d"] for asked in levels
+        )
+        ends = {"difference": one["value"], "low": one["low"], "high": one["high"]}
+        sure = bool(all_rows["low"] > 0 or all_rows["high"] < 0)
+        rows.append({"shown_to": data, "variant": first, "against": second, **ends, "sure": sure})
+    return pd.DataFrame(rows, columns=["shown_to", "variant", "against", "difference", "low", "high", "sure"])

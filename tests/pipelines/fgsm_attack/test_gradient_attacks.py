@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from attack_toys import Brightness, StubVictims, photos, untrained_victims
+from etudes.benches import attack_pages
 from etudes.benches.attacks import answers
-from etudes.benches.boards import Board
+from etudes.benches.boards import Board, gains_table
 from etudes.examples import Examples
 from etudes.pipelines.fgsm_attack import evaluation as scoring
 from etudes.pipelines.fgsm_attack import report
@@ -143,11 +144,11 @@ def test_transfer_counts_what_the_shown_network_knows() -> None:
 
 def test_gains_are_paired_and_sure_only_where_all_rows_allow_it() -> None:
     clear, even = np.ones(50), np.tile([1.0, -1.0], 25)
-    table = scoring.gains_table([("here", "pgd", "fgsm", clear), ("there", "pgd", "fgsm", even)], HOW)
+    table = gains_table([("here", "pgd", "fgsm", clear), ("there", "pgd", "fgsm", even)], 0.95, 200)
     assert table["difference"].tolist() == [1, 0] and table["sure"].tolist() == [True, False]
     assert table["low"][1] < 0 < table["high"][1]
-    assert report.answer(table) == "pgd over fgsm: here +1.000, there +0.000 (cannot tell)"
-    assert "left the variants out" in report.answer(scoring.gains_table([], HOW))
+    assert attack_pages.answer(table) == "pgd over fgsm: here +1.000, there +0.000 (cannot tell)"
+    assert "left the variants out" in attack_pages.answer(gains_table([], 0.95, 200))
     wrong = {("p", "fgsm"): np.array([True, False]), ("p", "ifgsm"): np.array([True, True])}
     ((first, second, values),) = scoring._pairs(wrong, "p")
     assert (first, second, values.tolist()) == ("ifgsm", "fgsm", [0.0, 1.0])
@@ -168,9 +169,9 @@ def test_defences_are_scored_behind_the_defence(board: Board) -> None:
 
 def test_panels_amplify_the_change_to_the_whole_range(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[Any] = []
-    monkeypatch.setattr(
-        report, "image_grid", lambda pictures, *rest, **more: shown.append((pictures, rest)) or b""
-    )
+    for module in (report, attack_pages):
+        grid = lambda pictures, *rest, **more: shown.append((pictures, rest)) or b""  # noqa: E731
+        monkeypatch.setattr(module, "image_grid", grid)
     found = scoring.samples(attack(), board, 4, {str(n): f"class{n}" for n in range(4)})
     assert set(found.rows["levels"]) == {4}
     rows = found.rows.assign(success=found.rows["known"])

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from attack_toys import SIDE, photos
+from etudes.benches.attack_splits import at_most, split_photos
 from etudes.pipelines.fgsm_attack.hardening import HardeningProblem, harden
 from etudes.pipelines.fgsm_attack.parameters import Parameters
-from etudes.pipelines.fgsm_attack.pictures import at_most, split_photos
 from etudes.vision.parameters import PhotoParameters, StepsParameters
 from etudes.vision.victims import Victims, View, intensities, small_network
 from study_settings import run_parameters, settings_of

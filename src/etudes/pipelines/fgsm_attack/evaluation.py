@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from etudes.benches.attacks import blurred, compressed, log_probabilities, table
-from etudes.benches.boards import Board
-from etudes.evaluation.paired import mean_intervals
+from etudes.benches.boards import Board, best_on_dev, gains_table
 from etudes.examples import Examples
 from etudes.pipelines.fgsm_attack.model import Attack
 from etudes.pipelines.fgsm_attack.parameters import BoardParameters, EvaluationParameters
@@ -24,7 +23,6 @@ from etudes.vision.victims import Victims
 
 # What is claimed to be better than what: more steps than one, momentum than none, a random start than the picture.
 CLAIMS = (("ifgsm", "fgsm"), ("mifgsm", "ifgsm"), ("pgd", "ifgsm"))
-Gain = tuple[str, str, str, NDArray[np.float64]]
 
 
 def evaluate(
@@ -96,7 +94,7 @@ def evaluate(
         table(curve),
         pd.DataFrame(curve).rename(columns={"fooled.low": "fooled_low", "fooled.high": "fooled_high"})[FRONT],
         transfer,
-        gains_table(gains, how),
+        gains_table(gains, how.level, how.resamples),
         table(defences(models[best], small, hardened_model, how)),
         table(
             row
@@ -110,11 +108,6 @@ def evaluate(
 
 
 FRONT = ["data", "levels", "variant", "fooled", "fooled_low", "fooled_high", "linf", "l2", "ssim"]
-
-
-def best_on_dev(histories: Mapping[str, Any]) -> str:
-    """The variant with the best success on dev, the first of equals."""
-    return max(histories, key=lambda name: histories[name]["dev"]["success"])
 
 
 def named(variant: str, found: Mapping[str, float], prefix: str) -> dict[str, float]:
@@ -161,21 +154,6 @@ def _pairs(
     for first, second in CLAIMS:
         if (key, first) in values and (key, second) in values:
             yield first, second, values[key, first].astype(np.float64) - values[key, second]
-
-
-def gains_table(gains: list[Gain], how: EvaluationParameters) -> pd.DataFrame:
-    """Paired differences of success, picture by picture, with bootstrap intervals over pictures; ``sure`` where an
-    interval that counts all rows (Bonferroni) misses 0."""
-    rows = []
-    for data, first, second, values in gains:
-        levels = (how.level, 1 - (1 - how.level) / len(gains))
-        one, all_rows = (
-            mean_intervals(pd.DataFrame({"d": values}), how.resamples, level).loc["d"] for level in levels
-        )
-        ends = {"difference": one["value"], "low": one["low"], "high": one["high"]}
-        sure = bool(all_rows["low"] > 0 or all_rows["high"] < 0)
-        rows.append({"shown_to": data, "variant": first, "against": second, **ends, "sure": sure})
-    return pd.DataFrame(rows, columns=["shown_to", "variant", "against", "difference", "low", "high", "sure"])
 
 
 def defences(

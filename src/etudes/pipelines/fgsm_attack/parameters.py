@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from etudes.benches.parameters import AttackSplitParameters
 from etudes.training.parameters import FitParameters, Strict
 from etudes.vision.parameters import NetworksParameters, PhotoParameters
 
@@ -14,19 +15,6 @@ Levels = Annotated[int, Field(ge=1, le=128)]
 Step = Annotated[float, Field(gt=0, le=2)]
 Quality = Annotated[int, Field(ge=1, le=95)]
 Sigma = Annotated[float, Field(gt=0, le=5)]
-
-
-class SplitParameters(Strict):
-    """Which pictures the networks learn from, which choose settings, and which are attacked for the numbers."""
-
-    dev_fraction: float = Field(
-        gt=0, lt=0.5, description="share of each class of the training pictures kept for dev"
-    )
-    train: int = Field(ge=10, description="training pictures of the networks and of the defence, at most")
-    dev: int = Field(ge=4, description="dev pictures, at most")
-    test: int = Field(ge=4, description="test pictures, at most")
-    photos: int = Field(ge=4, description="photos that are attacked; the others are left to their networks")
-    seed: int = Field(ge=0, description="apart from run.seed, so that seeds share one split")
 
 
 class BoardParameters(Strict):
@@ -92,7 +80,7 @@ class Parameters(Strict):
     """The study's root group."""
 
     variants: list[Variant] = Field(min_length=1)
-    split: SplitParameters
+    split: AttackSplitParameters
     photos: PhotoParameters
     networks: NetworksParameters
     photo_networks: NetworksParameters

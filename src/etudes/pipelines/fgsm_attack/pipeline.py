@@ -38,20 +38,22 @@ def create_pipeline() -> Pipeline:
     names = ("curve", "front", "transfer", "gains", "defences", "targets", "networks")
     tables = (f"{name}_table" for name in names)
     photos = ("photos_split", "photos_networks_split", "photos_split_card")
-    of_photos = {
-        "networks_split": dataset("photos_networks_split"),
-        "split_card": dataset("photos_split_card"),
-    }
     return assemble(
         "fgsm_attack",
         Parameters,
         [
             ingest("etudes.vision.photographs.ingest_photographs", "pictures_images", "data_card"),
             ingest("etudes.vision.named_photos.ingest", "photos_images", "photos_data_card"),
-            preprocess("pictures.split", *SPLITS),
-            preprocess("pictures.split_photos", *photos),
+            preprocess("etudes.benches.attack_splits.split", *SPLITS),
+            preprocess("etudes.benches.attack_splits.split_photos", *photos),
             train("networks", "etudes.vision.victims.train", gpu=True, networks_split=dataset("train_split")),
-            train("photo_networks", "etudes.vision.victims.train", gpu=True, **of_photos),
+            train(
+                "photo_networks",
+                "etudes.vision.victims.train",
+                gpu=True,
+                networks_split=dataset("photos_networks_split"),
+                split_card=dataset("photos_split_card"),
+            ),
             train("hardened", "hardening.harden", gpu=True),
             *(
                 train(name, "model.train", gpu=True, variant=name)
@@ -68,15 +70,18 @@ def create_pipeline() -> Pipeline:
             draw(
                 *(
                     "etudes.benches.pages.scores",
-                    "report.curve",
+                    "etudes.benches.attack_pages.curve",
                     "report.front",
                     "report.transfer",
                     "report.defences",
                 ),
-                photo_curve=set_to("report.curve", data="photos"),
+                photo_curve=set_to("etudes.benches.attack_pages.curve", data="photos"),
             ),
             show("report.panels", "report.failures"),
-            page("report.answer", "report.chosen", "report.best_on_dev"),
+            page(
+                *("etudes.benches.attack_pages.answer", "etudes.benches.attack_pages.chosen"),
+                "etudes.benches.boards.best_on_dev",
+            ),
             predictor(
                 "model.GradientPredictor",
                 networks=dataset("photo_networks_model"),

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from etudes.benches.parameters import AttackSplitParameters
 from etudes.cards import examples_fingerprint
 from etudes.examples import Examples
 from etudes.forms.pictures import pixel_digest
-from etudes.pipelines.fgsm_attack.parameters import SplitParameters
 from etudes.splits import spread
 from etudes.vision.parameters import PhotoParameters
 from etudes.vision.photographs import split_photographs
 
 
 def split(
-    pictures_images: Examples, data_card: dict[str, Any], split: SplitParameters
+    pictures_images: Examples, data_card: dict[str, Any], split: AttackSplitParameters
 ) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
     """Small pictures: train, dev and test keep their classes in their shares; the official test part stays test.
 
@@ -52,9 +52,11 @@ def at_most(examples: Examples, count: int, seed: int) -> Examples:
 
 
 def split_photos(
-    photos_images: Examples, split: SplitParameters, photos: PhotoParameters
+    photos_images: Examples, split: AttackSplitParameters, photos: PhotoParameters, first: int | None = None
 ) -> tuple[Examples, Examples, dict[str, Any]]:
     """Photos that are attacked, and those left to the networks; of equal photos all but the first are in neither.
+
+    A photo of the class ``first`` is among the attacked ones in any case, where there is one.
 
     Raises:
         ValueError: more photos are asked for than there are.
@@ -65,7 +67,11 @@ def split_photos(
         raise ValueError(
             f"split.photos = {split.photos}, but there are {len(kept)} different photos; ask for fewer"
         )
-    attacked = np.sort(kept[np.random.default_rng(split.seed).permutation(len(kept))[: split.photos]])
+    order = kept[np.random.default_rng(split.seed).permutation(len(kept))]
+    if first is not None:
+        wanted = photos_images.rows["label"].to_numpy()[order] == first
+        order = np.concatenate([order[wanted][:1], order[~wanted], order[wanted][1:]])
+    attacked = np.sort(order[: split.photos])
     names = photos_images.rows.drop_duplicates("label").set_index("label")["name"].sort_index()
     card = {
         "photos": split.photos,
