@@ -17,16 +17,19 @@ from etudes.vision.photographs import split_photographs
 
 
 def split(
-    pictures_images: Examples, data_card: dict[str, Any], split: AttackSplitParameters
+    pictures_images: Examples, data_card: dict[str, Any], split: AttackSplitParameters, fold: int = 0
 ) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
     """Small pictures: train, dev and test keep their classes in their shares; the official test part stays test.
+
+    Test pictures of another ``fold`` are others, as long as there are enough.
 
     Raises:
         ValueError: too few training pictures (`split_photographs`).
     """
     *parts, card = split_photographs(pictures_images, data_card, split)
     found = {
-        name: at_most(part, getattr(split, name), split.seed) for name, part in zip(NAMES, parts, strict=True)
+        name: at_most(part, getattr(split, name), split.seed, fold if name == "test" else 0)
+        for name, part in zip(NAMES, parts, strict=True)
     }
     names = card["classes"]
     facts = {
@@ -43,10 +46,10 @@ def split(
 NAMES = ("train", "dev", "test")
 
 
-def at_most(examples: Examples, count: int, seed: int) -> Examples:
+def at_most(examples: Examples, count: int, seed: int, fold: int = 0) -> Examples:
     """``count`` examples, or all if there are fewer, classes in their shares, in the order they had; column ``label``."""
     labels = examples.rows["label"].to_numpy()
-    chosen = spread(labels, np.random.default_rng(seed))[:count]
+    chosen = np.roll(spread(labels, np.random.default_rng(seed)), -fold * count)[:count]
     found = examples.take(np.sort(chosen))
     return Examples(found.rows.rename(columns={"class": "name"}), found.arrays)
 

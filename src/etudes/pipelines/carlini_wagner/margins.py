@@ -5,6 +5,9 @@ PyTorch alone; all pictures are one batch, in which each has its own constant, i
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
@@ -32,8 +35,11 @@ def nearest(
 
     where z are logits, y is the class to leave (s = 1) or the target (s = -1). Adam takes at most ``how.steps`` steps for each
     of ``how.searches`` constants c: after a run that turned the picture c falls, after another one it rises, by
-    ``how.factor`` until both have happened and to the geometric mean of its bracket from then on. A run ends early where ten steps
+    ``how.factor`` until both have happened and to the geometric mean of its bracket from then on. A run ends early where ``how.check`` steps
     brought its objective no further. Every x on the way that is turned with the lead kappa is a candidate, the nearest is kept.
+
+    In w a run gets no farther than its steps of Adam, each about the learning rate. So where a picture was not turned yet the rate
+    doubles with c; the paper has 10,000 steps instead.
 
     A picture that is done with a constant goes on with its next while others are on their way, and one that is done with all
     leaves the batch. Where ``rounded``, x is rounded to 8 bits before network and norm see it, and the gradient passes
@@ -55,94 +61,103 @@ def nearest(
         raise ValueError(
             f"pictures have the shape {tuple(pictures.shape)}, classes {tuple(classes.shape)}; expected (N, 3, H, W) and (N,)"
         )
-    signed, count, device = -1.0 if targeted else 1.0, len(pictures), pictures.device
-    found, shortest = pictures.clone(), torch.full((count,), torch.inf, device=device)
-    # Arrays below hold the pictures that are still on their way: which they are, where they are, Adam's two means.
-    active = torch.arange(count, device=device)
-    start = torch.atanh((pictures * 2 - 1) * ALMOST)
-    base, labels, w = pictures, classes, start.clone()
-    mean, square = torch.zeros_like(w), torch.zeros_like(w)
-    constant = torch.full((count,), how.constant, device=device)
-    low, high = torch.zeros_like(constant), torch.full_like(constant, torch.inf)
-    step, search = torch.zeros_like(active), torch.zeros_like(active)
-    turned, before = torch.zeros_like(active, dtype=torch.bool), torch.full_like(constant, torch.inf)
-    while len(active):
-        x = (torch.tanh(w) + 1) / 2
+    signed, device = -1.0 if targeted else 1.0, pictures.device
+    found, shortest = pictures.clone(), torch.full((len(pictures),), torch.inf, device=device)
+    on_way = OnTheWay.begin(pictures, classes, how.constant, learning_rate)
+    while len(on_way.place):
+        here = on_way
+        x = (torch.tanh(here.w) + 1) / 2
         seen = ((x * 255).round() / 255 if rounded else x.clone()).requires_grad_()
-        ahead = signed * lead(view(seen).float(), labels)
+        ahead = signed * lead(view(seen).float(), here.labels)
         hinge = (how.confidence - ahead).clamp(min=0)
-        (gradient,) = torch.autograd.grad((constant * hinge).sum(), seen)
+        (gradient,) = torch.autograd.grad((here.constant * hinge).sum(), seen)
         if not torch.isfinite(gradient).all():
             raise ValueError(
                 "the gradient of some picture is not finite; expected numbers. Are the network's weights right?"
             )
-        seen, ahead = seen.detach(), ahead.detach()
-        change = seen - base
+        seen, ahead, hinge = seen.detach(), ahead.detach(), hinge.detach()
+        change = seen - here.base
         distance = change.square().sum((1, 2, 3))
         reached = (ahead > 0) & (ahead >= how.confidence)
-        nearer = reached & (distance < shortest[active])
-        shortest[active[nearer]], found[active[nearer]] = distance[nearer], seen[nearer]
-        turned |= reached
-        # The objective's gradient in w, and Adam's step with each picture's own count of steps.
-        step += 1
+        nearer = reached & (distance < shortest[here.place])
+        shortest[here.place[nearer]], found[here.place[nearer]] = distance[nearer], seen[nearer]
+        here.turned |= reached
+        # The gradient in w, and Adam's step with each picture's own count of steps.
+        here.step += 1
         gradient = (gradient + 2 * change) * (2 * x * (1 - x))
-        mean = BETA1 * mean + (1 - BETA1) * gradient
-        square = BETA2 * square + (1 - BETA2) * gradient.square()
-        taken = step[:, None, None, None]
-        rate = learning_rate * how.decay ** ((step - 1) / how.steps)
-        moved = mean / (1 - BETA1**taken) / ((square / (1 - BETA2**taken)).sqrt() + TINY)
-        w = w - rate[:, None, None, None] * moved
-        objective = distance + constant * hinge.detach()
-        at_check = step % how.check == 0
-        stuck = at_check & (objective > how.progress * before)
-        before = torch.where(at_check, objective, before)
-        over = stuck | (step >= how.steps)
-        if not over.any():
-            continue
-        # The next constant of the pictures whose run is over.
-        high = torch.where(over & turned, torch.minimum(high, constant), high)
-        low = torch.where(over & ~turned, torch.maximum(low, constant), low)
-        between = torch.where(low == 0, high / how.factor, (low * high).sqrt())
-        following = torch.where(high.isinf(), low * how.factor, between)
-        constant = torch.where(over, following, constant)
-        search = search + over.long()
-        fresh = over[:, None, None, None]
-        w = torch.where(fresh, start, w)
-        mean, square = mean.masked_fill(fresh, 0), square.masked_fill(fresh, 0)
-        step, before = step.masked_fill(over, 0), before.masked_fill(over, torch.inf)
-        turned = turned & ~over
-        left = search < how.searches
-        if not left.all():
-            kept = (
-                active,
-                start,
-                base,
-                labels,
-                w,
-                mean,
-                square,
-                constant,
-                low,
-                high,
-                step,
-                search,
-                turned,
-                before,
-            )
-            (
-                active,
-                start,
-                base,
-                labels,
-                w,
-                mean,
-                square,
-                constant,
-                low,
-                high,
-                step,
-                search,
-                turned,
-                before,
-            ) = (values[left] for values in kept)
+        here.mean.mul_(BETA1).add_(gradient, alpha=1 - BETA1)
+        here.square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+        taken = here.step[:, None, None, None]
+        length = here.rate * how.decay ** ((here.step - 1) / how.steps)
+        spread = (here.square / (1 - BETA2**taken)).sqrt() + TINY
+        here.w -= length[:, None, None, None] * (here.mean / (1 - BETA1**taken)) / spread
+        objective = distance + here.constant * hinge
+        at_check = here.step % how.check == 0
+        over = (at_check & (objective > how.progress * here.before)) | (here.step >= how.steps)
+        here.before = torch.where(at_check, objective, here.before)
+        if over.any():
+            on_way = here.next(over, how)
     return found
+
+
+@dataclass
+class OnTheWay:
+    """The n pictures that are not done: arrays with a row for each, of the shape (n, 3, H, W) or (n,).
+
+    ``place`` among all pictures; ``start`` in w, ``base`` as intensities, ``labels``; ``w``, and ``mean`` and ``square`` of Adam;
+    ``constant`` c between ``low`` and ``high``, ``rate`` of learning, ``search`` how many constants are done, ``step`` in this
+    run, whether it has ``turned`` the picture, and its objective at the check ``before``.
+    """
+
+    place: Tensor
+    start: Tensor
+    base: Tensor
+    labels: Tensor
+    w: Tensor
+    mean: Tensor
+    square: Tensor
+    constant: Tensor
+    low: Tensor
+    high: Tensor
+    rate: Tensor
+    search: Tensor
+    step: Tensor
+    turned: Tensor
+    before: Tensor
+
+    @classmethod
+    def begin(cls, pictures: Tensor, labels: Tensor, constant: float, rate: float) -> Self:
+        place, start = (
+            torch.arange(len(pictures), device=pictures.device),
+            torch.atanh((pictures * 2 - 1) * ALMOST),
+        )
+
+        def each(value: float) -> Tensor:
+            return torch.full((len(pictures),), value, device=pictures.device)
+
+        none = torch.zeros_like(start)
+        return cls(
+            *(place, start, pictures, labels, start.clone(), none, none.clone()),
+            *(each(constant), each(0.0), each(torch.inf), each(rate)),
+            *(torch.zeros_like(place), torch.zeros_like(place), torch.zeros_like(place, dtype=torch.bool)),
+            each(torch.inf),
+        )
+
+    def next(self, over: Tensor, how: MarginParameters) -> Self:
+        """Begin the next constant of the pictures (n,) whose run is ``over``; those that had their last are left out."""
+        self.high = torch.where(over & self.turned, torch.minimum(self.high, self.constant), self.high)
+        self.low = torch.where(over & ~self.turned, torch.maximum(self.low, self.constant), self.low)
+        between = torch.where(self.low == 0, self.high / how.factor, (self.low * self.high).sqrt())
+        following = torch.where(self.high.isinf(), self.low * how.factor, between)
+        self.constant = torch.where(over, following, self.constant)
+        self.rate = torch.where(over & self.high.isinf(), 2 * self.rate, self.rate)
+        self.search = self.search + over.long()
+        fresh = over[:, None, None, None]
+        self.w = torch.where(fresh, self.start, self.w)
+        self.mean, self.square = self.mean.masked_fill(fresh, 0), self.square.masked_fill(fresh, 0)
+        self.step, self.before = self.step.masked_fill(over, 0), self.before.masked_fill(over, torch.inf)
+        self.turned = self.turned & ~over
+        left = self.search < how.searches
+        return (
+            self if left.all() else replace(self, **{name: rows[left] for name, rows in vars(self).items()})
+        )

@@ -1,4 +1,4 @@
-"""Which photos are attacked, and the class that they are moved to."""
+"""Which pictures are attacked, and the class that photos are moved to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from etudes.benches import attack_splits
 from etudes.benches.parameters import AttackSplitParameters
 from etudes.examples import Examples
 from etudes.pipelines.carlini_wagner.parameters import AimParameters
+from etudes.training.parameters import RunParameters
 from etudes.vision.parameters import PhotoParameters
+
+
+def split(
+    pictures_images: Examples, data_card: dict[str, Any], split: AttackSplitParameters, run: RunParameters
+) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
+    """As `attack_splits.split`, with test pictures of their own for every seed: the pretrained victim and the search draw nothing,
+    so that another seed on the same pictures would say nothing new."""
+    return attack_splits.split(pictures_images, data_card, split, fold=run.seed)
 
 
 def split_photos(

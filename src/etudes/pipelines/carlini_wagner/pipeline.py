@@ -42,7 +42,7 @@ def create_pipeline() -> Pipeline:
         [
             ingest("etudes.vision.photographs.ingest_photographs", "pictures_images", "data_card"),
             ingest("etudes.vision.named_photos.ingest", "photos_images", "photos_data_card"),
-            preprocess("etudes.benches.attack_splits.split", *SPLITS),
+            preprocess("pictures.split", *SPLITS),
             preprocess("pictures.split_photos", *photos),
             train("networks", "etudes.vision.victims.train", gpu=True, networks_split=dataset("train_split")),
             train(
