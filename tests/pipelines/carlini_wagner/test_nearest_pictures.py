@@ -70,7 +70,7 @@ def test_every_search_finds_the_plane() -> None:
     for name, moved in found.items():
         assert (Half()(moved).argmax(1) == 1).all(), name
         ratio = far(moved, pictures) / wanted
-        assert (ratio > 0.999).all() and (ratio < 1.06).all(), (name, ratio)
+        assert (ratio > 0.999).all() and (ratio < 1.1).all(), (name, ratio)
 
 
 def test_a_random_direction_needs_much_more() -> None:
@@ -96,7 +96,7 @@ def test_one_constant_is_descent_on_the_published_objective(batch: tuple[nn.Modu
             rest = logits.masked_fill(nn.functional.one_hot(label, 4).bool(), -torch.inf).max()
             ahead, square = rest - logits[0, label[0]], (x - picture).square().sum()
             if ahead > 0 and square < best[0]:
-                best = (float(square), x.detach())
+                best = (square.item(), x.detach())
             optimiser.zero_grad()
             (square + 3.0 * (-ahead).clamp(min=0)).backward()
             optimiser.step()
@@ -119,8 +119,8 @@ def test_more_constants_come_nearer_and_pictures_do_not_depend_on_each_other(
 def test_a_constant_too_small_rises_until_the_picture_turns() -> None:
     pictures, labels, _ = greys()
     tiny = margin(constant=1e-4, searches=1)
-    assert torch.equal(nearest(Half(), pictures, labels, tiny, 0.05), pictures)
-    risen = nearest(Half(), pictures, labels, margin(constant=1e-4, factor=20.0, searches=5), 0.05)
+    assert torch.equal(nearest(Half(), pictures, labels, tiny, 0.002), pictures)
+    risen = nearest(Half(), pictures, labels, margin(constant=1e-4, factor=20.0, searches=6), 0.002)
     assert (Half()(risen).argmax(1) == 1).all()
 
 
@@ -154,9 +154,8 @@ def test_targets_are_reached(batch: tuple[nn.Module, Tensor, Tensor]) -> None:
     for moved in found:
         reached = view(moved).argmax(1) == wanted
         assert reached.sum() >= 4 and moved.min() >= 0 and moved.max() <= 1
-    assert torch.equal(nearest(view, pictures, labels, margin(), 0.05, targeted=True), pictures), (
-        "already there: the picture itself is the nearest"
-    )
+    there = nearest(view, pictures, labels, margin(), 0.05, targeted=True)
+    assert torch.allclose(there, pictures, atol=1e-5), "the picture itself is the nearest"
 
 
 def test_deepfool_takes_the_nearest_of_several_planes() -> None:
