@@ -59,7 +59,8 @@ def photograph(name: str, side: int, generator: np.random.Generator) -> NDArray[
     for _ in range(generator.integers(0, 12)):
         _paint(
             picture,
-            (x - generator.random()) ** 2 + (y - generator.random()) ** 2 < generator.uniform(0.01, 0.03) ** 2,
+            (x - generator.random()) ** 2 + (y - generator.random()) ** 2
+            < generator.uniform(0.01, 0.03) ** 2,
             200,
         )
     diseased, plant = name.startswith("diseased"), name.endswith("plant")
@@ -92,5 +93,9 @@ def altered(pixels: NDArray[np.uint8], generator: np.random.Generator) -> NDArra
     return np.round(turned * generator.uniform(0.9, 1.1) + noise).clip(0, 255).astype(np.uint8)
 
 
-def _paint(picture: NDArray[np.float64], where: NDArray[np.bool_], level: float, strength: float = 1.0) -> None:
-    picture[where] = (1 - strength) * picture[where] + strength * np.array([level, level * 0.95, level * 0.75])
+def _paint(
+    picture: NDArray[np.float64], where: NDArray[np.bool_], level: float, strength: float = 1.0
+) -> None:
+    picture[where] = (1 - strength) * picture[where] + strength * np.array(
+        [level, level * 0.95, level * 0.75]
+    )

@@ -193,7 +193,9 @@ def taught(learned: Learned, truth: IntArray, given: IntArray) -> Iterator[dict[
             yield {"round": number, "precision": right, "coverage": of.sum() / (given == UNKNOWN).sum()}
 
 
-def look(split: Split, learning: LearningParameters, arms: ArmsParameters, repeats: RepeatsParameters) -> Frame:
+def look(
+    split: Split, learning: LearningParameters, arms: ArmsParameters, repeats: RepeatsParameters
+) -> Frame:
     """The original's experiment: the most confident of a few unlabelled pictures is added, one a round, and test is looked at after each.
 
     Returns:
@@ -216,7 +218,9 @@ def readings(looked: Frame) -> Frame:
     """What one would report: the gain after the last picture, or the best of all looks at test."""
     by_split = looked[looked["added"] > 0].groupby(["split", "shared"], sort=False)["gain"]
     last, best = by_split.last().reset_index(), by_split.max().reset_index()
-    both = pd.concat([last.assign(reading="after the last picture"), best.assign(reading="the best look at test")])
+    both = pd.concat(
+        [last.assign(reading="after the last picture"), best.assign(reading="the best look at test")]
+    )
     return repeated.summarise(both, ["reading"], ["gain"])
 
 
@@ -243,5 +247,7 @@ def metrics_of(curve: Frame, counts: dict[str, list[int]]) -> dict[str, float]:
         if row["labels"] == counts[row["data"]][-1]:
             named = {n: n for n in METRICS} if row["data"] == DIGITS else {"accuracy": "leaf_accuracy"}
             for name, metric in named.items():
-                metrics |= {f"{row['variant']}.{metric}{end}": row[f"{name}{end}"] for end in ("", ".low", ".high")}
+                metrics |= {
+                    f"{row['variant']}.{metric}{end}": row[f"{name}{end}"] for end in ("", ".low", ".high")
+                }
     return metrics

@@ -81,7 +81,9 @@ def seen(pixels: NDArray[np.uint8], look: Any = gradient_histograms) -> FloatArr
     return torch.cat(parts).numpy()
 
 
-def views(pixels: NDArray[np.uint8], how: ViewsParameters, seed: int, look: Any = gradient_histograms) -> tuple[FloatArray, FloatArray]:
+def views(
+    pixels: NDArray[np.uint8], how: ViewsParameters, seed: int, look: Any = gradient_histograms
+) -> tuple[FloatArray, FloatArray]:
     """Features of ``how.count`` weak and as many strong views of each picture: (N, V, F) each."""
     generator, found = torch.Generator().manual_seed(seed), []
     with torch.inference_mode():
@@ -89,7 +91,9 @@ def views(pixels: NDArray[np.uint8], how: ViewsParameters, seed: int, look: Any 
             parts = []
             for at in range(0, len(pixels), BATCH):
                 batch = intensities(pixels[at : at + BATCH])
-                parts.append(torch.stack([look(altered(batch, view, generator)) for _ in range(how.count)], 1))
+                parts.append(
+                    torch.stack([look(altered(batch, view, generator)) for _ in range(how.count)], 1)
+                )
             found.append(torch.cat(parts).numpy())
     return found[0], found[1]
 

@@ -152,16 +152,22 @@ def one_hot(labels: IntArray, classes: int) -> Tensor:
     return torch.from_numpy(np.eye(classes + 1, dtype=np.float32)[labels][:, :classes])
 
 
-def supervised(pool: Pool, labels: IntArray, settings: LearningParameters, arms: ArmsParameters, seed: int) -> Learned:
+def supervised(
+    pool: Pool, labels: IntArray, settings: LearningParameters, arms: ArmsParameters, seed: int
+) -> Learned:
     """The labelled pictures alone: the lower bound."""
     known = np.flatnonzero(labels != UNKNOWN)
     batch = drawn(torch.from_numpy(pool.z[known]), one_hot(labels[known], pool.classes), settings.batch)
     return Learned(descend(pool, batch, None, settings.steps, settings, seed))
 
 
-def all_labels(pool: Pool, truth: IntArray, settings: LearningParameters, arms: ArmsParameters, seed: int) -> Learned:
+def all_labels(
+    pool: Pool, truth: IntArray, settings: LearningParameters, arms: ArmsParameters, seed: int
+) -> Learned:
     """Every label known: the upper bound. As many steps and pictures as an arm takes in all its rounds."""
-    batch = drawn(torch.from_numpy(pool.z), one_hot(truth, pool.classes), settings.batch * (1 + settings.ratio))
+    batch = drawn(
+        torch.from_numpy(pool.z), one_hot(truth, pool.classes), settings.batch * (1 + settings.ratio)
+    )
     return Learned(descend(pool, batch, None, settings.steps * (1 + arms.rounds), settings, seed))
 
 
@@ -172,13 +178,17 @@ def labelled_views(pool: Pool, labels: IntArray) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(both), one_hot(labels[known], pool.classes)
 
 
-def augmented(pool: Pool, labels: IntArray, settings: LearningParameters, arms: ArmsParameters, seed: int) -> Learned:
+def augmented(
+    pool: Pool, labels: IntArray, settings: LearningParameters, arms: ArmsParameters, seed: int
+) -> Learned:
     """The views of the labelled pictures alone: what augmentation gives without any unlabelled picture."""
     batch = drawn(*labelled_views(pool, labels), settings.batch)
     return Learned(descend(pool, batch, None, settings.steps * (1 + arms.rounds), settings, seed))
 
 
-def consistency(pool: Pool, labels: IntArray, settings: LearningParameters, arms: ArmsParameters, seed: int) -> Learned:
+def consistency(
+    pool: Pool, labels: IntArray, settings: LearningParameters, arms: ArmsParameters, seed: int
+) -> Learned:
     """FixMatch (Sohn et al. 2020, equation 4): the answer on a weak view is the target of a strong view, where it is sure enough.
 
     mean over B ratio pictures of 1[max q >= agreement] H(argmax q, p(strong)), q = p(weak) without a gradient, beside `augmented`.
@@ -238,7 +248,12 @@ def pseudo_labels(
 
 
 def self_training(
-    pool: Pool, labels: IntArray, settings: LearningParameters, arms: ArmsParameters, seed: int, kind: str = "threshold"
+    pool: Pool,
+    labels: IntArray,
+    settings: LearningParameters,
+    arms: ArmsParameters,
+    seed: int,
+    kind: str = "threshold",
 ) -> Learned:
     """Rounds of answers and training: the network of a round learns the labels and what that of the round before answered
     (`pseudo_labels`), from the same first weights each time."""
@@ -272,7 +287,9 @@ def _taught(inputs: Tensor, targets: Tensor, settings: LearningParameters) -> Fu
     return further
 
 
-def learn(variant: str, pool: Pool, labels: IntArray, settings: LearningParameters, arms: ArmsParameters, seed: int) -> Learned:
+def learn(
+    variant: str, pool: Pool, labels: IntArray, settings: LearningParameters, arms: ArmsParameters, seed: int
+) -> Learned:
     """One arm by its name."""
     plain: dict[str, Any] = {f.__name__: f for f in (supervised, augmented, consistency, all_labels)}
     if variant in plain:

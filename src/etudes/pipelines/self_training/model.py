@@ -50,14 +50,18 @@ def most_frequent(z: NDArray, labelings: Labelings, classes: int, seed: int) -> 
     yield from (Majority.fit(labels[labels != UNKNOWN], classes) for labels in labelings)
 
 
-def nearest_neighbours(z: NDArray, labelings: Labelings, classes: int, seed: int, *, k: int) -> Iterator[Neighbours]:
+def nearest_neighbours(
+    z: NDArray, labelings: Labelings, classes: int, seed: int, *, k: int
+) -> Iterator[Neighbours]:
     """The k nearest labelled pictures."""
     for labels in labelings:
         known = labels != UNKNOWN
         yield Neighbours(z[known], labels[known], k, classes)
 
 
-def logistic(z: NDArray, labelings: Labelings, classes: int, seed: int, *, penalty: float) -> Iterator[Softmax]:
+def logistic(
+    z: NDArray, labelings: Labelings, classes: int, seed: int, *, penalty: float
+) -> Iterator[Softmax]:
     """Logistic regression on the labelled pictures."""
     for labels in labelings:
         known = labels != UNKNOWN

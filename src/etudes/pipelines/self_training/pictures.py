@@ -98,7 +98,9 @@ def ingest_leaves(raw_leaves: RawFolder, leaves: LeavesParameters) -> tuple[Exam
     return examples, data_card([raw_leaves], examples_fingerprint(examples), photographs=len(rows))
 
 
-def see_leaves(leaves_images: Examples, pretrained: Any, leaves: LeavesParameters) -> tuple[Examples, dict[str, Any]]:
+def see_leaves(
+    leaves_images: Examples, pretrained: Any, leaves: LeavesParameters
+) -> tuple[Examples, dict[str, Any]]:
     """Features and views of all photographs, and which of them are copies of each other.
 
     Photographs of one group of near-duplicates that lie in two classes contradict each other, and are left out.
