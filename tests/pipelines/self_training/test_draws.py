@@ -8,11 +8,12 @@ import pytest
 
 from digit_toys import raw_files
 from etudes.benches.few_labels import UNKNOWN
+from etudes.benches.repeated import gains_over
 from etudes.digits.files import ingest
 from etudes.examples import Examples
 from etudes.forms.pictures import png_bytes
 from etudes.forms.raw import RawFolder
-from etudes.pipelines.self_training import evaluation, pictures
+from etudes.pipelines.self_training import pictures, sweep
 from etudes.pipelines.self_training.parameters import Parameters
 from etudes.samples.leaves import photograph, raw_file
 from study_settings import run_parameters, whole_settings
@@ -58,7 +59,7 @@ def test_copies_have_one_group_and_are_on_one_side_of_every_split() -> None:
     group = rows["group"]["a/fresh leaf/x.png"]
     assert group == rows["group"]["b/fresh leaf/y.png"] and card["in_groups_of_several"] >= 2
     assert card["groups"] < card["photographs"] == 34
-    splits = evaluation.leaves_splits(
+    splits = sweep.leaves_splits(
         seen, SETTINGS.leaves, SETTINGS.learning, SETTINGS.cheap, SETTINGS.repeats, run_parameters()
     )
     for split in splits:
@@ -95,7 +96,7 @@ def test_every_test_digit_counts_once() -> None:
     _, (train, viewed, _, test, _) = digits()
     truth = np.arange(len(train)) % 10
     splits = list(
-        evaluation.digits_splits(
+        sweep.digits_splits(
             train,
             viewed,
             truth,
@@ -122,7 +123,7 @@ def test_gains_are_differences_of_the_same_splits() -> None:
             for s in range(3)
         ]
     )
-    rows = evaluation.gained(scores).set_index("method")
+    rows = gains_over(scores, ["supervised", "label_spreading"], ["data", "labels"]).set_index("method")
     assert rows["gain"].to_dict() == pytest.approx({"threshold": 0.1, "soft": -0.1})
     assert rows["verdict"].to_dict() == {"threshold": "better", "soft": "worse"}
 
@@ -136,6 +137,6 @@ def test_the_best_look_is_never_below_the_last() -> None:
             "shared": 0.0,
         }
     )
-    rows = evaluation.readings(looked).set_index("reading")["gain"]
+    rows = sweep.readings(looked).set_index("reading")["gain"]
     assert rows["after the last picture"] == pytest.approx(0.05)
     assert rows["the best look at test"] == pytest.approx(0.25)

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from etudes.benches import spreading
 from etudes.benches.few_labels import UNKNOWN
 from etudes.models import ModelState
-from etudes.pipelines.self_training import features, spreading
-from etudes.pipelines.self_training.features import Projection
 from etudes.pipelines.self_training.model import Reader
-from etudes.pipelines.self_training.parameters import ViewParameters, ViewsParameters
+from etudes.vision import frozen
+from etudes.vision.frozen import Projection
+from etudes.vision.parameters import ViewParameters, ViewsParameters
 
 STILL = ViewParameters(shift=0, turn=0, zoom=0, shear=0, light=0, mirror=False)
 
@@ -24,35 +25,33 @@ def test_gradient_histograms_are_sums_by_hand() -> None:
     for k in range(8):
         rising = np.maximum(0, np.cos(k * np.pi / 4) * across + np.sin(k * np.pi / 4) * down)
         expected.append(np.sqrt(rising.reshape(2, 2, 4, 2, 4).mean(axis=(2, 4))).reshape(2, 4))
-    np.testing.assert_allclose(features.seen(pixels), np.concatenate(expected, axis=1), atol=1e-4)
+    np.testing.assert_allclose(frozen.seen(pixels), np.concatenate(expected, axis=1), atol=1e-4)
 
 
 def test_a_ramp_rises_in_its_direction_alone_and_colours_are_means() -> None:
     ramp = np.tile(np.arange(0, 160, 10, dtype=np.uint8), (16, 1))
-    inner = features.seen(ramp[None]).reshape(8, 4, 4)[:, 1:3, 1:3]
+    inner = frozen.seen(ramp[None]).reshape(8, 4, 4)[:, 1:3, 1:3]
     assert inner.argmax(axis=0).tolist() == [[0, 0], [0, 0]] and inner[4].max() == 0
-    coloured = features.seen(np.broadcast_to(np.array([255, 0, 51], np.uint8), (1, 16, 16, 3)))
+    coloured = frozen.seen(np.broadcast_to(np.array([255, 0, 51], np.uint8), (1, 16, 16, 3)))
     np.testing.assert_allclose(coloured[0, -48:].reshape(3, 16), [[1] * 16, [0] * 16, [0.2] * 16], atol=1e-6)
 
 
 def test_pixels_of_another_shape_are_refused() -> None:
     for wrong in (np.zeros((2, 8), np.uint8), np.zeros((2, 8, 8, 4), np.uint8), np.zeros((2, 8, 8))):
         with pytest.raises(ValueError, match="expected pixels"):
-            features.seen(wrong)
+            frozen.seen(wrong)
 
 
 def test_a_view_without_limits_is_the_picture_and_one_with_them_is_not() -> None:
     batch = torch.rand(3, 1, 12, 12)
-    torch.testing.assert_close(features.altered(batch, STILL, torch.Generator()), batch, atol=1e-5, rtol=0)
-    moved = features.altered(batch, STILL.model_copy(update={"turn": 0.5}), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(frozen.altered(batch, STILL, torch.Generator()), batch, atol=1e-5, rtol=0)
+    moved = frozen.altered(batch, STILL.model_copy(update={"turn": 0.5}), torch.Generator().manual_seed(0))
     assert (moved - batch).abs().max() > 0.1
 
 
 def test_a_mirrored_view_is_the_mirrored_picture() -> None:
     batch = torch.rand(20, 3, 8, 8)
-    seen = features.altered(
-        batch, STILL.model_copy(update={"mirror": True}), torch.Generator().manual_seed(0)
-    )
+    seen = frozen.altered(batch, STILL.model_copy(update={"mirror": True}), torch.Generator().manual_seed(0))
     same, mirrored = ((seen - other).abs().amax((1, 2, 3)) < 1e-5 for other in (batch, batch.flip(3)))
     assert (same ^ mirrored).all() and 3 < int(mirrored.sum()) < 17
 
@@ -60,10 +59,10 @@ def test_a_mirrored_view_is_the_mirrored_picture() -> None:
 def test_views_are_of_their_pictures_and_of_their_seed() -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (5, 8, 8), dtype=np.uint8)
     how = ViewsParameters(count=2, weak=STILL, strong=STILL.model_copy(update={"shift": 0.2}))
-    weak, strong = features.views(pixels, how, 0)
-    np.testing.assert_allclose(weak, np.repeat(features.seen(pixels)[:, None], 2, axis=1), atol=1e-2)
-    np.testing.assert_array_equal(strong, features.views(pixels, how, 0)[1])
-    assert np.abs(strong - features.views(pixels, how, 1)[1]).max() > 0.05
+    weak, strong = frozen.views(pixels, how, 0)
+    np.testing.assert_allclose(weak, np.repeat(frozen.seen(pixels)[:, None], 2, axis=1), atol=1e-2)
+    np.testing.assert_array_equal(strong, frozen.views(pixels, how, 0)[1])
+    assert np.abs(strong - frozen.views(pixels, how, 1)[1]).max() > 0.05
 
 
 def test_projection_is_that_of_principal_components() -> None:
@@ -122,7 +121,7 @@ def test_a_reader_answers_alike_from_pixels_features_and_its_state() -> None:
     from etudes.examples import Examples
 
     pixels = np.random.default_rng(6).integers(0, 256, (30, 8, 8), dtype=np.uint8)
-    seen = features.seen(pixels)
+    seen = frozen.seen(pixels)
     projection = Projection.fit(seen, 4)
     (rule,) = spreading.label_spreading(
         seen, [np.arange(30) % 2], 2, 0, graph=spreading.Graph.of(projection.z(seen)), k=3, retain=0.2

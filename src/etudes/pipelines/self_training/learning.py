@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from etudes.benches.few_labels import UNKNOWN
+from etudes.benches.spreading import Graph
 from etudes.models import register_model
 from etudes.networks import NetworkModel
 from etudes.pipelines.self_training.parameters import ArmsParameters, LearningParameters
-from etudes.pipelines.self_training.spreading import Graph
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]

@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from etudes.benches.classifiers import Majority, on_dev
 from etudes.benches.few_labels import UNKNOWN, Fit, choose
+from etudes.benches.spreading import label_spreading
 from etudes.benches.table_models import Neighbours, Softmax
 from etudes.examples import Examples
 from etudes.models import register_model
-from etudes.pipelines.self_training.features import Projection, seen
 from etudes.pipelines.self_training.learning import IntArray, Learned, Pool, learn
 from etudes.pipelines.self_training.parameters import ArmsParameters, CheapParameters, LearningParameters
-from etudes.pipelines.self_training.spreading import label_spreading
 from etudes.stored import Stored
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed
+from etudes.vision.frozen import Projection, seen
 
 Labelings = Sequence[IntArray]
 
@@ -94,7 +94,9 @@ def answer_from(
     method = cheap(variant, pool, cheap_parameters)
     if method is None:
         return learn(variant, pool, labels, learning, arms, seed), {}
-    choice = choose(*method, pool.z, labels, pool.classes, cheap_parameters.folds, seed)
+    fit, settings = method
+    z = pool.z.astype(np.float64)
+    choice = choose(fit, settings, z, labels, pool.classes, cheap_parameters.folds, seed)
     return Learned(choice.rule), dict(choice.setting)
 
 

@@ -8,31 +8,13 @@ from pydantic import Field
 
 from etudes.benches.parameters import ScoringParameters
 from etudes.training.parameters import Strict
+from etudes.vision.parameters import ViewsParameters
 
 Pseudo = Literal["most_confident", "threshold", "per_class", "soft"]
 Networks = Literal["supervised", "augmented", Pseudo, "consistency"]
 Variant = Literal["most_frequent", "nearest_neighbours", "logistic", "label_spreading", Networks]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
-
-
-class ViewParameters(Strict):
-    """How far an altered view of a picture may lie from it; each is drawn uniformly up to its limit, to either side."""
-
-    shift: float = Field(ge=0, lt=1, description="share of a side")
-    turn: float = Field(ge=0, le=3.1416, description="angle in radians")
-    zoom: float = Field(ge=0, lt=1, description="share of the size")
-    shear: float = Field(ge=0, lt=1)
-    light: float = Field(ge=0, lt=1, description="share of the brightness")
-    mirror: bool = Field(description="mirrored with a chance of one half")
-
-
-class ViewsParameters(Strict):
-    """Views of a picture."""
-
-    count: int = Field(ge=1, description="weak views of each picture, and as many strong ones")
-    weak: ViewParameters
-    strong: ViewParameters
 
 
 class DigitsParameters(Strict):

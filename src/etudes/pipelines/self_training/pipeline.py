@@ -58,7 +58,7 @@ def create_pipeline() -> Pipeline:
                 leaves_precision=set_to("report.precision", data="leaves"),
                 leaves_gains=set_to("report.gains", data="leaves"),
             ),
-            page("report.answer", "report.verdicts", "report.what_looks_say"),
+            page("report.answer", "report.what_looks_say"),
             predictor("etudes.digits.reader.DigitReader", side=dataset("split_card", "side")),
         ],
     )

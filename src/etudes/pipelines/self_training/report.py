@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from etudes.benches.repeated import VERDICTS
 from etudes.reporting.charts import bars, lines
 from etudes.study import Study
 
@@ -83,28 +82,18 @@ def looks(looks_table: pd.DataFrame) -> go.Figure:
 
 def answer(study: Study, gain_table: pd.DataFrame) -> str:
     """Each arm beside the lower bound and beside augmentation alone, on both data sets with most labels."""
-    said = []
+    said, bounds = [], ("supervised", "augmented")
+    arms = study.variants[study.variants.index(bounds[-1]) + 1 :]
     for data in gain_table["data"].unique():
         rows = _most_labels(gain_table, data)
-        for against in ("supervised", "augmented"):
-            own = rows[(rows["against"] == against) & rows["method"].isin(study.variants[6:])]
+        for against in bounds:
+            own = rows[(rows["against"] == against) & rows["method"].isin(arms)]
             told = "; ".join(
                 f"`{row['method']}` {row['gain']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}] ({row['verdict']})"
                 for row in own.to_dict("records")
             )
             said.append(f"on {data} over `{against}`: {told or 'not run'}")
     return ". ".join(said) or GONE
-
-
-def verdicts(study: Study, gain_table: pd.DataFrame) -> pd.DataFrame:
-    """The verdict on each method beside each bound, for each data set and number of labels."""
-    rows = gain_table[gain_table["method"] != study.baseline]
-    found = [
-        {"data": data, "labels": labels, "against": against}
-        | {f"{v}": ", ".join(part.loc[part["verdict"] == v, "method"]) or "–" for v in VERDICTS}
-        for (data, labels, against), part in rows.groupby(["data", "labels", "against"], sort=False)
-    ]
-    return pd.DataFrame(found, columns=["data", "labels", "against", *VERDICTS])
 
 
 def what_looks_say(readings_table: pd.DataFrame) -> str:

@@ -50,7 +50,7 @@ class Graph:
         return cls(rows, places[others].reshape(shape), distances[others].reshape(shape))
 
 
-@register_model("self_training.spread")
+@register_model("graphs.spread")
 @dataclass(frozen=True, eq=False)
 class Spread(Stored):
     """P(c | z) = sum_i w_i F_ic / sum_i w_i over the k nearest of rows (n, D), w_i = exp(-d_i^2 / d_k^2), F (n, C) what they were given."""

@@ -1,4 +1,4 @@
-"""Frozen features of pictures, and views of them: what the methods see. Nothing here learns from a label.
+"""Frozen features of pictures, and features of altered views of them. Nothing here learns from a label.
 
 Letters of shapes: N pictures of S x S pixels, F features, V views, D principal components.
 """
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from etudes.models import register_model
-from etudes.pipelines.self_training.parameters import ViewParameters, ViewsParameters
 from etudes.stored import Stored
 from etudes.vision.imagenet import standardised
+from etudes.vision.parameters import ViewParameters, ViewsParameters
 
 ORIENTATIONS = 8
 CELLS = 7  # of a side, at most
@@ -119,7 +119,7 @@ def altered(batch: Tensor, view: ViewParameters, generator: torch.Generator) -> 
     return (moved * (1 + drawn(view.light)).view(n, 1, 1, 1)).clamp_(0, 1)
 
 
-@register_model("self_training.projection")
+@register_model("frozen.projection")
 @dataclass(eq=False)
 class Projection(Stored):
     """z = (x - mean) W: principal components of features, all in the unit of their root mean square.
