@@ -18,7 +18,7 @@ def test_a_rule_solves_its_environment(name: str, least: float) -> None:
 
 
 def test_nobody_has_a_rule_for_an_environment_of_another_name() -> None:
-    assert rule_for("Acrobot-v1") is None and rule_for("CartPoleOfMine-v0") is None
+    assert rule_for("Pendulum-v1") is None and rule_for("CartPoleOfMine-v0") is None
 
 
 def test_the_car_pushes_right_for_good_once_it_has_the_energy() -> None:
