@@ -33,6 +33,7 @@ BENCHMARKS = {
     "income": ("benchmarks.income", "income_against_scikit_learn"),
     "lander": ("benchmarks.lander", "dqn_against_stable_baselines3"),
     "tabular": ("benchmarks.tabular", "q_learning_against_a_loop"),
+    "policy": ("benchmarks.policy", "policy_gradients_against_stable_baselines3"),
 }
 
 
