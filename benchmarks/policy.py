@@ -52,9 +52,7 @@ def ours(method: Name, agents: int, arrays: bool) -> float:
         learning_rates={method: RATE},
         episodes=1,
         a2c=rollout,
-        ppo=ProximalParameters(
-            **rollout.model_dump(), epochs=EPOCHS, minibatches=MINIBATCHES, clip=CLIP
-        ),
+        ppo=ProximalParameters(**rollout.model_dump(), epochs=EPOCHS, minibatches=MINIBATCHES, clip=CLIP),
         evaluate_every=10 * steps,
         checkpoint_points=1,
         keep="last",
@@ -136,7 +134,9 @@ def policy_gradients_against_stable_baselines3() -> list[Row]:
     rows = []
     for method in WINDOWS:
         for form, (text, _, _) in FORMS.items():
-            what = f"{method.upper()} on {ENVIRONMENT}, steps a second of one core, {text} (best of {REPEATS})"
+            what = (
+                f"{method.upper()} on {ENVIRONMENT}, steps a second of one core, {text} (best of {REPEATS})"
+            )
             rows.append(at_least(what, best[f"{method}_{form}"], best[f"{method}_peer"], 1.0, "steps/s"))
     return rows
 

@@ -22,7 +22,11 @@ SEEDS = {
     "gan_digits": [0, 1],
     "vae": [0, 2],
 }
-ONE_RUN = {"lunar_lander_bbf", "policy_gradients", "tabular_q_learning"}  # its seeds are the agents that the one run trains
+ONE_RUN = {
+    "lunar_lander_bbf",
+    "policy_gradients",
+    "tabular_q_learning",
+}  # its seeds are the agents that the one run trains
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.stem)

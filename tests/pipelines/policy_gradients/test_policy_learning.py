@@ -31,7 +31,9 @@ def learning(method: Method, agents: int = 2, first: int = 0, **changes: Any) ->
     """Agents with the seeds ``first``, ``first + 1``, ... on CartPole, two environments each."""
     seeds = [*range(first, first + agents)]
     environments = side_by_side(CART, [10 * seed + place for seed in seeds for place in range(2)])
-    return Learning(method, environments, 2, seeds, [1, 2, 3], training(**changes))
+    found = Learning(method, environments, 2, seeds, [1, 2, 3], training(**changes))
+    found.resume(False)
+    return found
 
 
 def made(*specs: EnvironmentSpec) -> tuple[Any, ...]:
@@ -127,6 +129,7 @@ def test_ppo_learns_to_balance() -> None:
     changes = {"steps": 25_000, "hidden": [32], "evaluate_every": 25_000}
     ppo = {"environments": 8, "window": 128}
     agent = Learning("ppo", environments, 2, [0], [*range(10)], training(**changes, ppo=ppo))
+    agent.resume(False)
     agent.run()
     start, end = (row["dev_mean_return"] for row in agent.curves[0])
     assert start < 100 and end > 250

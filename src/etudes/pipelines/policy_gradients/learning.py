@@ -252,10 +252,11 @@ class Learning(Resumable):
             settings.trace,
         )
         targets = weights if values is None else (weights + values[:-1]) / settings.scale
-        # Each agent's real steps come first, and as many are taken as the agent with the most of them has.
+        # Each agent's real steps come first; of whole episodes as many are taken as the agent with the most of them has.
         real = batch.real.transpose(1, 0, 2).reshape(len(self), -1) & who[:, None]
         counts = real.sum(1)
-        order = torch.from_numpy(np.argsort(~real, axis=1, kind="stable")[:, : counts.max()])
+        most = real.shape[1] if rung.bootstraps else counts.max()
+        order = torch.from_numpy(np.argsort(~real, axis=1, kind="stable")[:, :most])
 
         def chosen(array: NDArray) -> Tensor:
             rows = torch.from_numpy(array).transpose(0, 1).flatten(1, 2)
