@@ -36,6 +36,10 @@ def learning(method: Method, agents: int = 2, first: int = 0, **changes: Any) ->
     return found
 
 
+def chance(agents: Learning) -> list[np.random.Generator]:
+    return [np.random.default_rng(seed) for seed in agents.chance]
+
+
 def made(*specs: EnvironmentSpec) -> tuple[Any, ...]:
     raw = raw_file("several", embedded_sample=True, environments=[spec.as_dict() for spec in specs])
     return several.split(several.ingest(raw), settings("split"), settings("runs"), run_parameters())
@@ -51,9 +55,7 @@ def test_actions_are_drawn_as_often_as_they_are_likely() -> None:
 def test_whole_episodes_fill_a_column_each() -> None:
     agents = learning("reinforce")
     for _ in range(2):  # the second batch begins with resets
-        batch = play(
-            agents.network, agents.policies, agents.environments, agents.generators, ~agents.over, None
-        )
+        batch = play(agents.network, agents.policies, agents.environments, chance(agents), ~agents.over, None)
         lengths = batch.real.sum(0)
         assert batch.ended.sum(0).tolist() == [[1, 1], [1, 1]]
         for agent, place in np.ndindex(2, 2):
@@ -66,7 +68,7 @@ def test_whole_episodes_fill_a_column_each() -> None:
 def test_windows_go_on_where_the_last_one_stopped() -> None:
     agents = learning("a2c")
     first, second = (
-        play(agents.network, agents.policies, agents.environments, agents.generators, ~agents.over, 30)
+        play(agents.network, agents.policies, agents.environments, chance(agents), ~agents.over, 30)
         for _ in range(2)
     )
     np.testing.assert_array_equal(first.observations[-1], second.observations[0])
@@ -93,11 +95,11 @@ def test_no_agent_learns_from_more_steps_than_it_has(method: Method) -> None:
         assert [row["step"] for row in curve] == agents.points == [0, 400, 800]
     before = agents.weights.clone()
     batch = play(
-        agents.network, agents.policies, agents.environments, agents.generators, np.array([True, False]), None
+        agents.network, agents.policies, agents.environments, chance(agents), np.array([True, False]), None
     )
     assert not batch.real[:, 1].any()
     agents.steps[:] = 0
-    agents.learn(batch, np.array([True, False]))
+    agents.learn(batch, np.array([True, False]), chance(agents))
     moved = (agents.weights != before).any(1).tolist()
     assert moved == [True, False] * (len(moved) // 2)
 
@@ -146,9 +148,7 @@ def test_noise_by_hand() -> None:
 def test_episodes_gradients_are_those_of_each_alone() -> None:
     agents = learning("baseline", agents=1)
     agents.run()
-    batch = play(
-        agents.network, agents.policies, agents.environments, agents.generators, np.ones(1, bool), None
-    )
+    batch = play(agents.network, agents.policies, agents.environments, chance(agents), np.ones(1, bool), None)
     for estimator in ESTIMATORS:
         found = episode_gradients(estimator, agents.network, agents.weights, batch, agents.settings)
         short = int(batch.real[:, 0, 1].sum())

@@ -127,8 +127,8 @@ class Learning(Resumable):
     """
 
     keep = (
-        *("weights", "optimiser", "environments", "generators", "steps", "over", "kept", "best", "kept_step"),
-        *("curves", "stages", "scored", "entropies", "updates", "means", "seconds"),
+        *("weights", "optimiser", "environments", "batches", "steps", "over", "kept", "best", "kept_step"),
+        *("curves", "stages", "scored", "entropies", "means", "seconds"),
     )
     rows = "means"
 
@@ -149,7 +149,7 @@ class Learning(Resumable):
         gains = FIRST_GAINS[: 1 + self.rung.critic]
         self.weights = torch.stack([self.network.draw(own, gain) for gain in gains for own in chance])
         self.optimiser = FlatAdamW(self.weights, epsilon=ADAM_EPSILON, weight_decay=0.0)
-        self.generators = [np.random.default_rng(derive_seed(seed, "actions")) for seed in seeds]
+        self.chance = [derive_seed(seed, "actions") for seed in seeds]
         self.rate = settings.learning_rates[method]
         self.points = [*range(0, settings.steps, settings.evaluate_every), settings.steps]
         self.stage_points = [round(share * (len(self.points) - 1)) for share in STAGES]
@@ -160,10 +160,10 @@ class Learning(Resumable):
         self.stages = torch.zeros(len(STAGES), *self.weights.shape)
         self.curves: list[list[dict[str, Any]]] = [[] for _ in seeds]
         self.means: list[dict[str, Any]] = []  # of the agents' curves, for the tracker
-        self.updates, self.seconds = 0, 0.0
+        self.batches, self.seconds = 0, 0.0
 
     def __len__(self) -> int:
-        return len(self.generators)
+        return len(self.chance)
 
     @property
     def policies(self) -> Tensor:
@@ -186,21 +186,24 @@ class Learning(Resumable):
         """A batch, and what is learned from it."""
         start, settings = time.perf_counter(), self.settings
         window = (settings.ppo if self.rung.clipped else settings.a2c).window
+        # Anew for each batch: how long others play does not change an agent's chance.
+        generators = [np.random.default_rng([seed, self.batches]) for seed in self.chance]
         batch = play(
             self.network,
             self.policies,
             self.environments,
-            self.generators,
+            generators,
             ~self.over,
             window if self.rung.bootstraps else None,
         )
+        self.batches += 1
         after = self.steps + batch.real.sum((0, 2))
         self.seconds += time.perf_counter() - start
         for agent in np.flatnonzero(~self.over):
             self.evaluate(int(agent), int(after[agent]))
         start, fits = time.perf_counter(), ~self.over & (after <= settings.steps)
         if fits.any():
-            self.learn(batch, fits)
+            self.learn(batch, fits, generators)
         self.steps = np.where(fits, after, self.steps)
         self.over |= ~fits
         self.seconds += time.perf_counter() - start
@@ -222,7 +225,7 @@ class Learning(Resumable):
                     "step": self.points[point],
                     "dev_mean_return": float(score),
                     "entropy": float(self.entropies[agent]),
-                    "updates": self.updates,
+                    "batches": self.batches,
                 }
             )
             if score > self.best[agent]:
@@ -231,8 +234,8 @@ class Learning(Resumable):
             for stage in (place for place, at in enumerate(self.stage_points) if at == point):
                 self.stages[stage, own] = self.weights[own]
 
-    def learn(self, batch: Batch, who: NDArray[np.bool_]) -> None:
-        """What a batch teaches the agents ``who`` (K,)."""
+    def learn(self, batch: Batch, who: NDArray[np.bool_], generators: Sequence[np.random.Generator]) -> None:
+        """What a batch teaches the agents ``who`` (K,); PPO mixes it by ``generators`` (K,)."""
         settings, rung = self.settings, self.rung
         observations = torch.from_numpy(batch.observations).transpose(0, 1)  # (K, T + 1, E, inputs)
         values, before = None, None
@@ -282,10 +285,9 @@ class Learning(Resumable):
             if not rung.clipped:
                 self._step(parts, rates)
                 continue
-            mixed = torch.from_numpy(np.stack([own.permutation(order.shape[1]) for own in self.generators]))
+            mixed = torch.from_numpy(np.stack([own.permutation(order.shape[1]) for own in generators]))
             for few in mixed.chunk(settings.ppo.minibatches, dim=1):
                 self._step({name: part[every, few] for name, part in parts.items()}, rates)
-        self.updates += 1
 
     def _outputs(self, layers: list[Tensor], observations: Tensor) -> Tensor:
         """Of policies, and of critics below them, (K or 2 K, B, outputs) of observations (K, B, inputs)."""
