@@ -23,23 +23,24 @@ def acrobot_rule(observations: NDArray) -> NDArray[np.int64]:
     return np.where(seen[:, 5] > 0.5 * seen[:, 4], 2, 0).astype(np.int64)
 
 
-ENGINE, SLOPE, TOP = (
-    0.001,
-    0.0025,
-    np.arccos(0.4) / 3,
-)  # speed a step, both; where the slope is as strong as the engine
+ENGINE, SLOPE = 0.001, 0.0025  # what the engine and the steepest slope change of the speed in a step
+STEEPEST = np.arccos(ENGINE / SLOPE) / 3  # from there on the engine is stronger than the slope
+SPARE = 0.0006  # energy beyond what is needed; with none the car would arrive, but crawling
+LEFT_FIRST = (
+    -0.48
+)  # a start that far up the right side (the bottom is at -0.52) reaches the flag after one swing to the left
 
 
 def car_rule(observations: NDArray) -> NDArray[np.int64]:
     """Mountain Car: swing along the motion, and push right for good as soon as that reaches the flag, observations (B, 2) -> actions (B,).
 
-    With the engine to the right the energy ``v² / 2 + U(x)``, ``U(x) = (0.0025 / 3) sin 3x - 0.001 x``, is kept, whichever way the
-    car rolls; the flag is reached once it exceeds that of the steepest place, where ``cos 3x = 0.4``.
+    With the engine to the right, ``v² / 2 + U(x)`` with ``U(x) = (0.0025 / 3) sin 3x - 0.001 x`` stays the same whichever way the car
+    rolls, but for the size of a step. The flag is reached once that exceeds U at the steepest place.
     """
     position, speed = np.asarray(observations, np.float64).T
-    energy = speed**2 / 2 + _height(position)
-    enough = (energy > _height(TOP)) | (position > TOP)
-    return np.where(enough | (speed > 0), 2, 0).astype(np.int64)
+    enough = (speed**2 / 2 + _height(position) > _height(STEEPEST) + SPARE) | (position > STEEPEST)
+    along = (speed > 0) | ((speed == 0) & (position < LEFT_FIRST))
+    return np.where(enough | along, 2, 0).astype(np.int64)
 
 
 def _height(position: NDArray | float) -> NDArray:

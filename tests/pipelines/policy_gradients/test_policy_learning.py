@@ -76,7 +76,7 @@ def test_windows_go_on_where_the_last_one_stopped() -> None:
     np.testing.assert_array_equal(first.ended[:-1], ~first.real[1:])  # the step after an end only resets
 
 
-@pytest.mark.parametrize("method", ["reinforce", "baseline", "ppo"])
+@pytest.mark.parametrize("method", ["a2c", "ppo"])
 def test_an_agent_learns_the_same_alone_and_beside_others(method: Method) -> None:
     both, alone = learning(method), learning(method, agents=1, first=1)
     for agents in (both, alone):

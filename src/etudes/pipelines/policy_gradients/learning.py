@@ -186,7 +186,7 @@ class Learning(Resumable):
         """A batch, and what is learned from it."""
         start, settings = time.perf_counter(), self.settings
         window = (settings.ppo if self.rung.clipped else settings.a2c).window
-        # Anew for each batch: how long others play does not change an agent's chance.
+        # Made anew for each batch, so that none has to be kept.
         generators = [np.random.default_rng([seed, self.batches]) for seed in self.chance]
         batch = play(
             self.network,
