@@ -72,7 +72,7 @@ class SimulatedEnvironments:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` gave."""
         for name in ("states", "ages", "pending"):
-            setattr(self, name, np.array(state[name]))
+            setattr(self, name, np.asarray(state[name]).copy())
         self.calls, self._block = int(state["calls"]), -1
         self.observations = self.simulator.observe(self.states)
 

@@ -265,8 +265,12 @@ def _simulator_of(described: str) -> FiniteProcess | CartPole | Acrobot | None:
             # A passenger who changes his mind is no row of Taxi's table.
             whole = not getattr(bare, "fickle_passenger", False)
             return FiniteProcess.read(bare.P, bare.initial_state_distrib, limit, spec) if whole else None
-        equations = {"CartPoleEnv": CartPole, "AcrobotEnv": Acrobot}.get(type(bare).__name__)
-        return equations(spec, limit) if equations and not spec.arguments else None
+        equations: dict[str, type[CartPole] | type[Acrobot]] = {
+            "CartPoleEnv": CartPole,
+            "AcrobotEnv": Acrobot,
+        }
+        found = equations.get(type(bare).__name__)
+        return found(spec, limit) if found and not spec.arguments else None
     finally:
         environment.close()
 

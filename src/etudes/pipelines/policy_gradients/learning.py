@@ -16,7 +16,7 @@ from torch import Tensor
 from etudes.pipelines.policy_gradients.estimators import LADDER, action_weights, surrogate
 from etudes.pipelines.policy_gradients.network import Stack
 from etudes.pipelines.policy_gradients.parameters import Method, TrainingParameters
-from etudes.rl.environments import Environments
+from etudes.rl.environments import Environments, Step
 from etudes.rl.evaluation import Policy, evaluate_policy
 from etudes.rl.flat import FlatAdamW
 from etudes.rl.simulated import SimulatedEnvironments
@@ -78,7 +78,8 @@ def play(
     playing = np.repeat(active, count)
     if window is None and (environments.pending & playing).any():
         environments.step(np.zeros(len(environments), np.int64), environments.pending & playing)
-    seen, actions, steps = [environments.observations], [], []
+    seen, actions = [environments.observations], []
+    steps: list[Step] = []
     with torch.inference_mode():
         layers = network.layers(weights)
         while playing.any() and (window is None or len(steps) < window):

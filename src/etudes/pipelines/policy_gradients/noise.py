@@ -52,7 +52,7 @@ def noise(
         agents: Any = models[source].agents[name]
         network, settings = Stack(**agents.sizes), training.of(name)
         for stage, weights in zip(STAGES, torch.from_numpy(agents.stages), strict=True):
-            found: dict[str, list[float]] = {estimator: [] for estimator in ESTIMATORS}
+            found: dict[Method, list[float]] = {estimator: [] for estimator in ESTIMATORS}
             for agent in range(len(agents)):
                 seed = derive_seed(run.seed, "noise", name, str(stage), agent)
                 batch = sampled(network, weights[0, agent], card, seed, evaluation.noise_episodes)
@@ -98,7 +98,7 @@ def episode_gradients(
     with torch.inference_mode():
         critic = network.layers(weights[1].expand(count, -1))
         values = network.answer(critic, observations)[..., 0].T.numpy() * settings.scale
-    psi = action_weights(
+    counted = action_weights(
         estimator,
         batch.rewards[:, 0],
         values if estimator in SOURCES else None,
@@ -107,7 +107,7 @@ def episode_gradients(
         settings.discount,
         settings.trace,
     )
-    psi = torch.from_numpy(np.where(batch.real[:, 0], psi, 0.0).T.astype(np.float32))
+    psi = torch.from_numpy(np.where(batch.real[:, 0], counted, 0.0).T.astype(np.float32))
     policies = weights[0].expand(count, -1).clone().requires_grad_()
     logits = network.answer(network.layers(policies), observations[:, :-1])
     actions = torch.from_numpy(batch.actions[:, 0].T)

@@ -80,6 +80,6 @@ def noisy(noise_table: pd.DataFrame) -> str:
     parts = []
     for (environment, stage), rows in noise_table.groupby(["environment", "stage"], sort=False):
         needs = rows.set_index("estimator")["episodes_needed"]
-        most, least = needs.idxmax(), needs.idxmin()
+        most, least = str(needs.idxmax()), str(needs.idxmin())
         parts.append(f"{environment} after {stage}: `{most}` {needs[most]:.1f}, `{least}` {needs[least]:.1f}")
     return "; ".join(parts) or "no method with a critic was trained"
