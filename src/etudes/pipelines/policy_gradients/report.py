@@ -28,12 +28,12 @@ def ladder(differences_table: pd.DataFrame) -> pd.DataFrame:
     for before, after in itertools.pairwise(rungs):
         for row in differences_table.to_dict("records"):
             if (row["variant"], row["minus"]) == (before, after):
-                low, high = -row["difference.high"], -row["difference.low"]
+                low, high = 0.0 - row["difference.high"], 0.0 - row["difference.low"]
                 rows.append(
                     {
                         "environment": row["environment"],
                         "step": f"{after} less {before}",
-                        "points": f"{-row['difference']:+.1f} [{low:+.1f}, {high:+.1f}]",
+                        "points": f"{0.0 - row['difference']:+.1f} [{low:+.1f}, {high:+.1f}]",
                         "verdict": "better" if low > 0 else "worse" if high < 0 else "cannot tell",
                     }
                 )
