@@ -25,6 +25,7 @@ ONE_RUN = {
     "approximate_q_learning",
     "cross_entropy_method",
     "lunar_lander_bbf",
+    "policy_gradients",
     "tabular_q_learning",
 }  # its seeds are the agents that the one run trains
 
