@@ -28,6 +28,7 @@ from etudes.training.fit import resolve_device
 from etudes.training.parameters import RunParameters
 from etudes.vision.victims import Victims, to_uint8
 
+SHARE = ("variant", "success", "low", "high")
 METHOD, SAVED = "carlini_wagner", "carlini_wagner_8bit"
 
 
@@ -77,15 +78,20 @@ def evaluate(
         pd.concat(predictions, ignore_index=True),
         table(curve),
         table(rounding),
-        table(equal_norm(models, found, small)),
+        rows_of(equal_norm(models, found, small), *SHARE),
         gains_table(gains(found), how.level, how.resamples),
-        pd.DataFrame(confidence(models, small, how)),
-        table(targets(models, small, how)),
+        rows_of(confidence(models, small, how), "confidence", "l2", "led", "shown_to", *SHARE),
+        rows_of(targets(models, small, how), "target", *SHARE, "l2"),
         table(of_photos),
         table(row for board in (small, large) for row in board.networks()),
         photos[best].samples(photos_split_card["names"]),
         costs,
     )
+
+
+def rows_of(rows: Iterator[dict[str, Any]], *columns: str) -> pd.DataFrame:
+    """A table that has its columns also where no variant gave it a row."""
+    return table(rows).reindex(columns=list(columns))
 
 
 class Found:
