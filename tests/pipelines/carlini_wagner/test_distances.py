@@ -103,7 +103,7 @@ def test_scores_tell_what_was_found_from_what_a_file_holds() -> None:
     assert scores["linf"] == pytest.approx(0.725, rel=1e-4)
     assert scoring.share_within(found, 0.9 * length, 0.95)["success"] == pytest.approx(1 / 3)
     row = found.row(0.95)
-    assert row["rounded_l2"] == pytest.approx(length) and row["rounded_low"] < row["rounded_success"]
+    assert row["l2_rounded"] == pytest.approx(length) and row["rounded_low"] < row["rounded_success"]
     nothing = scoring.Found(board, moved[[0, 0, 0]], board.right, None)
     assert "l2" not in nothing.scores(HOW) and np.isnan(nothing.row(0.95)["l2"])
 

@@ -145,10 +145,14 @@ class Found:
 
     def row(self, level: float) -> dict[str, float]:
         """Success and mean distance of what succeeded, as found and as saved."""
-        found: dict[str, float] = {}
-        for end, turned, l2 in (("", self.turned, self.l2), ("rounded_", self.turned_saved, self.l2_saved)):
-            found |= self.board.share(f"{end}success", turned)
-            found[f"{end}l2"] = float(l2[turned].mean()) if turned.any() else float("nan")
+        found = self.board.share("success", self.turned) | self.board.share(
+            "rounded_success", self.turned_saved
+        )
+        for name, turned, l2 in (
+            ("l2", self.turned, self.l2),
+            ("l2_rounded", self.turned_saved, self.l2_saved),
+        ):
+            found[name] = float(l2[turned].mean()) if turned.any() else float("nan")
         return {name.replace("rounded_success.", "rounded_"): value for name, value in found.items()}
 
     def told(self, variant: str, names: Mapping[str, str]) -> pd.DataFrame:
@@ -284,5 +288,5 @@ def targets(
         for variant in ("pgd", "deepfool", METHOD):
             if variant in models:
                 found = Found.of(models[variant], board, wanted, among)
-                row = {name: value for name, value in found.row(how.level).items() if "rounded" not in name}
+                row = found.row(how.level)
                 yield {"target": kind, "variant": variant, **row}
