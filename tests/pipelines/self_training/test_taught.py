@@ -130,7 +130,7 @@ def test_the_loss_of_consistency_by_hand(monkeypatch: pytest.MonkeyPatch) -> Non
         q = head(torch.from_numpy(pool.weak[row, w])).softmax(0)
         if q.max() >= ARMS.agreement:
             p = head(torch.from_numpy(pool.strong[row, s])).softmax(0)
-            total, counted = total - float(p[q.argmax()].log()), counted + 1
+            total, counted = total - p[q.argmax()].log().item(), counted + 1
     assert 0 < counted < 64, "some are sure enough, some are not"
     assert loss.item() == pytest.approx(total / 64, rel=1e-4)
     weak = torch.autograd.grad(loss, head.weight)[0]
