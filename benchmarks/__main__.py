@@ -28,6 +28,8 @@ BENCHMARKS = {
     "meta": ("benchmarks.meta", "updates_against_a_loop_over_tasks"),
     "memory": ("benchmarks.memory", "memory_of_variants"),
     "padim": ("benchmarks.padim", "padim_against_anomalib"),
+    "attacks": ("benchmarks.attacks", "attacks_against_peers"),
+    "nearest": ("benchmarks.nearest", "margins_against_peers"),
     "strip": ("benchmarks.strip", "strip_against_whole_passes"),
     "decoder": ("benchmarks.decoder", "cached_generation"),
     "income": ("benchmarks.income", "income_against_scikit_learn"),

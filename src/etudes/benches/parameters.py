@@ -134,3 +134,16 @@ class EpisodeScoringParameters(EpisodePlayParameters):
         min_length=1,
         description="returns whose first crossing, and the share of episodes above, are recorded",
     )
+
+
+class AttackSplitParameters(Strict):
+    """Which pictures the networks learn from, which choose settings, and which are attacked for the numbers."""
+
+    dev_fraction: float = Field(
+        gt=0, lt=0.5, description="share of each class of the training pictures kept for dev"
+    )
+    train: int = Field(ge=10, description="training pictures of the networks and of the defence, at most")
+    dev: int = Field(ge=4, description="dev pictures, at most")
+    test: int = Field(ge=4, description="test pictures, at most")
+    photos: int = Field(ge=4, description="photos that are attacked; the others are left to their networks")
+    seed: int = Field(ge=0, description="apart from run.seed, so that seeds share one split")
