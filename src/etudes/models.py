@@ -35,6 +35,8 @@ LIBRARY = {
         "etudes.digits.predictor",
         "etudes.digits.reader",
     ),
+    "frozen": ("etudes.vision.frozen",),
+    "graphs": ("etudes.benches.spreading",),
     "hours": ("etudes.benches.forecasts", "etudes.benches.hour_predictor"),
     "regressors": ("etudes.benches.regressors",),
     "text": ("etudes.text.continuation",),

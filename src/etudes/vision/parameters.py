@@ -74,6 +74,25 @@ class NetworksParameters(Strict):
         return value
 
 
+class ViewParameters(Strict):
+    """How far an altered view of a picture may lie from it; each is drawn uniformly up to its limit, to either side."""
+
+    shift: float = Field(ge=0, lt=1, description="share of a side")
+    turn: float = Field(ge=0, le=3.1416, description="angle in radians")
+    zoom: float = Field(ge=0, lt=1, description="share of the size")
+    shear: float = Field(ge=0, lt=1)
+    light: float = Field(ge=0, lt=1, description="share of the brightness")
+    mirror: bool = Field(description="mirrored with a chance of one half")
+
+
+class ViewsParameters(Strict):
+    """Views of a picture."""
+
+    count: int = Field(ge=1, description="weak views of each picture, and as many strong ones")
+    weak: ViewParameters
+    strong: ViewParameters
+
+
 def parse_view(text: str) -> tuple[str, int | None]:
     """``name`` or ``name@pixels``.
 
