@@ -88,7 +88,7 @@ def photograph(name: str, side: int, generator: np.random.Generator) -> NDArray[
 
 def altered(pixels: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
     """A near-duplicate: turned by quarters, perhaps mirrored, in another light, with noise of its own."""
-    turned = np.rot90(pixels, generator.integers(4))[:, :: generator.choice([1, -1])]
+    turned = np.rot90(pixels, int(generator.integers(4)))[:, :: generator.choice([1, -1])]
     noise = generator.normal(0, NOISE / 2, pixels.shape)
     return np.round(turned * generator.uniform(0.9, 1.1) + noise).clip(0, 255).astype(np.uint8)
 

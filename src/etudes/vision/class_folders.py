@@ -56,7 +56,7 @@ def grouped(photographs: Examples, bits: int) -> tuple[Examples, dict[str, Any]]
     Raises:
         ValueError: a class with fewer than four groups.
     """
-    rows = photographs.rows.assign(group=near_duplicates(photographs["pixels"], bits))
+    rows = photographs.rows.assign(group=near_duplicates(list(photographs["pixels"]), bits))
     told = rows.groupby("group")["class"].transform("nunique").to_numpy() == 1
     counts = rows[told].groupby("class")["group"].nunique()
     if counts.min() < FEWEST:

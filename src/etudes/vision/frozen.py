@@ -144,5 +144,4 @@ class Projection(Stored):
 
     def z(self, features: FloatArray) -> FloatArray:
         """(..., F) -> (..., D)."""
-        found: FloatArray = (features - self.mean) @ self.weights
-        return found
+        return ((features - self.mean) @ self.weights).astype(np.float32, copy=False)

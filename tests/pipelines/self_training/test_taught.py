@@ -120,6 +120,7 @@ def test_the_loss_of_consistency_by_hand(monkeypatch: pytest.MonkeyPatch) -> Non
     learning.consistency(pool, labels, SETTINGS, ARMS, 0)
     torch.manual_seed(1)
     head = torch.nn.Linear(2, 3)
+    torch.nn.init.normal_(head.weight, std=2.0)  # sure of some, unsure of others
     loss = found["further"](head, torch.Generator().manual_seed(2))
     generator = torch.Generator().manual_seed(2)
     rows = torch.randint(400, (64,), generator=generator)
@@ -129,7 +130,7 @@ def test_the_loss_of_consistency_by_hand(monkeypatch: pytest.MonkeyPatch) -> Non
         q = head(torch.from_numpy(pool.weak[row, w])).softmax(0)
         if q.max() >= ARMS.agreement:
             p = head(torch.from_numpy(pool.strong[row, s])).softmax(0)
-            total, counted = total - float(p[q.argmax()].log()), counted + 1
+            total, counted = total - p[q.argmax()].log().item(), counted + 1
     assert 0 < counted < 64, "some are sure enough, some are not"
     assert loss.item() == pytest.approx(total / 64, rel=1e-4)
     weak = torch.autograd.grad(loss, head.weight)[0]

@@ -28,6 +28,7 @@ from etudes.training.fit import resolve_device
 from etudes.training.parameters import RunParameters
 from etudes.vision.victims import Victims, to_uint8
 
+SHARE = ("variant", "success", "low", "high")
 METHOD, SAVED = "carlini_wagner", "carlini_wagner_8bit"
 
 
@@ -77,15 +78,20 @@ def evaluate(
         pd.concat(predictions, ignore_index=True),
         table(curve),
         table(rounding),
-        table(equal_norm(models, found, small)),
+        rows_of(equal_norm(models, found, small), *SHARE),
         gains_table(gains(found), how.level, how.resamples),
-        pd.DataFrame(confidence(models, small, how)),
-        table(targets(models, small, how)),
+        rows_of(confidence(models, small, how), "confidence", "l2", "led", "shown_to", *SHARE),
+        rows_of(targets(models, small, how), "target", *SHARE, "l2"),
         table(of_photos),
         table(row for board in (small, large) for row in board.networks()),
         photos[best].samples(photos_split_card["names"]),
         costs,
     )
+
+
+def rows_of(rows: Iterator[dict[str, Any]], *columns: str) -> pd.DataFrame:
+    """A table that has its columns also where no variant gave it a row."""
+    return table(rows).reindex(columns=list(columns))
 
 
 class Found:
@@ -139,10 +145,14 @@ class Found:
 
     def row(self, level: float) -> dict[str, float]:
         """Success and mean distance of what succeeded, as found and as saved."""
-        found: dict[str, float] = {}
-        for end, turned, l2 in (("", self.turned, self.l2), ("rounded_", self.turned_saved, self.l2_saved)):
-            found |= self.board.share(f"{end}success", turned)
-            found[f"{end}l2"] = float(l2[turned].mean()) if turned.any() else float("nan")
+        found = self.board.share("success", self.turned) | self.board.share(
+            "rounded_success", self.turned_saved
+        )
+        for name, turned, l2 in (
+            ("l2", self.turned, self.l2),
+            ("l2_rounded", self.turned_saved, self.l2_saved),
+        ):
+            found[name] = float(l2[turned].mean()) if turned.any() else float("nan")
         return {name.replace("rounded_success.", "rounded_"): value for name, value in found.items()}
 
     def told(self, variant: str, names: Mapping[str, str]) -> pd.DataFrame:
@@ -278,5 +288,5 @@ def targets(
         for variant in ("pgd", "deepfool", METHOD):
             if variant in models:
                 found = Found.of(models[variant], board, wanted, among)
-                row = {name: value for name, value in found.row(how.level).items() if "rounded" not in name}
+                row = found.row(how.level)
                 yield {"target": kind, "variant": variant, **row}

@@ -43,7 +43,7 @@ def evaluate(
     """Score every attack on pictures and photos, which no other stage attacks; all are rounded to 8 bits first.
 
     Returns:
-        metrics (flat, with Wilson intervals), predictions (a row for each variant and test picture), the tables of curve,
+        metrics (flat, with Wilson intervals), predictions (a row for each variant and test picture or photo), the tables of curve,
         front, transfer, gains, defences, targets and networks, photos under the chosen attack, and what attacking costs.
     """
     how, device = evaluation, resolve_device(run.device)
@@ -69,11 +69,11 @@ def evaluate(
                     continue
                 wrong[board.name, variant] = (after.predicted != board.labels)[board.right]
                 metrics |= named(variant, found, "photo_" if board.name == "photos" else "")
+                card = photos_split_card if board.name == "photos" else split_card
+                told = board.told(after, card["names"])
+                predictions.append(pd.DataFrame({"variant": variant, "data": board.name, **told}))
                 if board.name == "pictures":
                     costs[variant] = {"pictures_per_second": round(board.right.sum() / seconds, 1)}
-                    predictions.append(
-                        pd.DataFrame({"variant": variant, **board.told(after, split_card["names"])})
-                    )
     transfer, elsewhere = transfers(models, small, how.transfer_levels)
     for variant, values in elsewhere.items():
         metrics |= small.share(f"{variant}.transfer_success", values)
