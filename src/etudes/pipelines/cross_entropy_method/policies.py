@@ -62,8 +62,11 @@ class Network:
     def play(self, weights: NDArray, observations: NDArray) -> NDArray[np.float32]:
         """The same of arrays, without gradients; observations (N, B, *shape)."""
         flat = np.ascontiguousarray(observations, np.float32).reshape(*observations.shape[:2], self.inputs)
+        own = np.require(
+            weights, requirements="W"
+        )  # those of a stored model cannot be written, which torch warns of
         with torch.inference_mode():
-            return self.logits(torch.from_numpy(weights), torch.from_numpy(flat)).numpy()
+            return self.logits(torch.from_numpy(own), torch.from_numpy(flat)).numpy()
 
 
 class NetworkPolicy:
