@@ -62,11 +62,10 @@ class Network:
     def play(self, weights: NDArray, observations: NDArray) -> NDArray[np.float32]:
         """The same of arrays, without gradients; observations (N, B, *shape)."""
         flat = np.asarray(observations, np.float32).reshape(*observations.shape[:2], self.inputs)
-        with (
-            torch.inference_mode()
-        ):  # torch warns of arrays that cannot be written, as broadcast and stored ones
-            arrays = (torch.from_numpy(np.require(array, requirements="CW")) for array in (weights, flat))
-            return self.logits(*arrays).numpy()
+        # torch warns of arrays that cannot be written, as those of a stored policy
+        own, flat = (np.require(array, requirements=["C", "W"]) for array in (weights, flat))
+        with torch.inference_mode():
+            return self.logits(torch.from_numpy(own), torch.from_numpy(flat)).numpy()
 
 
 class NetworkPolicy:
