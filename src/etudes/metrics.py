@@ -91,6 +91,17 @@ POSITIVE = (0.0, math.inf)
 _KNOWN = (
     Metric("accuracy"),
     Metric("balanced_accuracy"),
+    Metric("member_accuracy", "accuracy of one member"),
+    Metric("disagreement", "disagreement of members"),
+    Metric("divergence", "divergence of members", unit="nats", within=POSITIVE),
+    Metric("corrupted_accuracy", "accuracy on corrupted pictures"),
+    Metric(
+        "corrupted_log_loss", "log-loss on corrupted pictures", unit="nats", maximise=False, within=POSITIVE
+    ),
+    Metric("megaflops", unit="million operations a picture", maximise=False, digits=2, within=POSITIVE),
+    Metric("latency", "time of one picture", unit="ms", maximise=False, digits=2, within=POSITIVE),
+    Metric("batch_latency", "time of a batch", unit="ms", maximise=False, digits=1, within=POSITIVE),
+    Metric("weights", "weights", unit="count", maximise=False, digits=0, within=POSITIVE),
     Metric("leaf_accuracy", "accuracy on leaves"),
     Metric("heldout_accuracy", "accuracy, held-out coefficients"),
     Metric("ceiling_gap", "gap to the ceiling", maximise=False, within=(-1.0, 1.0)),

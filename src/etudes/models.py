@@ -43,6 +43,7 @@ LIBRARY = {
     "text": ("etudes.text.continuation",),
     "uncertain": ("etudes.benches.uncertain",),
     "victims": ("etudes.vision.victims",),
+    "vision": ("etudes.vision.reader",),
 }
 FACTS = "predictor-facts"  # the key of a predictor's config under which its card stands; it can be the name of no part
 DESCRIPTION = "model.json"

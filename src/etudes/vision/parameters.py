@@ -74,6 +74,19 @@ class NetworksParameters(Strict):
         return value
 
 
+class SmallNetworkParameters(Strict):
+    """A small residual network (`cifar_networks.CifarResNet`) and how it learns from small pictures."""
+
+    blocks: int = Field(ge=1, description="of each of the three stages")
+    width: int = Field(ge=1, description="channels of the first stage")
+    stride: int = Field(
+        ge=1, le=2, description="of the first convolution; 2 halves the picture and quarters the cost"
+    )
+    shift: int = Field(ge=0, le=16, description="training pictures are moved by up to this many pixels")
+    mirror: bool = Field(description="training pictures are mirrored with a chance of one half")
+    fit: FitParameters
+
+
 class ViewParameters(Strict):
     """How far an altered view of a picture may lie from it; each is drawn uniformly up to its limit, to either side."""
 
