@@ -31,6 +31,7 @@ BENCHMARKS = {
     "attacks": ("benchmarks.attacks", "attacks_against_peers"),
     "nearest": ("benchmarks.nearest", "margins_against_peers"),
     "strip": ("benchmarks.strip", "strip_against_whole_passes"),
+    "pictures": ("benchmarks.pictures", "mimo_against_an_ensemble"),
     "decoder": ("benchmarks.decoder", "cached_generation"),
     "income": ("benchmarks.income", "income_against_scikit_learn"),
     "lander": ("benchmarks.lander", "dqn_against_stable_baselines3"),

@@ -18,7 +18,8 @@ class Block(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, rate: float = 0.0) -> None:
         super().__init__()
-        self.stride, self.more = (1 if inputs == outputs else 2), (outputs - inputs) // 2
+        self.stride, more = (1 if inputs == outputs else 2), outputs - inputs
+        self.zeros = (more // 2, more - more // 2)  # channels before and behind
         self.conv1 = nn.Conv2d(inputs, outputs, 3, self.stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(outputs)
         self.drop = Thinning(rate)
@@ -29,7 +30,7 @@ class Block(nn.Module):
         """Features (N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""
         kept = batch
         if self.stride > 1:
-            kept = pad(batch[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.more, self.more))
+            kept = pad(batch[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, *self.zeros))
         inner = self.bn1(self.conv1(batch)).relu_()
         return self.bn2(self.conv2(self.drop(inner))).add_(kept).relu_()
 

@@ -44,7 +44,7 @@ def made(members: int = 1, width: int = 4, seed: int = 0) -> Network:
     net = CifarResNet(**config)
     with torch.no_grad():
         net.linear.weight *= 10
-    return Network(net, config, members=members, passes=0, seed=0)
+    return Network(net, config, inputs=members, passes=0, seed=0)
 
 
 PLAIN, THREE = made(), made(3)
@@ -122,7 +122,8 @@ def test_all_are_scored_and_pairs_compared() -> None:
 def test_widths_and_ways_stand_beside_the_variants() -> None:
     widths = Swept([made(1, 2), made(3, 2)], [{"width": 2, "members": 1}, {"width": 2, "members": 3}])
     ways = Swept([made(3, seed=5)], [{"batch_repetition": 2, "input_repetition": 0.0}])
-    width, gap, way = sweeps(TEST, MODELS, widths, ways, EVALUATION)
+    mimo = group("mimo", input_repetition=0.5)
+    width, gap, way = sweeps(TEST, MODELS, widths, ways, mimo, EVALUATION)
     assert list(zip(width["width"], width["members"], strict=True)) == [(2, 1), (2, 3), (4, 1), (4, 3)]
     losses = width.set_index(["width", "members"])["log_loss"]
     rows = gap[gap["measure"] == "log_loss"].set_index("first")["difference"]
@@ -130,7 +131,9 @@ def test_widths_and_ways_stand_beside_the_variants() -> None:
         expected = losses[(size, 3)] - losses[(size, 1)]
         assert rows[f"3 at width {size}"] == pytest.approx(expected)
     assert width.loc[0, "disagreement"] == 0 and width["megaflops"].is_monotonic_increasing
-    assert way["batch_repetition"].tolist() == [2] and len(sweeps(TEST, {}, widths, ways, EVALUATION)[0]) == 2
+    assert way[["batch_repetition", "input_repetition"]].to_numpy().tolist() == [[1, 0.5], [2, 0.0]]
+    assert way.loc[0, "log_loss"] == losses[(4, 3)]  # the variant itself
+    assert len(sweeps(TEST, {}, widths, ways, mimo, EVALUATION)[0]) == 2
     assert "width 4" in gaps(gap, width)
 
 

@@ -96,7 +96,7 @@ def test_the_loss_is_the_mean_over_slots() -> None:
 
 def test_dev_is_asked_as_test_is() -> None:
     made = problem(3)
-    model = Network(made.model, {}, members=3, passes=0, seed=0)
+    model = Network(made.model, {}, inputs=3, passes=0, seed=0)
     p, labels = model.predict_proba(DEV), DEV.rows["label"].to_numpy()
     found = made.evaluate(made.model, CPU)
     assert found["loss"] == pytest.approx(-np.log(p[np.arange(len(p)), labels]).mean(), rel=1e-5)

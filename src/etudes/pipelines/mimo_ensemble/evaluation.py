@@ -21,7 +21,7 @@ from etudes.evaluation.paired import mean_intervals
 from etudes.evaluation.uncertainty import log_losses
 from etudes.examples import Examples
 from etudes.pipelines.mimo_ensemble.model import Network, Swept
-from etudes.pipelines.mimo_ensemble.parameters import EvaluationParameters
+from etudes.pipelines.mimo_ensemble.parameters import EvaluationParameters, MimoParameters
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed
 from etudes.vision.corruptions import AMOUNTS, corrupted
@@ -155,6 +155,7 @@ def sweeps(
     models: dict[str, Any],
     widths: Swept,
     repetitions: Swept,
+    mimo: MimoParameters,
     evaluation: EvaluationParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Networks of other widths, and pictures shown together in other ways, beside the variants.
@@ -177,12 +178,12 @@ def sweeps(
     sizes = sorted({row["width"] for row in rows})
     compared = [(f"{several} at width {width}", f"1 at width {width}") for width in sizes]
     gaps = uncertain.claim_table(compared, labels, answers, None, evaluation.resamples, TOLD)
-    ways = [
-        setting | of_members(labels, network.draws(test_split))
-        for setting, network in zip(repetitions.settings, repetitions.networks, strict=True)
-    ]
+    shown = list(zip(repetitions.settings, repetitions.networks, strict=True))
+    own = [model for _, model in ours if model.inputs == repetitions.networks[0].inputs]
+    shown += [(mimo.model_dump(), model) for model in own]
+    ways = [setting | of_members(labels, network.draws(test_split)) for setting, network in shown]
     return (
         pd.DataFrame(rows, columns=["width", "members", "megaflops", *COLUMNS]),
         gaps,
-        pd.DataFrame(ways, columns=[*REPETITION, *COLUMNS]),
+        pd.DataFrame(ways, columns=[*REPETITION, *COLUMNS]).sort_values(REPETITION, ignore_index=True),
     )

@@ -46,7 +46,7 @@ Trained = tuple[Any, dict[str, Any]]
 
 @register_model("mimo_ensemble.network")
 class Network(NetworkModel):
-    """A network with ``members`` inputs and outputs, asked once, or ``passes`` times with dropout on (0: off).
+    """A network with ``inputs`` inputs and as many outputs, asked once, or ``passes`` times with dropout on (0: off).
 
     p(y | x) = 1/M sum_m p_m(y | x, ..., x): the same picture in all slots, the mean of M probabilities (section 2 of the paper). The
     draws of dropout follow from ``seed``, so the same picture always gets the same answer.
@@ -59,12 +59,12 @@ class Network(NetworkModel):
         parts = []
         with torch.inference_mode():
             for pixels in torch.from_numpy(np.array(examples["pixels"])).split(AT_ONCE):
-                pictures = side_by_side(repeated(pixels, self.members))
+                pictures = side_by_side(repeated(pixels, self.inputs))
                 if self.passes:
                     logits = thinned(self.network, pictures, self.passes, self.seed)
                 else:
                     logits = self.network(pictures)[None]
-                parts.append(by_slot(logits, self.members).softmax(-1).permute(0, 2, 1, 3).flatten(0, 1))
+                parts.append(by_slot(logits, self.inputs).softmax(-1).permute(0, 2, 1, 3).flatten(0, 1))
         return torch.cat(parts, 1).numpy()
 
     def predict_proba(self, examples: Examples) -> NDArray[np.float64]:
@@ -74,7 +74,7 @@ class Network(NetworkModel):
 
     def cost(self, side: int) -> tuple[float, int]:
         """Operations of an answer to a picture of ``side`` pixels, in millions, and weights."""
-        once = megaflops(self.network, torch.zeros(1, 3 * self.members, side, side))
+        once = megaflops(self.network, torch.zeros(1, 3 * self.inputs, side, side))
         return max(1, self.passes) * once, weights(self.network)
 
 
@@ -133,7 +133,7 @@ def train_network(
     )
     epochs = max(1, round(network.fit.epochs / how.batch_repetition))
     rows = fit(problem, network.fit.model_copy(update={"epochs": epochs}), own)
-    kept = {"members": members, "passes": passes, "seed": derive_seed(own.seed, "draws")}
+    kept = {"inputs": members, "passes": passes, "seed": derive_seed(own.seed, "draws")}
     return Network(problem.model, config, **kept), rows
 
 
@@ -245,19 +245,21 @@ def train_repetitions(
     dev_split: Examples,
     split_card: dict[str, Any],
     network: SmallNetworkParameters,
+    mimo: MimoParameters,
     parameters: RepetitionsParameters,
     run: RunParameters,
 ) -> Trained:
-    """Networks with several inputs that are shown pictures together in other ways."""
-    asked = [(1, share) for share in parameters.input] + [(count, 0.0) for count in parameters.batch]
+    """Networks with several inputs that are shown pictures together in other ways than the variants are."""
+    asked = [(mimo.batch_repetition, share) for share in parameters.input]
+    asked += [(count, mimo.input_repetition) for count in parameters.batch]
     found: dict[str, tuple[Network, dict[str, Any]]] = {}
     for count, share in asked:
         name = f"input_{share:g}_batch_{count}"
-        mimo = MimoParameters(batch_repetition=count, input_repetition=share)
+        way = MimoParameters(batch_repetition=count, input_repetition=share)
         with part(name):
-            how = (network, run, name, parameters.members, mimo)
+            how = (network, run, name, parameters.members, way)
             model, _ = train_network(train_split, dev_split, split_card, *how)
-        found[name] = model, mimo.model_dump()
+        found[name] = model, way.model_dump()
     return _swept(found, dev_split)
 
 

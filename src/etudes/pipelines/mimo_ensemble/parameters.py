@@ -66,9 +66,11 @@ class RepetitionsParameters(Strict):
     """Other ways to show pictures together, with the study's network."""
 
     members: int = Field(ge=2, le=4, description="inputs")
-    input: tuple[Share, ...] = Field(description="shares of rows with one picture, each with single batches")
+    input: tuple[Share, ...] = Field(
+        description="shares of rows with one picture, besides that of the variants"
+    )
     batch: tuple[Count, ...] = Field(
-        description="repetitions of a batch, in as many times fewer epochs: the same steps at the same cost"
+        description="repetitions of a batch, besides those of the variants; in as many times fewer epochs"
     )
 
 
