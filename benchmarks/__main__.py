@@ -32,6 +32,7 @@ BENCHMARKS = {
     "nearest": ("benchmarks.nearest", "margins_against_peers"),
     "strip": ("benchmarks.strip", "strip_against_whole_passes"),
     "pictures": ("benchmarks.pictures", "mimo_against_an_ensemble"),
+    "distillation": ("benchmarks.distillation", "kept_answers_against_asking"),
     "decoder": ("benchmarks.decoder", "cached_generation"),
     "income": ("benchmarks.income", "income_against_scikit_learn"),
     "lander": ("benchmarks.lander", "dqn_against_stable_baselines3"),
