@@ -43,8 +43,8 @@ def test_files_are_pictures_of_the_size() -> None:
 
 def test_photos_are_the_same_scenes_in_one_folder() -> None:
     photos, layout = (raw_file(part, train=4, test=2, side=16, seed=3) for part in ("photos", "photographs"))
-    assert list(photos.entries.values()) == list(layout.entries.values())
-    assert list(photos)[1] == "1_box_00001.png" and list(photos)[-1] == "1_box_00005.png"
+    assert set(photos.entries.values()) == set(layout.entries.values())
+    assert set(photos) >= {"1_box_00001.png", "0_ball_00003.png", "1_box_00005.png"}
 
 
 @pytest.mark.parametrize(

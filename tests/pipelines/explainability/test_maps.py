@@ -165,15 +165,15 @@ def test_pointing_counts_the_highest_pixels_in_the_quarter() -> None:
     assert np.mean(shares) == pytest.approx(0.25, abs=0.03), "equal pixels are drawn by chance"
 
 
-def test_mosaics_ask_what_the_network_knows_and_refuse_one_that_knows_nothing() -> None:
+def test_mosaics_ask_what_the_network_knows_and_all_where_it_knows_nothing() -> None:
     how = given("evaluation", mosaics=3)
     photos_, labels = np.zeros((6, SIDE, SIDE, 3), dtype=np.uint8), np.array([0, 1, 0, 1, 0, 1])
     photos_[labels == 0, ..., 0] = photos_[labels == 1, ..., 1] = 200
     explainers = {"saliency": model.Explainer("saliency", "logit", 0.0, HOW, 0)}
     found = evaluation.mosaic_scores(explainers, View(Bright()), photos_, labels, how, 0, "cpu")
     assert list(found) == ["saliency.pointing"] and len(found) == 3
-    with pytest.raises(ValueError, match="none of 6 photos of 24 x 24 pixels rightly"):
-        evaluation.mosaic_scores(explainers, View(Bright()), photos_, 1 - labels, how, 0, "cpu")
+    found = evaluation.mosaic_scores(explainers, View(Bright()), photos_, 1 - labels, how, 0, "cpu")
+    assert len(found) == 3
 
 
 def test_dev_chooses_the_setting_with_the_largest_faithfulness() -> None:
