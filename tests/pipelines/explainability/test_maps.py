@@ -7,11 +7,10 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from scipy.stats import spearmanr
 from torch import nn
 
 from etudes.examples import Examples
-from etudes.pipelines.explainability import evaluation, filters, maps, model, photos, scoring
+from etudes.pipelines.explainability import evaluation, maps, model, photos, scoring
 from etudes.pipelines.explainability.parameters import (
     Parameters,
     SplitParameters,
@@ -96,18 +95,6 @@ def test_edges_and_centre_do_not_look_at_the_network() -> None:
     assert flat[5:9, 12:].max() < 1e-5 and flat[4:10, 3:5].min() > 0.1
 
 
-def test_ranks_and_correlations_are_those_of_scipy() -> None:
-    generator = np.random.default_rng(0)
-    first = generator.integers(0, 5, (3, 6, 7)).astype(float)
-    second = first + generator.normal(size=(3, 6, 7))
-    found = maps.rank_correlations(maps.ranked(first), maps.ranked(second))
-    wanted = [spearmanr(a.ravel(), b.ravel())[0] for a, b in zip(first, second, strict=True)]
-    assert np.allclose(found, wanted, atol=1e-5)
-    nothing = np.zeros((1, 6, 7))
-    assert maps.rank_correlations(maps.ranked(nothing), maps.ranked(first[:1])) == [0.0]
-    assert maps.ranked(np.arange(6.0).reshape(1, 2, 3)).max() == 1
-
-
 def test_a_layer_at_a_depth() -> None:
     layers: list[nn.Module] = [nn.Identity() for _ in range(13)]
     assert [maps.at_depth(layers, depth) for depth in (0.01, 0.6, 1.0)] == [0, 7, 12]
@@ -138,31 +125,6 @@ def test_scores_of_a_perfect_map_are_those_of_the_formula() -> None:
     values = scoring.areas_of(found)
     assert np.allclose(values["faithfulness"], values["insertion"] - values["deletion"])
     assert (values["faithfulness"][0] > values["faithfulness"][1]).all()
-
-
-def test_a_cascade_randomises_from_the_last_layer_and_keeps_the_weights() -> None:
-    view = cnn()
-    before = {name: value.clone() for name, value in view.named_parameters()}
-    moved = []
-    for count, randomised in evaluation.cascade(view, 2, 0):
-        now = dict(randomised.named_parameters())
-        assert all(
-            torch.equal(now[name].flatten().sort()[0], before[name].flatten().sort()[0]) for name in now
-        )
-        moved.append((count, {name for name in now if not torch.equal(now[name], before[name])}))
-    assert [count for count, _ in moved] == [0, 1, 6, 13]
-    assert moved[0][1] == set() and all("head" in name for name in moved[1][1])
-    assert "network.features.0.weight" not in moved[2][1] and "network.features.0.weight" in moved[3][1]
-    assert all(torch.equal(value, before[name]) for name, value in view.named_parameters())
-
-
-def test_pointing_counts_the_highest_pixels_in_the_quarter() -> None:
-    heat, mask = np.zeros((4, 4)), np.zeros((4, 4), dtype=bool)
-    mask[:2, :2] = True
-    heat[0, 0] = heat[0, 1] = heat[3, 3] = heat[3, 2] = 1
-    assert evaluation.in_highest(heat, mask, np.random.default_rng(0)) == 0.5
-    shares = [evaluation.in_highest(np.zeros((4, 4)), mask, np.random.default_rng(s)) for s in range(200)]
-    assert np.mean(shares) == pytest.approx(0.25, abs=0.03), "equal pixels are drawn by chance"
 
 
 def test_mosaics_ask_what_the_network_knows_and_all_where_it_knows_nothing() -> None:
@@ -217,26 +179,6 @@ def test_seeds_share_dev_photos_and_take_others_for_test() -> None:
             PhotoParameters(size=24, crop=24),
             run,
         )
-
-
-def test_a_grown_picture_has_what_its_channel_looks_for() -> None:
-    """A channel that is the red of its picture less the green is driven to full red and no green."""
-    layer = nn.Conv2d(3, 1, 1)
-    layer.weight.data = torch.tensor([1.0, -1.0, 0.0]).view(1, 3, 1, 1)
-    how = given("filters", steps=60, rate=0.3, roughness=0.0)
-    found = filters.excite(
-        nn.Sequential(layer), torch.tensor([0]), torch.ones(1), 12, how, torch.Generator().manual_seed(0)
-    )[0]
-    assert found[0].min() > 0.9 and found[1].max() < 0.1 and found[2].std() > 0.02
-    rough = filters.excite(
-        nn.Sequential(layer),
-        torch.tensor([0]),
-        torch.ones(1),
-        12,
-        given("filters", steps=60, rate=0.3, roughness=50.0),
-        torch.Generator().manual_seed(0),
-    )[0]
-    assert rough.diff(dim=2).abs().mean() < found.diff(dim=2).abs().mean()
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,16 +14,17 @@ from torch import nn
 
 from etudes.benches.attacks import Answers, answers, class_names
 from etudes.benches.boards import gains_table
+from etudes.evaluation.map_ranks import in_highest, rank_correlations, ranked
 from etudes.evaluation.paired import mean_intervals, means_table
 from etudes.examples import Examples
-from etudes.pipelines.explainability.maps import rank_correlations, ranked
 from etudes.pipelines.explainability.model import Explainer, Maps
 from etudes.pipelines.explainability.parameters import EvaluationParameters, ScoringParameters
 from etudes.pipelines.explainability.scoring import BETTER, Labels, Pixels, areas_of, score_curves
 from etudes.training.fit import resolve_device
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed
-from etudes.vision.victims import Victims, View, intensities, local_layers, to_uint8
+from etudes.vision.randomised import cascade
+from etudes.vision.victims import Victims, View, intensities, to_uint8
 
 CONTROLS = ("random", "centre")
 PHOTOS_AT_ONCE = 25
@@ -189,12 +189,6 @@ def mosaic_scores(
     return pd.DataFrame(found)
 
 
-def in_highest(heat: NDArray[np.floating], mask: NDArray[np.bool_], generator: np.random.Generator) -> float:
-    """Share of the highest pixels of a map (H, W), as many as the mask has, that lie in it; chance among equal ones."""
-    order = np.lexsort((generator.random(heat.size), -heat.ravel()))
-    return float(mask.ravel()[order[: int(mask.sum())]].mean())
-
-
 def shrunk(pixels: Pixels, side: int, device: torch.device | str) -> Pixels:
     """Photos (N, H, W, 3) of a side, bilinear with antialiasing."""
     if pixels.shape[1] == side:
@@ -203,26 +197,6 @@ def shrunk(pixels: Pixels, side: int, device: torch.device | str) -> Pixels:
         intensities(pixels, device), (side, side), mode="bilinear", antialias=True
     )
     return to_uint8(found.clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy())
-
-
-def cascade(view: View, levels: int, seed: int) -> Iterator[tuple[int, View]]:
-    """The network with none, the last one, and ever more of its layers randomised from the last to the first.
-
-    A layer's weights are put into a random order (each tensor for itself), which leaves their distribution as it is
-    (Adebayo et al. 2018, cascading randomisation). Yields how many layers are randomised, and the view.
-    """
-    randomised = copy.deepcopy(view)
-    local, head = local_layers(randomised.network)
-    layers = [layer for layer in (head, *reversed(local)) if any(True for _ in layer.parameters())]
-    counts = sorted({0, 1, *(round(step * len(layers) / levels) for step in range(1, levels + 1))})
-    generator, done = torch.Generator().manual_seed(seed), 0
-    for count in counts:
-        for layer in layers[done:count]:
-            for weights in layer.parameters():
-                order = torch.randperm(weights.numel(), generator=generator).to(weights.device)
-                weights.data = weights.data.flatten()[order].view(weights.shape)
-        done = count
-        yield count, randomised
 
 
 def sanity_table(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from etudes.pipelines.explainability.parameters import MapsParameters
@@ -149,21 +148,3 @@ def at_depth(layers: list[nn.Module], depth: float) -> int:
 def smoothed(maps: Tensor, share: float) -> Tensor:
     """Maps (N, H, W) behind a Gaussian whose deviation is a share of their side."""
     return blurred(maps, share * min(maps.shape[1:])) if share else maps
-
-
-def ranked(maps: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Ranks of the pixels within each map (N, H, W), 0 for the lowest and 1 for the highest; equal ones share theirs."""
-    from scipy.stats import rankdata
-
-    flat = maps.reshape(len(maps), -1)
-    ranks = (rankdata(flat, axis=1) - 1) / (flat.shape[1] - 1)
-    found: NDArray[np.float32] = ranks.astype(np.float32).reshape(maps.shape)
-    return found
-
-
-def rank_correlations(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Spearman's correlation (N,) of maps (N, H, W) given as `ranked`; 0 where one of the two is the same everywhere."""
-    a, b = (ranks.reshape(len(ranks), -1).astype(np.float64) for ranks in (first, second))
-    a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
-    sizes = np.sqrt(np.square(a).sum(1) * np.square(b).sum(1))
-    return np.divide((a * b).sum(1), sizes, out=np.zeros(len(a)), where=sizes > 0)

@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from etudes.benches.attacks import answers, class_names
+from etudes.evaluation.map_ranks import ranked
 from etudes.examples import Examples
 from etudes.forms.pictures import png_bytes, read_picture
 from etudes.models import register_model
-from etudes.pipelines.explainability.maps import METHODS, Asked, Own, ranked, smoothed, tried
+from etudes.pipelines.explainability.maps import METHODS, Asked, Own, smoothed, tried
 from etudes.pipelines.explainability.parameters import MapsParameters, ScoringParameters
 from etudes.pipelines.explainability.scoring import Labels, Pixels, areas_of, score_curves
 from etudes.serving.predictor import Column, Predictor
@@ -84,7 +85,8 @@ def choose(
     view, device = networks_model.view(networks_model.victim), resolve_device(run.device)
     pixels = np.asarray(dev_split["pixels"])
     classes = answers(view, pixels, 0, maps.batch_size, device).predicted
-    trials, heats = [], []
+    trials: list[dict[str, Any]] = []
+    heats = []
     for own in tried(variant, maps):
         explainer = Explainer(variant, own, 0.0, maps, derive_seed(run.seed, variant))
         raw = torch.from_numpy(explainer.raw(view, pixels, classes, device))
