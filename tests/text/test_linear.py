@@ -95,17 +95,19 @@ def test_nothing_is_fitted_on_rows_that_are_held_out(part: tuple[str, ...], corp
     for own in (corpus, other, alone):
         (model,) = Training(own, KEPT, LABELS[KEPT], SETTINGS).fit((part,), [0.5])
         found.append(model.scores(TEXTS[60:]))
-    np.testing.assert_allclose(found[1], found[0], atol=1e-8)
-    np.testing.assert_allclose(found[2], found[0], atol=1e-8)
+    # The encoder's states differ in their last digits by what they are padded with.
+    np.testing.assert_allclose(found[1], found[0], atol=1e-5)
+    np.testing.assert_allclose(found[2], found[0], atol=1e-5)
 
 
 def test_held_out_scores_are_of_models_that_did_not_see_the_row(corpus: Corpus) -> None:
     """With labels that are noise, held-out rows are guessed; the rows of the training are not."""
     noise = np.random.default_rng(0).permutation(np.arange(90) % 2)
-    learned = learn({"bow": (BAG,)}, corpus, np.arange(90), noise, SETTINGS, seed=0)["bow"]
+    free = SETTINGS.model_copy(update={"penalties": [0.001]})
+    learned = learn({"bow": (BAG,)}, corpus, np.arange(90), noise, free, seed=0)["bow"]
     assert (((learned.held_out > 0) == noise).mean()) < 0.7
     assert ((learned.model.scores(corpus) > 0) == noise).mean() > 0.9
-    assert learned.setting in SETTINGS.penalties
+    assert learned.setting == 0.001
 
 
 def test_mean_vectors_weigh_words_and_skip_those_without_a_weight() -> None:

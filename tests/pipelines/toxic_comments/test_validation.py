@@ -24,7 +24,7 @@ SETTINGS = settings_of("toxic_comments", Parameters)
 RUN = run_parameters()
 FROZEN, METHODS = SETTINGS("frozen"), SETTINGS("methods")
 IDENTITY = SETTINGS("identity", treated=["nb_svm"])
-GIVEN = (FROZEN, METHODS, SETTINGS("encoder"), IDENTITY)
+GIVEN = (FROZEN, METHODS, SETTINGS("split"), SETTINGS("encoder"), IDENTITY)
 
 
 @pytest.fixture(scope="module")

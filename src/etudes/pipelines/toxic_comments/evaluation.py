@@ -15,16 +15,12 @@ from etudes.evaluation import auc_difference, ranking_intervals, roc_auc
 from etudes.evaluation.paired import mean_intervals
 from etudes.examples import Examples
 from etudes.pipelines.toxic_comments import identity as check
-from etudes.pipelines.toxic_comments.parameters import (
-    FineTuningParameters,
-    IdentityParameters,
-    QuestionParameters,
-)
+from etudes.pipelines.toxic_comments.parameters import IdentityParameters, QuestionParameters, SplitParameters
 from etudes.pipelines.toxic_comments.validation import Answers, cross_validate
 from etudes.text.encoders import piece_means
 from etudes.text.features import FloatArray, IntArray, mean_vectors
 from etudes.text.logistic import fit_dual
-from etudes.text.parameters import FrozenParameters, LinearParameters
+from etudes.text.parameters import EncoderParameters, FrozenParameters, LinearParameters
 from etudes.text.terms import count_terms, inverse_frequency, word_terms
 from etudes.text.vectors import WordVectors
 from etudes.training.parameters import RunParameters
@@ -43,7 +39,8 @@ def evaluate(
     histories: dict[str, Any],
     frozen: FrozenParameters,
     methods: LinearParameters,
-    encoder: FineTuningParameters,
+    split: SplitParameters,
+    encoder: EncoderParameters,
     identity: IdentityParameters,
     evaluation: ScoringParameters,
     run: RunParameters,
@@ -58,7 +55,7 @@ def evaluate(
     rows = pd.concat([test_split.rows, train_split.rows], ignore_index=True)
     texts, states = rows["text"].tolist(), np.concatenate([test_split["states"], train_split["states"]])
     known = dict(zip(texts, states, strict=True))
-    found = cross_validate(rows, known, models, histories, frozen, methods, encoder, identity, run)
+    found = cross_validate(rows, known, models, histories, frozen, methods, split, encoder, identity, run)
     labels, count, bins = rows["label"].to_numpy(), evaluation.resamples, evaluation.bins
     plain = {name: p for (name, treatment), p in found.toxic.items() if treatment == check.NONE}
     both = {name: np.stack([1 - p, p], axis=1) for name, p in plain.items()}

@@ -16,13 +16,13 @@ import pandas as pd
 from etudes.benches.classifiers import Majority
 from etudes.examples import Examples
 from etudes.models import register_model
-from etudes.pipelines.toxic_comments.parameters import FineTuningParameters
+from etudes.pipelines.toxic_comments.parameters import SplitParameters
 from etudes.pipelines.toxic_comments.predictor import CommentPredictor
 from etudes.splits import stratified
 from etudes.text.features import Corpus, FloatArray, IntArray
 from etudes.text.linear import BAG, NAIVE_BAYES, LinearText, Parts, Scorer, dev_scores, learn
 from etudes.text.logistic import platt_scale
-from etudes.text.parameters import FrozenParameters, LinearParameters
+from etudes.text.parameters import EncoderParameters, FrozenParameters, LinearParameters
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed
 
@@ -96,13 +96,13 @@ class FineTuned(Scorer):
 
 
 def fine_tune(
-    frame: pd.DataFrame, parameters: FineTuningParameters, run: RunParameters
+    frame: pd.DataFrame, dev_fraction: float, parameters: EncoderParameters, run: RunParameters
 ) -> tuple[FineTuned, History]:
     """Train on all rows but a share of each class, which chooses the epoch, fits Platt's scale and gives the dev scores."""
     from etudes.pipelines.toxic_comments.encoder import CommentEncoder
 
     labels = frame["label"].to_numpy()
-    is_dev = stratified(labels, parameters.dev_fraction, derive_seed(run.seed, "fine-tuning"))
+    is_dev = stratified(labels, dev_fraction, derive_seed(run.seed, "fine-tuning"))
     kept, dev = (frame[rows].reset_index(drop=True) for rows in (~is_dev, is_dev))
     network, history = CommentEncoder.train(kept, dev, {"classes": ["fine", "toxic"]}, parameters, run)
     model = FineTuned(network=network)
@@ -112,7 +112,7 @@ def fine_tune(
 
 
 def train_encoder(
-    train_split: Examples, parameters: FineTuningParameters, run: RunParameters
+    train_split: Examples, split: SplitParameters, parameters: EncoderParameters, run: RunParameters
 ) -> tuple[FineTuned, History]:
     """The encoder's upper layers and an output layer on the mean of its states."""
-    return fine_tune(train_split.rows, parameters, run)
+    return fine_tune(train_split.rows, split.tuning_dev, parameters, run)

@@ -41,15 +41,8 @@ class SplitParameters(Strict):
     """Folds: each text is tested once, by models of the other folds; the first fold is the study's own test split."""
 
     folds: int = Field(ge=2, description="stratified folds, drawn anew with each run.seed")
-
-
-class FineTuningParameters(EncoderParameters):
-    """The encoder, fine-tuned."""
-
-    dev_fraction: float = Field(
-        gt=0,
-        lt=0.5,
-        description="share of the training rows that choose the epoch and the scale of the answers",
+    tuning_dev: float = Field(
+        gt=0, lt=0.5, description="share of the training rows that the fine-tuned encoder does not train on"
     )
 
 
@@ -75,7 +68,7 @@ class Parameters(Strict):
     split: SplitParameters
     frozen: FrozenParameters
     methods: LinearParameters
-    encoder: FineTuningParameters
+    encoder: EncoderParameters
     identity: IdentityParameters
     question: QuestionParameters
     evaluation: ScoringParameters

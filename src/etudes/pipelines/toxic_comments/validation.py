@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from etudes.evaluation import roc_auc
 from etudes.pipelines.toxic_comments import identity as check
 from etudes.pipelines.toxic_comments.model import PARTS, fine_tune
-from etudes.pipelines.toxic_comments.parameters import FineTuningParameters, IdentityParameters
+from etudes.pipelines.toxic_comments.parameters import IdentityParameters, SplitParameters
 from etudes.text.features import Corpus, FloatArray, IntArray
 from etudes.text.linear import Training, learn
-from etudes.text.parameters import FrozenParameters, LinearParameters
+from etudes.text.parameters import EncoderParameters, FrozenParameters, LinearParameters
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed
 
@@ -46,7 +46,8 @@ def cross_validate(
     histories: Mapping[str, Any],
     frozen: FrozenParameters,
     methods: LinearParameters,
-    encoder: FineTuningParameters,
+    split: SplitParameters,
+    encoder: EncoderParameters,
     identity: IdentityParameters,
     run: RunParameters,
 ) -> Answers:
@@ -82,7 +83,9 @@ def cross_validate(
             dev |= {name: roc_auc(one.held_out, labels[kept_rows]) for name, one in learned.items()}
             if TUNED in models:
                 again = rows.iloc[kept_rows].reset_index(drop=True)
-                tuned, history = fine_tune(again, encoder, run.model_copy(update={"seed": seed}))
+                tuned, history = fine_tune(
+                    again, split.tuning_dev, encoder, run.model_copy(update={"seed": seed})
+                )
                 fitted[TUNED], dev[TUNED] = tuned, history["dev"]["roc_auc"]
         for name, model in fitted.items():
             if hasattr(model, "scores"):
@@ -94,14 +97,15 @@ def cross_validate(
         best = max(fitted, key=lambda name: dev[name])
         found.choices.append(best)
         found.chosen[out] = found.toxic[best, check.NONE][out]
-        for name in treatable:
-            for treatment, source, extra in (
-                (check.MASKED, veiled, lessons[:0]),
-                (check.LEARNED, corpus, lessons),
-            ):
-                own = np.concatenate([kept_rows, extra])
-                of_own = np.concatenate([labels[kept_rows], np.zeros(len(extra), dtype=np.int64)])
-                (model,) = Training(source, own, of_own, methods).fit(PARTS[name], [settings[name]])
+        for treatment, source, extra in (
+            (check.MASKED, veiled, lessons[:0]),
+            (check.LEARNED, corpus, lessons),
+        ):
+            own = np.concatenate([kept_rows, extra])
+            of_own = np.concatenate([labels[kept_rows], np.zeros(len(extra), dtype=np.int64)])
+            training = Training(source, own, of_own, methods)
+            for name in treatable:
+                (model,) = training.fit(PARTS[name], [settings[name]])
                 # The scale is that of the untreated model: the threshold is what is compared.
                 model.slope, model.offset = fitted[name].slope, fitted[name].offset
                 note(name, treatment, model, source, out)
