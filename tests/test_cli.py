@@ -39,6 +39,14 @@ def test_one_study_runs_although_another_cannot_be_imported(project: Path) -> No
     assert failed.returncode != 0 and "this study was imported" in failed.stdout + failed.stderr
 
 
+def test_a_list_is_given_on_the_command_line_and_an_item_without_a_value_is_refused(project: Path) -> None:
+    given = f"--params={STUDY}.variants=[majority,tfidf],run.track=false"
+    done = kedro(project, "run", "--env=test", f"--pipelines={STUDY}", given, f"--to-nodes={STUDY}.split")
+    assert done.returncode == 0, done.stdout + done.stderr
+    refused = kedro(project, "run", f"--pipelines={STUDY}", "--params=run.seed")
+    assert refused.returncode == 2 and "'run.seed' is not NAME=VALUE" in refused.stderr
+
+
 def test_running_one_study_loads_no_library_of_its_methods_before_they_are_needed(project: Path) -> None:
     script = (
         "import sys; from kedro.framework.project import configure_project, pipelines;"

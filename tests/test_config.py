@@ -9,7 +9,7 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from omegaconf import OmegaConf
 
-from etudes.config import EtudesConfigLoader
+from etudes.config import EtudesConfigLoader, split_parameters
 from etudes.settings import CONFIG_LOADER_ARGS
 
 FILES = {
@@ -90,3 +90,16 @@ def test_two_loaders_do_not_mix_their_environments_up(conf: str) -> None:
     for found, env in ((base, "base"), (test, "test"), (base, "base")):
         assert found["catalog"]["{study}.card"]["filepath"].endswith(f"data/02/{env}/{{study}}")
         assert OmegaConf.create({"x": "${etudes.outputs:02}"}).x.endswith(env), "the diagram asks this"
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ("run.seed=1,run.track=false", ["run.seed=1", "run.track=false"]),
+        ("a.variants=[b,c], run.seed=1", ["a.variants=[b,c]", "run.seed=1"]),
+        ("a.grid=[[1,2],[3]],a.map={x: 1,y: 2}", ["a.grid=[[1,2],[3]]", "a.map={x: 1,y: 2}"]),
+        ("", []),
+    ],
+)
+def test_parameters_are_split_outside_brackets(text: str, items: list[str]) -> None:
+    assert split_parameters(text) == items

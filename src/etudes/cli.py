@@ -7,7 +7,8 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from copy import copy
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
@@ -22,7 +23,7 @@ from kedro.utils import find_kedro_project
 from kedro_viz.launchers.cli.main import viz
 
 from etudes import interrupts
-from etudes.config import tracking_uri
+from etudes.config import split_parameters, tracking_uri
 from etudes.errors import is_disk_full
 from etudes.plugins import MLFLOW_COMMANDS
 from etudes.sources.commands import data
@@ -225,11 +226,30 @@ def _check_parameters(studies: list[str], options: dict[str, Any]) -> None:
         hooks.check_parameters(loader["parameters"], given, set(given) & set(study_names()))
 
 
+def _runtime_parameters(ctx: click.Context, param: click.Parameter, value: str) -> dict[str, Any]:
+    """``--params`` as nested parameters. Kedro splits at every comma, so that a list of two could not be given."""
+    from omegaconf import OmegaConf
+
+    items = split_parameters(value)
+    for item in items:
+        if not item.partition("=")[0].strip() or "=" not in item:
+            raise click.BadParameter(f"'{item}' is not NAME=VALUE; expected for example run.seed=1,run.track=false")
+    return OmegaConf.to_container(OmegaConf.from_dotlist(items))  # type: ignore[return-value]
+
+
+def _run_options() -> Iterator[click.Parameter]:
+    for option in kedro_run.params:
+        ours = copy(option)
+        if ours.name == "params":
+            ours.callback = _runtime_parameters
+        yield ours
+
+
 cli.add_command(
     click.Command(
         "run",
         params=[
-            *kedro_run.params,
+            *_run_options(),
             click.Option(["--all", "all_"], is_flag=True, help="Run all studies, one after the other."),
         ],
         callback=one_message(run),

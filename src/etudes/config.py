@@ -33,6 +33,18 @@ def outputs_root(project: Path) -> Path:
     return Path(os.environ.get("ETUDES_OUTPUTS") or project / "data").resolve()
 
 
+def split_parameters(text: str) -> list[str]:
+    """``a.b=1,c=[2,3]`` as its items, ``a.b=1`` and ``c=[2,3]``: at the commas that stand outside brackets."""
+    items, depth = [""], 0
+    for character in text:
+        depth += (character in "[{") - (character in "]}")
+        if character == "," and depth == 0:
+            items.append("")
+        else:
+            items[-1] += character
+    return [item.strip() for item in items if item.strip()]
+
+
 class EtudesConfigLoader(OmegaConfigLoader):
     """`OmegaConfigLoader` with the project's resolvers: ``etudes.outputs``, ``etudes.raw``, ``etudes.tracking_uri``
     and ``etudes.artifact_location``. It reads each kind of configuration once, and of the studies' files only those of

@@ -18,6 +18,7 @@ from etudes.models import FACTS
 from etudes.study import load_study
 
 CLOSING_SECONDS = 5.0
+PR_SET_PDEATHSIG = 1  # of Linux's prctl(2)
 
 Run = dict[str, Any]
 
@@ -91,7 +92,12 @@ def run_seed(project: Path, outputs: Path, made_by: Mapping[str, Any], resume: b
 
 def _status_of(command: list[str], folder: Path, environment: dict[str, str]) -> int:
     """Exit status of a command. An interrupted one is given time to close its run, which a kill would leave open."""
-    with subprocess.Popen(command, cwd=folder, env=environment) as process:
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        preexec_fn=_end_with_parent,  # noqa: PLW1509  it takes no lock that another thread may hold
+    ) as process:
         try:
             return process.wait()
         except KeyboardInterrupt:
@@ -100,6 +106,14 @@ def _status_of(command: list[str], folder: Path, environment: dict[str, str]) ->
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGINT)
             raise
+
+
+def _end_with_parent() -> None:
+    """In the new process: ask the system to terminate it when its parent dies, however it dies. Linux alone can."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def read_run(outputs: Path, study: str, env: str) -> Run:
