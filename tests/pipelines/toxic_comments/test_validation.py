@@ -54,7 +54,8 @@ def test_folds_hold_every_text_once_and_either_class_alike(parts: tuple[Any, ...
     train_split, dev, test_split, card = parts
     ids = [*train_split.rows["id"], *test_split.rows["id"]]
     assert len(ids) == len(set(ids)) == card["test_rows"] == 60
-    assert dev["id"].tolist() == train_split.rows["id"].tolist()
+    own = train_split.rows.loc[train_split.rows["is_dev"], "id"]
+    assert dev["id"].tolist() == own.tolist() and len(own) == 8 and not test_split.rows["is_dev"].any()
     assert set(test_split.rows["fold"]) == {0} and set(train_split.rows["fold"]) == {1, 2}
     counts = pd.concat([train_split.rows, test_split.rows]).groupby(["fold", "label"]).size().unstack()
     assert (counts.max() - counts.min()).max() <= 1

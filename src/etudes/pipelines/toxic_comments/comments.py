@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from etudes.benches.few_labels import folds_of
@@ -11,6 +12,7 @@ from etudes.cards import data_card, fingerprint
 from etudes.examples import Examples
 from etudes.forms.raw import RawFile
 from etudes.forms.texts import read_labelled_texts
+from etudes.pipelines.toxic_comments.model import dev_rows
 from etudes.pipelines.toxic_comments.parameters import FormParameters, SplitParameters
 from etudes.text.features import frozen_states
 from etudes.text.parameters import FrozenParameters
@@ -35,12 +37,15 @@ def split(
 ) -> tuple[Examples, pd.DataFrame, Examples, dict[str, Any]]:
     """Deal the texts out into stratified folds; the first is the study's own test split, the others are its train split.
 
+    Some training rows are dev rows as well (``is_dev``): linear variants hold them out in turn with all others, the encoder that is
+    fine-tuned does not train on them, and by them variants are compared.
+
     Texts that are equal but for capitals and spaces are kept once, so that none is trained on and tested on. The states of the
     encoder lie beside the rows: no label enters them, and they are the same for whoever asks.
 
     Returns:
-        train; its rows once more as dev, because each is held out in turn; test; what was done. The column ``fold`` says where a
-        row belongs. ``test_rows`` are all rows: each is tested once.
+        train; its dev rows once more; test; what was done. The column ``fold`` says where a row belongs. ``test_rows`` are all rows:
+        each is tested once.
 
     Raises:
         ValueError: a class has fewer different texts than there are folds.
@@ -53,16 +58,21 @@ def split(
             f"one class has {fewest} different texts; expected {2 * split.folds} or more, two for each of split.folds = {split.folds}"
         )
     rows = rows.assign(fold=folds_of(labels, split.folds, derive_seed(run.seed, "folds")))
+    kept = rows["fold"].to_numpy() != 0
+    is_dev = np.zeros(len(rows), dtype=bool)
+    is_dev[kept] = dev_rows(labels[kept], split.dev_fraction, run.seed)
+    rows = rows.assign(is_dev=is_dev)
     examples = Examples(rows, {"states": frozen_states(rows["text"].tolist(), frozen)})
-    train, test = examples.take(rows["fold"].to_numpy() != 0), examples.take(rows["fold"].to_numpy() == 0)
+    train, test = examples.take(kept), examples.take(~kept)
+    dev = train.rows[train.rows["is_dev"]].reset_index(drop=True)
     card = {
         "classes": CLASSES,
         "unit": "comments",
         "train_rows": len(train),
-        "dev_rows": len(train),
+        "dev_rows": len(dev),
         "test_rows": len(rows),
         "folds": split.folds,
         "repeated_left_out": len(comments_frame) - len(rows),
-        "dev_fingerprint": fingerprint(train.rows),
+        "dev_fingerprint": fingerprint(dev),
     }
-    return train, train.rows, test, card
+    return train, dev, test, card

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from etudes.benches.classifiers import Majority
 from etudes.examples import Examples
 from etudes.models import register_model
-from etudes.pipelines.toxic_comments.parameters import SplitParameters
 from etudes.pipelines.toxic_comments.predictor import CommentPredictor
 from etudes.splits import stratified
 from etudes.text.features import Corpus, FloatArray, IntArray
@@ -64,8 +64,14 @@ def train(
         methods,
         derive_seed(run.seed, "inner"),
     )[variant]
-    history = {"dev": dev_scores(labels, learned.model.probabilities(learned.held_out)), "epochs": []}
-    return learned.model, history | {"setting": learned.setting}
+    is_dev = train_split.rows["is_dev"].to_numpy()
+    p = learned.model.probabilities(learned.held_out[is_dev])
+    return learned.model, {"dev": dev_scores(labels[is_dev], p), "epochs": [], "setting": learned.setting}
+
+
+def dev_rows(labels: IntArray, fraction: float, seed: int) -> NDArray[np.bool_]:
+    """Which of the training rows (R,) variants are compared by."""
+    return stratified(labels, fraction, derive_seed(seed, "dev"))
 
 
 def comments_of(examples: Examples, frozen: FrozenParameters, methods: LinearParameters) -> Corpus:
@@ -77,8 +83,8 @@ def comments_of(examples: Examples, frozen: FrozenParameters, methods: LinearPar
 def train_majority(train_split: Examples) -> tuple[Majority, History]:
     """The trivial baseline: the share of either class, whatever is asked."""
     labels = train_split.rows["label"].to_numpy()
-    model = Majority.fit(labels, 2)
-    return model, {"dev": dev_scores(labels, model.predict_proba(train_split.rows)), "epochs": []}
+    model, dev = Majority.fit(labels, 2), train_split.rows[train_split.rows["is_dev"]]
+    return model, {"dev": dev_scores(dev["label"].to_numpy(), model.predict_proba(dev)), "epochs": []}
 
 
 @register_model("toxic_comments.encoder")
@@ -96,13 +102,12 @@ class FineTuned(Scorer):
 
 
 def fine_tune(
-    frame: pd.DataFrame, dev_fraction: float, parameters: EncoderParameters, run: RunParameters
+    frame: pd.DataFrame, parameters: EncoderParameters, run: RunParameters
 ) -> tuple[FineTuned, History]:
-    """Train on all rows but a share of each class, which chooses the epoch, fits Platt's scale and gives the dev scores."""
+    """Train on all rows but those that are ``is_dev``, which choose the epoch, fit Platt's scale and give the dev scores."""
+    labels, is_dev = frame["label"].to_numpy(), frame["is_dev"].to_numpy()
     from etudes.pipelines.toxic_comments.encoder import CommentEncoder
 
-    labels = frame["label"].to_numpy()
-    is_dev = stratified(labels, dev_fraction, derive_seed(run.seed, "fine-tuning"))
     kept, dev = (frame[rows].reset_index(drop=True) for rows in (~is_dev, is_dev))
     network, history = CommentEncoder.train(kept, dev, {"classes": ["fine", "toxic"]}, parameters, run)
     model = FineTuned(network=network)
@@ -112,7 +117,7 @@ def fine_tune(
 
 
 def train_encoder(
-    train_split: Examples, split: SplitParameters, parameters: EncoderParameters, run: RunParameters
+    train_split: Examples, parameters: EncoderParameters, run: RunParameters
 ) -> tuple[FineTuned, History]:
     """The encoder's upper layers and an output layer on the mean of its states."""
-    return fine_tune(train_split.rows, split.tuning_dev, parameters, run)
+    return fine_tune(train_split.rows, parameters, run)

@@ -41,8 +41,10 @@ class SplitParameters(Strict):
     """Folds: each text is tested once, by models of the other folds; the first fold is the study's own test split."""
 
     folds: int = Field(ge=2, description="stratified folds, drawn anew with each run.seed")
-    tuning_dev: float = Field(
-        gt=0, lt=0.5, description="share of the training rows that the fine-tuned encoder does not train on"
+    dev_fraction: float = Field(
+        gt=0,
+        lt=0.5,
+        description="share of the training rows of a fold by whose held-out scores variants are compared",
     )
 
 

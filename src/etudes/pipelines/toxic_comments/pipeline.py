@@ -27,7 +27,7 @@ def create_pipeline() -> Pipeline:
 
         raw_comments ─ ingest ─ comments_frame, data_card
                           │
-                        split ─ train_split, dev_split (train once more), test_split: folds, with states of the encoder
+                        split ─ train_split, dev_split (rows of train), test_split: folds, with states of the encoder
                           │
         majority   bow   multinomial_nb   tfidf   characters   ...   combination   encoder      train_<variant>
             └───────┴──────────┴────────────┴──┬──────┴─────────────────┴─────────────┘

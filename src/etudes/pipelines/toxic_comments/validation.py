@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from etudes.evaluation import roc_auc
 from etudes.pipelines.toxic_comments import identity as check
-from etudes.pipelines.toxic_comments.model import PARTS, fine_tune
+from etudes.pipelines.toxic_comments.model import PARTS, dev_rows, fine_tune
 from etudes.pipelines.toxic_comments.parameters import IdentityParameters, SplitParameters
 from etudes.text.features import Corpus, FloatArray, IntArray
 from etudes.text.linear import Training, learn
@@ -80,12 +80,12 @@ def cross_validate(
             learned = learn(linear, corpus, kept_rows, labels[kept_rows], methods, seed)
             fitted |= {name: one.model for name, one in learned.items()}
             settings |= {name: one.setting for name, one in learned.items()}
-            dev |= {name: roc_auc(one.held_out, labels[kept_rows]) for name, one in learned.items()}
+            is_dev = dev_rows(labels[kept_rows], split.dev_fraction, seed)
+            dev_labels = labels[kept_rows][is_dev]
+            dev |= {name: roc_auc(one.held_out[is_dev], dev_labels) for name, one in learned.items()}
             if TUNED in models:
-                again = rows.iloc[kept_rows].reset_index(drop=True)
-                tuned, history = fine_tune(
-                    again, split.tuning_dev, encoder, run.model_copy(update={"seed": seed})
-                )
+                again = rows.iloc[kept_rows].reset_index(drop=True).assign(is_dev=is_dev)
+                tuned, history = fine_tune(again, encoder, run.model_copy(update={"seed": seed}))
                 fitted[TUNED], dev[TUNED] = tuned, history["dev"]["roc_auc"]
         for name, model in fitted.items():
             if hasattr(model, "scores"):
