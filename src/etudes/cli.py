@@ -233,7 +233,9 @@ def _runtime_parameters(ctx: click.Context, param: click.Parameter, value: str) 
     items = split_parameters(value)
     for item in items:
         if not item.partition("=")[0].strip() or "=" not in item:
-            raise click.BadParameter(f"'{item}' is not NAME=VALUE; expected for example run.seed=1,run.track=false")
+            raise click.BadParameter(
+                f"'{item}' is not NAME=VALUE; expected for example run.seed=1,run.track=false"
+            )
     return OmegaConf.to_container(OmegaConf.from_dotlist(items))  # type: ignore[return-value]
 
 

@@ -93,6 +93,30 @@ class StudyHook:
         if lock is not None:
             lock.release()
 
+    @property
+    def surroundings(self) -> dict[str, Any]:
+        """What opens this run in another process: ``project``, ``conf_source``, ``environment``, ``parameters`` (those of the
+        command), and ``notes``, the folder of what runs in this environment."""
+        loader = self._context.config_loader
+        assert self._lock is not None, "a run holds its outputs"
+        return {
+            "project": str(self._context.project_path),
+            "conf_source": str(loader.conf_source),
+            "environment": self._context.env,
+            "parameters": loader.runtime_params or {},
+            "notes": str(self._lock.folder),
+        }
+
+    @property
+    def gpus(self) -> int:
+        """How many GPUs a training node of this run cannot do without."""
+        run = self._context.config_loader["parameters"]["run"]
+        return run["devices"] if run["device"] == "cuda" else 0
+
+    def counted(self, pipeline: Any) -> frozenset[str]:
+        """The nodes of a pipeline that do something in this run."""
+        return frozenset(node.name for node in pipeline.nodes) - self._left_out
+
     @hook_impl(tryfirst=True)
     def before_node_run(self, node: Any, catalog: Any) -> None:
         interrupts.check()

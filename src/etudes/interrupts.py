@@ -35,8 +35,7 @@ def exit_status() -> int:
 
 def listen() -> None:
     """Remember every interrupt from now on; a command calls this when it begins."""
-    global _received, _concluded
-    _received, _concluded = 0, False
+    forget()
     if threading.current_thread() is not threading.main_thread():  # only there Python lets handlers be set
         return
     for each in (signal.SIGINT, signal.SIGTERM):
@@ -44,6 +43,18 @@ def listen() -> None:
             signal.signal(each, _receive)
     if sys.unraisablehook is sys.__unraisablehook__:
         sys.unraisablehook = _drop_quietly
+
+
+def request() -> None:
+    """Interrupt from another thread: the next `check` raises."""
+    global _received  # noqa: PLW0603
+    _received += 1
+
+
+def forget() -> None:
+    """What was requested was of earlier work in this process."""
+    global _received, _concluded
+    _received, _concluded = 0, False
 
 
 def conclude() -> None:

@@ -91,6 +91,7 @@ POSITIVE = (0.0, math.inf)
 _KNOWN = (
     Metric("accuracy"),
     Metric("balanced_accuracy"),
+    Metric("leaf_accuracy", "accuracy on leaves"),
     Metric("heldout_accuracy", "accuracy, held-out coefficients"),
     Metric("ceiling_gap", "gap to the ceiling", maximise=False, within=(-1.0, 1.0)),
     Metric("starts_gap", "gap, new start tokens", maximise=False, within=(-1.0, 1.0)),
@@ -127,6 +128,15 @@ _KNOWN = (
     Metric("fitted_success", "success on fitted photos"),
     Metric("right_success", "success where it was right"),
     Metric("confident_success", "confident success"),
+    Metric("fooled", "wrong answers under attack"),
+    Metric("transfer_success", "success on other networks"),
+    Metric("turned", "success at any distance"),
+    Metric("rounded_success", "success after rounding to 8 bits"),
+    Metric("photo_success", "success on photos"),
+    Metric("photo_fooled", "wrong answers on photos"),
+    Metric("linf", "largest change", unit="levels of 255", maximise=False, digits=1, within=(0.0, 255.0)),
+    Metric("l2", "Euclidean change", unit="intensities", maximise=False, within=POSITIVE),
+    Metric("ssim", "structural similarity", within=(-1.0, 1.0)),
     Metric(
         "target_log_probability",
         "log-probability of the target",
@@ -203,8 +213,12 @@ _KNOWN = (
     Metric("transductive_1shot", "1-shot accuracy, queries together"),
     Metric("iqm", "interquartile mean of the return", unit="points", digits=1),
     Metric("mean_return", "mean return", unit="points", digits=1),
+    Metric("mean_return_Acrobot-v1", "mean return in Acrobot-v1", unit="points", digits=1),
+    Metric("mean_return_LunarLander-v3", "mean return in LunarLander-v3", unit="points", digits=1),
     Metric("solved_share", "solved episodes"),
     Metric("below_expert", "points below the expert", unit="points", maximise=False, digits=2),
+    Metric("solved_agents", "agents that solve it"),
+    Metric("stable_share", "evaluations that solve it"),
 )
 KNOWN: Mapping[str, Metric] = {metric.name: metric for metric in _KNOWN}
 

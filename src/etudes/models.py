@@ -26,6 +26,7 @@ LIBRARY = {
     "agents": (
         "etudes.benches.agents",
         "etudes.benches.agent_predictor",
+        "etudes.benches.experts",
         "etudes.benches.several_environments",
     ),
     "classifiers": ("etudes.benches.classifiers",),
@@ -35,6 +36,8 @@ LIBRARY = {
         "etudes.digits.predictor",
         "etudes.digits.reader",
     ),
+    "frozen": ("etudes.vision.frozen",),
+    "graphs": ("etudes.benches.spreading",),
     "hours": ("etudes.benches.forecasts", "etudes.benches.hour_predictor"),
     "regressors": ("etudes.benches.regressors",),
     "text": ("etudes.text.continuation",),

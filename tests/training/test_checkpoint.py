@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 from torch import Tensor
 from toy import Interrupted, Toy, Watched, network, same, settings, train, weights_of
 
 from etudes.atomic import atomic_file
 from etudes.training.checkpoint import Checkpoint, CheckpointError, checkpoint_key
-from projects import STUDY, kedro, make_project, quiet_environment, within
+from projects import STUDY, kedro, quiet_environment, within
+from small_steps import many_small_steps, train_bilstm
 
 Outcome = tuple[dict[str, Tensor], list[dict[str, float]]]
 STEPS = 16  # four epochs of four batches
@@ -337,25 +337,6 @@ def test_two_ranks_resume_to_the_same_numbers(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="interrupted at step 7"):
         train(noisy(raise_at=7), tmp_path / "cut", settings(), devices=2)
     assert_equal(outcome(noisy(), tmp_path / "cut", devices=2, resume=True), whole)
-
-
-def train_bilstm(*more: str) -> list[str]:
-    return ["run", "--env=test", f"--pipelines={STUDY}", f"--to-nodes={STUDY}.train_bilstm", *more]
-
-
-def many_small_steps(folder: Path) -> Path:
-    """A project whose BiLSTM takes hundreds of steps and saves after each."""
-    project = make_project(folder)
-    path = project / "conf" / "test" / "parameters" / f"{STUDY}.yml"
-    parameters = yaml.safe_load(path.read_text())
-    parameters[STUDY]["bilstm"]["fit"] = {
-        "epochs": 5,
-        "batch_size": 16,
-        "checkpoint_steps": 1,
-        "patience": 5,
-    }
-    path.write_text(yaml.safe_dump(parameters))
-    return project
 
 
 def kill_in_mid_training(project: Path) -> dict[str, Any]:

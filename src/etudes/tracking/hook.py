@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,53 @@ class TrackingHook:
         except Exception as error:
             self.on_pipeline_error(error)
             raise
+
+    @property
+    def open_runs(self) -> dict[str, str]:
+        """MLflow's run of each study that is open."""
+        return {name: run.run_id for name, run in self._runs.items()}
+
+    def attach(self, runs: Mapping[str, str], catalog: Any, again: bool) -> None:
+        """Log to runs that another process opened, and will end.
+
+        Args:
+            runs: study -> MLflow run.
+            catalog: of this process.
+            again: nodes are repeated: what their curves hold already is not written twice.
+        """
+        self._runs.clear()
+        self._catalog = catalog
+        if not runs:
+            return
+        from etudes.tracking.runs import Continued, StudyRun, use_store
+
+        store = use_store(self._context.mlflow)
+        for name, run_id in runs.items():
+            run = StudyRun.attach(store, name, run_id, Path(self._context.project_path))
+            self._runs[name], self._produced[name] = run, set()
+            live.open_writer(name, live.LiveWriter(Continued(run) if again else run.log_values))
+
+    def flush(self) -> None:
+        """Write the live metrics that wait."""
+        for name in self._runs:
+            live.flush(name)
+
+    def took(self, outputs: Iterable[str]) -> None:
+        """Another process wrote these outputs, and logged them."""
+        for output in outputs:
+            name, _, short = output.partition(".")
+            if name in self._produced:
+                self._produced[name].add(short)
+
+    def conclude(self, failed: Mapping[str, Exception], catalog: Any) -> None:
+        """End the runs of studies that succeeded beside others that failed, and those as failed."""
+        for name in sorted(self._runs):
+            if name not in failed:
+                self._finish(name, catalog)
+        for name in sorted(set(self._runs) & set(failed)):
+            run = self._runs.pop(name)
+            live.close_writer(name)
+            run.end("FAILED", failed[name])
 
     def _finish(self, name: str, catalog: Any) -> None:
         """Register what a study gave, and end its run."""

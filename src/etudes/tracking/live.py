@@ -56,6 +56,13 @@ def close_writer(study: str) -> None:
         writer.flush()
 
 
+def flush(study: str) -> None:
+    """Write what waits; does nothing when the study is not tracked."""
+    writer = _writers.get(study)
+    if writer is not None:
+        writer.flush()
+
+
 def log(study: str, variant: str, step: int, metrics: dict[str, float]) -> None:
     """Log metrics of one step of a variant; does nothing when the study is not tracked."""
     writer = _writers.get(study)

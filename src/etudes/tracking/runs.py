@@ -101,11 +101,17 @@ class StudyRun:
     """An open run. Everything is written in batches."""
 
     def __init__(
-        self, client: GuardedClient, study: str, run_id: str, experiment_id: str, commit: str | None = None
+        self,
+        client: GuardedClient,
+        study: str,
+        run_id: str,
+        experiment_id: str,
+        commit: str | None = None,
+        monitored: bool = True,
     ) -> None:
         self.client, self.study, self.run_id, self.experiment_id = client, study, run_id, experiment_id
         self.commit = commit
-        self._monitor = _start_monitor(run_id)
+        self._monitor = _start_monitor(run_id) if monitored else None
 
     @classmethod
     def start(
@@ -127,6 +133,12 @@ class StudyRun:
             tags["etudes.restart_of"] = experiment.killed[0]
         run = store.client.create_run(experiment.id, tags=tags, run_name=study)
         return cls(store.client, study, run.info.run_id, experiment.id, git)
+
+    @classmethod
+    def attach(cls, store: Store, study: str, run_id: str, project: Path) -> Self:
+        """A run that another process opened and watches; it is not ended here."""
+        experiment = store.client.get_run(run_id).info.experiment_id
+        return cls(store.client, study, run_id, experiment, git_commit(project), monitored=False)
 
     def log_parameters(self, parameters: dict[str, Any]) -> None:
         entries = [Param(name, text[:PARAMETER_LENGTH]) for name, text in flatten(parameters).items()]
@@ -197,6 +209,24 @@ class StudyRun:
             self.set_tag("etudes.error", f"{type(error).__name__}: {error}"[:5000])
         self.client.set_terminated(self.run_id, status)
         logger.info("MLflow run %s of %s: %s", self.run_id, self.study, status)
+
+
+class Continued:
+    """Writes the curves of a node that was started before in the same run: steps that are there are not written again."""
+
+    def __init__(self, run: StudyRun) -> None:
+        self._run = run
+        self._last: dict[str, int] = {}
+
+    def __call__(self, values: list[Value]) -> None:
+        self._run.log_values([value for value in values if value[3] > self._last_step(value[0])])
+
+    def _last_step(self, name: str) -> int:
+        """The last step in the store; what this process writes itself is not looked up."""
+        if name not in self._last:
+            there = self._run.client.get_metric_history(self._run.run_id, name)
+            self._last[name] = max((metric.step for metric in there), default=-1)
+        return self._last[name]
 
 
 def without_bounds(

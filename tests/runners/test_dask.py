@@ -1,0 +1,199 @@
+"""The Dask runner with real processes: same numbers, failing studies, workers that die."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from benchmarks.trivial import STUDY as TRIVIAL
+from benchmarks.trivial import add_copies, make_trivial_project
+
+from projects import STUDY, kedro, quiet_environment, within
+from small_steps import many_small_steps, train_bilstm
+
+pytest.importorskip("distributed", reason="needs the extra `cluster`")
+pytestmark = pytest.mark.slow
+CHECKPOINT = Path("data/06_models/test") / STUDY / "checkpoints/bilstm/checkpoint.pt"
+RUNNER = "--runner=etudes.runners.DaskRunner"
+TWO = "--runner-params=workers=2"
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 240) -> None:
+    """Return once something holds.
+
+    Raises:
+        AssertionError: it did not in time.
+    """
+    ends = time.monotonic() + within(seconds)
+    while not condition():
+        assert time.monotonic() < ends, "waited in vain"
+        time.sleep(0.05)
+
+
+def statuses(project: Path) -> dict[str, list[str]]:
+    """Of each experiment the statuses of its runs."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
+    return {
+        each.name: [run.info.status for run in client.search_runs([each.experiment_id])]
+        for each in client.search_experiments()
+        if each.name != "Default"
+    }
+
+
+def test_studies_side_by_side_of_which_one_fails_and_one_kills_its_worker(tmp_path: Path) -> None:
+    project = make_trivial_project(tmp_path / "project")
+    add_copies(project, TRIVIAL, len(list((project / "src/etudes/pipelines").glob("*/study.toml"))) + 2)
+    studies = sorted(path.name for path in (project / "src/etudes/pipelines").glob(f"{TRIVIAL}*"))
+    failing, killing = studies[1:]
+    for study, line in ((failing, 'raise ValueError("no score")'), (killing, "import os; os._exit(9)")):
+        nodes = project / "src/etudes/pipelines" / study / "nodes.py"
+        nodes.write_text(nodes.read_text().replace("    return {f", f"    {line}\n    return {{f"))
+
+    done = kedro(
+        project,
+        "run",
+        "--env=test",
+        f"--pipelines={','.join(studies)}",
+        RUNNER,
+        TWO,
+        PYTHONPATH=str(project / "src"),
+    )
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert (
+        "2 of 3 studies failed" in done.stderr and f"{TRIVIAL}  " in done.stderr and "  done" in done.stderr
+    )
+    assert f"{failing}.evaluate: ValueError: no score" in done.stderr
+    assert f"{killing}.evaluate: its process ended 2 times without a word" in done.stderr
+    assert statuses(project) == {TRIVIAL: ["FINISHED"], failing: ["FAILED"], killing: ["FAILED"]}
+    metrics = project / "data/07_model_output/test" / TRIVIAL / "metrics.json"
+    assert json.loads(metrics.read_text())["v00.score"] == 1.0
+    assert not list((project / "data/.runs/test").iterdir()) or [
+        path.name for path in (project / "data/.runs/test").iterdir()
+    ] == [".lock"]
+
+
+def test_numbers_are_those_of_the_sequential_runner(tmp_path: Path, finished_project: Path) -> None:
+    project = many_small_steps(tmp_path / "project")
+    for name in (f"{STUDY}.yml",):
+        source = finished_project / "conf/test/parameters" / name
+        (project / "conf/test/parameters" / name).write_text(source.read_text())
+    done = kedro(project, "run", "--env=test", f"--pipelines={STUDY}", RUNNER, TWO)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert statuses(project) == {STUDY: ["FINISHED"]}
+    for name in ("07_model_output/test/{}/metrics.json", "06_models/test/{}/bilstm/weights.safetensors"):
+        ours, theirs = (folder / "data" / name.format(STUDY) for folder in (project, finished_project))
+        assert ours.read_bytes() == theirs.read_bytes(), name
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
+    (model,) = client.search_registered_models()
+    assert model.name == f"{STUDY}-sample" and "champion" in model.aliases
+
+
+@pytest.mark.heavy
+def test_a_worker_that_is_killed_in_mid_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    whole, cut = many_small_steps(tmp_path / "whole"), many_small_steps(tmp_path / "cut")
+    done = kedro(whole, *train_bilstm())
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    command = [sys.executable, "-m", "kedro", *train_bilstm(RUNNER, "--runner-params=workers=1")]
+    with (cut / "run.log").open("w") as log:
+        process = subprocess.Popen(command, cwd=cut, env=quiet_environment(), stdout=log, stderr=log)
+        wait_for(lambda: (cut / CHECKPOINT).exists() or process.poll() is not None)
+        worker = max(
+            psutil.Process(process.pid).children(recursive=True), key=lambda each: each.memory_info().rss
+        )
+        os.kill(worker.pid, signal.SIGKILL)
+        status = process.wait(within(240))
+    assert status == 0, (cut / "run.log").read_text()[-3000:]
+
+    models = Path("data/06_models/test") / STUDY
+    for name in ("bilstm/weights.safetensors", "bilstm_history.json"):
+        assert (cut / models / name).read_bytes() == (whole / models / name).read_bytes(), name
+    client = MlflowClient(f"sqlite:///{cut / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name(STUDY)
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    curve = client.get_metric_history(run.info.run_id, "bilstm.train_loss")
+    assert [point.step for point in curve] == list(range(1, 6)), "a curve is written once"
+
+
+def test_a_scheduler_that_does_not_answer_is_told(project: Path) -> None:
+    done = kedro(
+        project,
+        "run",
+        "--env=test",
+        f"--pipelines={STUDY}",
+        RUNNER,
+        "--runner-params=address=tcp://127.0.0.1:1",
+        "--params=run.track=false",
+    )
+    assert done.returncode == 1
+    assert "no Dask scheduler answers at tcp://127.0.0.1:1" in done.stderr and "dask worker" in done.stderr
+
+
+@pytest.mark.heavy
+def test_a_scheduler_that_is_gone_ends_the_command_and_its_workers_and_the_run_can_be_continued(
+    tmp_path: Path,
+) -> None:
+    whole, cut = many_small_steps(tmp_path / "whole"), many_small_steps(tmp_path / "cut")
+    done = kedro(whole, *train_bilstm())
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    file = tmp_path / "scheduler.json"
+    options = [f"--scheduler-file={file}", "--no-dashboard"]
+    started = {
+        "cwd": cut,
+        "env": quiet_environment(),
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+    }
+    dask = [sys.executable, "-m", "dask"]
+    with (
+        subprocess.Popen(
+            [*dask, "scheduler", "--host=127.0.0.1", "--port=0", *options], **started
+        ) as scheduler,
+        subprocess.Popen([*dask, "worker", "--nthreads=1", "--host=127.0.0.1", *options], **started) as nanny,
+    ):
+        try:
+            wait_for(file.exists)
+            address = json.loads(file.read_text())["address"]
+            command = train_bilstm(RUNNER, f"--runner-params=address={address}")
+            log = cut / "run.log"
+            with log.open("w") as output:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "kedro", *command],
+                    **started | {"stdout": output, "stderr": subprocess.STDOUT},
+                )
+                wait_for((cut / CHECKPOINT).exists)
+                workers = psutil.Process(nanny.pid).children(recursive=True)
+                scheduler.kill()
+                status = process.wait(within(120))
+            assert status == 1 and "the connection with the Dask scheduler" in log.read_text(), (
+                log.read_text()[-3000:]
+            )
+            wait_for(
+                lambda: not any(worker.is_running() and worker.status() != "zombie" for worker in workers)
+            )
+        finally:
+            for each in (scheduler, nanny):
+                each.kill()
+    assert statuses(cut) == {STUDY: ["FAILED"]}
+
+    done = kedro(cut, *train_bilstm("--params=run.resume=true"))
+    assert done.returncode == 0 and "starts afresh" not in done.stdout + done.stderr
+    weights = Path("data/06_models/test") / STUDY / "bilstm/weights.safetensors"
+    assert (cut / weights).read_bytes() == (whole / weights).read_bytes()
