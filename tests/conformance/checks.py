@@ -222,7 +222,9 @@ def _fits(given: Any, wanted: Any) -> bool:
         return any(_fits(given, each) for each in typing.get_args(wanted))
     if getattr(wanted, "_is_protocol", False):
         return set(get_type_hints(wanted)) <= set(given.model_fields)
-    return given is wanted or (inspect.isclass(given) and inspect.isclass(wanted) and issubclass(given, wanted))
+    return given is wanted or (
+        inspect.isclass(given) and inspect.isclass(wanted) and issubclass(given, wanted)
+    )
 
 
 def readme_commands(subject: Subject) -> list[list[str]]:
