@@ -28,11 +28,16 @@ BENCHMARKS = {
     "meta": ("benchmarks.meta", "updates_against_a_loop_over_tasks"),
     "memory": ("benchmarks.memory", "memory_of_variants"),
     "padim": ("benchmarks.padim", "padim_against_anomalib"),
+    "attacks": ("benchmarks.attacks", "attacks_against_peers"),
+    "nearest": ("benchmarks.nearest", "margins_against_peers"),
     "strip": ("benchmarks.strip", "strip_against_whole_passes"),
     "decoder": ("benchmarks.decoder", "cached_generation"),
     "income": ("benchmarks.income", "income_against_scikit_learn"),
     "lander": ("benchmarks.lander", "dqn_against_stable_baselines3"),
     "tabular": ("benchmarks.tabular", "q_learning_against_a_loop"),
+    "sessions": ("benchmarks.sessions", "sessions_against_gymnasium"),
+    "cartpole": ("benchmarks.cartpole", "dqn_with_the_cart_against_stable_baselines3"),
+    "policy": ("benchmarks.policy", "policy_gradients_against_stable_baselines3"),
 }
 
 

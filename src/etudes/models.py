@@ -26,6 +26,7 @@ LIBRARY = {
     "agents": (
         "etudes.benches.agents",
         "etudes.benches.agent_predictor",
+        "etudes.benches.experts",
         "etudes.benches.several_environments",
     ),
     "classifiers": ("etudes.benches.classifiers",),
@@ -35,10 +36,13 @@ LIBRARY = {
         "etudes.digits.predictor",
         "etudes.digits.reader",
     ),
+    "frozen": ("etudes.vision.frozen",),
+    "graphs": ("etudes.benches.spreading",),
     "hours": ("etudes.benches.forecasts", "etudes.benches.hour_predictor"),
     "regressors": ("etudes.benches.regressors",),
     "text": ("etudes.text.continuation",),
     "texts": ("etudes.text.features", "etudes.text.linear"),
+    "uncertain": ("etudes.benches.uncertain",),
     "victims": ("etudes.vision.victims",),
 }
 FACTS = "predictor-facts"  # the key of a predictor's config under which its card stands; it can be the name of no part

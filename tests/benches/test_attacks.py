@@ -11,13 +11,24 @@ import pandas as pd
 import pytest
 import torch
 
-from attack_toys import Blind, Brightness, StubVictims, untrained_victims
+from attack_toys import Blind, Brightness, StubVictims, photos, untrained_victims
 from etudes.benches.attack_pages import turned, withstood
-from etudes.benches.attack_predictor import AttackPredictor
-from etudes.benches.attacks import Bench, Pixels, answers, compressed, rescaled, share_with_interval
+from etudes.benches.attack_predictor import AttackPredictor, PerturbationPredictor
+from etudes.benches.attacks import (
+    Bench,
+    Pixels,
+    answers,
+    attacked,
+    blurred,
+    compressed,
+    distances,
+    rescaled,
+    share_with_interval,
+)
 from etudes.examples import Examples
 from etudes.forms.pictures import png_bytes, read_picture
 from etudes.forms.raw import RawFile
+from etudes.vision.parameters import StepsParameters
 
 NAMES = {"0": "dark", "1": "bright"}
 
@@ -123,6 +134,74 @@ def test_batches_change_no_answer(bench: Bench) -> None:
     one, all_at_once = (answers(Brightness(), bench.pixels, 1, size) for size in (1, 6))
     assert np.allclose(one.of_target, all_at_once.of_target)
     assert np.array_equal(one.predicted, all_at_once.predicted)
+
+
+def test_every_photo_may_have_a_target_of_its_own(bench: Bench) -> None:
+    targets = np.array([1, 0, 1, 0, 1, 0])
+    found = answers(Brightness(), bench.pixels, targets, 4)
+    apart = [answers(Brightness(), bench.pixels, target, 4).of_target for target in (0, 1)]
+    assert np.array_equal(found.of_target, np.where(targets == 1, apart[1], apart[0]))
+    assert found.success(targets).tolist() == [True, True, False, True, False, True]
+
+
+STEPS = StepsParameters(
+    norm="linf", steps=3, step=0.4, momentum=0, start="uniform", loss="lead", rounded=False, enough=None
+)
+
+
+def test_attacked_photos_are_8_bits_in_their_ball_however_they_are_batched() -> None:
+    examples, view = photos(7), untrained_victims().view("cnn")
+    pixels, labels = examples["pixels"], examples.rows["label"].to_numpy()
+    found, again = (attacked(view, pixels, labels, 5, STEPS, 3, size) for size in (7, 2))
+    assert found.dtype == np.uint8 and np.abs(found.astype(int) - pixels).max() == 5
+    assert (found == again).mean() > 0.99, "gradients near zero may be rounded to either side"
+    other = attacked(view, pixels, labels, 5, STEPS, 4, 7)
+    assert not np.array_equal(found, other)
+    radii = np.arange(7.0)
+    moved = attacked(view, pixels, labels, radii, STEPS, 3, 3)
+    assert (np.abs(moved.astype(int) - pixels).max((1, 2, 3)) <= radii).all()
+
+
+def test_distances_by_hand() -> None:
+    before = np.full((2, 12, 12, 3), 100, dtype=np.uint8)
+    after = before.copy()
+    after[1, 0, 0] = 151
+    found = distances(before, after)
+    assert found["linf"].tolist() == [0, 51]
+    assert found["l2"].tolist() == pytest.approx([0, 0.2 * np.sqrt(3)])
+    assert found["psnr"].tolist() == pytest.approx([np.inf, 10 * np.log10(12 * 12 / 0.04)])
+    assert found["ssim"][0] == pytest.approx(1) and found["ssim"][1] < 1
+
+
+def test_a_blur_keeps_what_is_even_and_smooths_the_rest() -> None:
+    even = np.full((1, 16, 16, 3), 77, dtype=np.uint8)
+    noise = np.random.default_rng(1).integers(0, 256, size=(1, 16, 16, 3), dtype=np.uint8)
+    assert np.array_equal(blurred(even, 1.0), even)
+    assert blurred(noise, 1.5).std() < blurred(noise, 0.5).std() < noise.std()
+
+
+class Whitens:
+    """An attack that paints the photo white, and notes which classes it was told to leave."""
+
+    registered_name = "toy"
+
+    def attacked(self, view: Any, photos: Pixels, classes: Any) -> Pixels:
+        self.classes = classes.tolist()
+        return np.full_like(photos, 255)
+
+
+def test_a_perturbed_photo_is_answered_with_how_far_it_went(bench: Bench) -> None:
+    victims, model = untrained_victims("cnn"), Whitens()
+    parts = {"names": {str(n): f"class{n}" for n in range(4)}, "size": 16, "crop": 16}
+    predictor = PerturbationPredictor(model, {}, networks=victims, **parts)
+    picture = np.full((16, 16, 3), 100, dtype=np.uint8)
+    answer = predictor.predict(pd.DataFrame({"image": [base64.b64encode(png_bytes(picture)).decode()]}))
+    assert answer["linf"][0] == 155 and answer["l2"][0] == pytest.approx(155 / 255 * np.sqrt(768))
+    assert answer["before"][0] == f"class{model.classes[0]}"
+    assert answer["succeeded"][0] == (answer["before"][0] != answer["after"][0])
+    assert "155 of 255 levels" in predictor.describe(answer)
+    drawn = read_picture(RawFile("drawn.png", predictor.draw(answer)))
+    assert (drawn == 255).all()
 
 
 def test_a_share_of_no_photos_is_refused() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from etudes.vision.attack_losses import LOSSES, cross_entropy, margin
+from etudes.vision.attack_losses import LOSSES, cross_entropy, lead, margin
 
 
 def drawn(photos: int = 5, classes: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
@@ -52,3 +52,13 @@ def test_mismatched_shapes_are_refused(name: str) -> None:
     for wrong in (targets[:, None], targets[:3], targets.double()):
         with pytest.raises(ValueError, match=r"expected \(N, classes\) and \(N,\) class indices, int64"):
             LOSSES[name](logits, wrong, 0.0)
+
+
+def test_the_lead_of_the_best_other_class_by_hand() -> None:
+    logits = torch.tensor([[3.0, 1.0, 2.0], [0.0, 1.0, 9.0]])
+    assert lead(logits, torch.tensor([0, 1])).tolist() == [-1.0, 8.0]
+    assert torch.equal(
+        margin(logits, torch.tensor([0, 1]), 3.0), (lead(logits, torch.tensor([0, 1])) + 3).clamp(min=0)
+    )
+    with pytest.raises(ValueError, match="class indices, int64"):
+        lead(logits, torch.tensor([0]))

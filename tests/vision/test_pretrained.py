@@ -13,6 +13,7 @@ from torchvision import models
 
 from etudes.datasets import PretrainedDataset
 from etudes.sources.table import MissingDataError, load_sources
+from etudes.vision import cifar_networks
 from etudes.vision.pretrained import NETWORKS, Pretrained, WeightsError
 
 
@@ -41,7 +42,7 @@ def test_every_file_is_in_the_table_of_sources() -> None:
     sources = load_sources()
     for entry in NETWORKS.values():
         assert entry.file in {file.name for file in sources[entry.source].files}
-        assert hasattr(models, entry.constructor)
+        assert hasattr(models, entry.constructor) or hasattr(cifar_networks, entry.constructor)
 
 
 def test_a_network_has_the_weights_of_its_file_and_is_frozen(raw: Path) -> None:
@@ -117,3 +118,34 @@ def test_the_real_weights_know_photographs(raw_data: Path) -> None:
     with torch.inference_mode():
         logits = Pretrained(raw_data).network("squeezenet1_1_caffe")(normalised(pixels))
     assert (logits.argmax(1).numpy() == np.array(classes)).mean() >= 0.5
+
+
+def test_a_checkpoint_of_the_cifar_network_is_read_through_its_prefix(tmp_path: Path) -> None:
+    """As its author's files are: inside a dictionary, behind ``module.``, and without the counts of batches."""
+    entry = NETWORKS["resnet20_cifar10"]
+    torch.manual_seed(0)
+    network = cifar_networks.resnet20_cifar10().eval()
+    assert sum(p.numel() for p in network.parameters()) == 269_722
+    state = {f"module.{n}": v for n, v in network.state_dict().items() if "num_batches" not in n}
+    folder = tmp_path / entry.source
+    folder.mkdir(parents=True)
+    (folder / entry.file).write_bytes(written({"state_dict": state, "best_prec1": 91.78}))
+    read = Pretrained(tmp_path).network("resnet20_cifar10")
+    pictures = torch.rand(2, 3, 32, 32)
+    assert torch.equal(read(pictures), network(pictures)) and read(pictures).shape == (2, 10)
+    state.pop("module.linear.bias")
+    (folder / entry.file).write_bytes(written({"state_dict": state}))
+    with pytest.raises(WeightsError, match=r"1 tensors are missing \(linear\.bias\)"):
+        Pretrained(tmp_path).network("resnet20_cifar10")
+
+
+def test_the_cifar_networks_shortcut_halves_and_widens_without_weights() -> None:
+    block = cifar_networks.Block(4, 8).eval()
+    torch.nn.init.zeros_(block.bn2.weight)
+    found = block(torch.arange(64.0).reshape(1, 4, 4, 4))
+    assert found.shape == (1, 8, 2, 2)
+    assert (
+        found[0, 2:6].flatten().tolist()
+        == torch.arange(64.0).reshape(4, 4, 4)[:, ::2, ::2].flatten().tolist()
+    )
+    assert not found[0, [0, 1, 6, 7]].any()

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from etudes.benches.attacks import Pixels, answers, class_names
+from etudes.benches.attacks import Pixels, answers, class_names, distances
 from etudes.forms.pictures import png_bytes, read_picture
 from etudes.serving.predictor import Column, Predictor
 from etudes.vision.victims import Victims
@@ -66,6 +66,41 @@ class AttackPredictor(Predictor):
     def draw(self, answer: pd.DataFrame) -> bytes:
         """The first attacked photo."""
         return base64.b64decode(answer["picture"].iloc[0])
+
+
+class PerturbationPredictor(AttackPredictor):
+    """An attack by the victim's own gradient (``model.attacked(view, photos, classes) -> photos``) behind a user's photo.
+
+    ``classes`` are what the victim answers to the photos as they are: where nobody says what a photo shows, that is what
+    the attack takes away.
+    """
+
+    def answer(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """One row per photo: the class ``before`` and ``after`` with their probabilities, whether they differ
+        (``succeeded``), how far the photo was moved (``linf`` in levels of 255, ``l2`` and ``ssim`` as in
+        `attacks.distances`), and the perturbed ``picture`` (PNG, base64)."""
+        photos = np.stack([read_picture(raw, self.size, self.crop) for raw in frame["image"]])
+        view = self.networks.view(self.networks.victim)
+        before = answers(view, photos, 0, AT_ONCE)
+        attacked = self.model.attacked(view, photos, before.predicted)
+        after, moved = answers(view, attacked, 0, AT_ONCE), distances(photos, attacked)
+        return pd.DataFrame(
+            {
+                "before": class_names(self.names, before.predicted),
+                "before_probability": before.confidence,
+                "after": class_names(self.names, after.predicted),
+                "after_probability": after.confidence,
+                "succeeded": after.predicted != before.predicted,
+                **moved[["linf", "l2", "ssim"]],
+                "picture": [_base64(picture) for picture in attacked],
+            }
+        )
+
+    def describe(self, answer: pd.DataFrame) -> str:
+        """Class before and after the attack of the first row, and how far it was moved."""
+        row = answer.iloc[0]
+        moved = f"moved by {row['linf']:.0f} of 255 levels at most, {row['l2']:.2f} in all (Euclidean, 0..1)"
+        return f"{super().describe(answer)}\n{moved}; structural similarity {row['ssim']:.3f}"
 
 
 def _base64(pixels: Pixels) -> str:

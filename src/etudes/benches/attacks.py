@@ -18,9 +18,13 @@ from torch import nn
 
 from etudes.evaluation.shares import wilson
 from etudes.examples import Examples
-from etudes.vision.victims import Victims, intensities
+from etudes.vision.bounded import GaussianBlur, perturbed
+from etudes.vision.parameters import StepsParameters
+from etudes.vision.similarity import ssim
+from etudes.vision.victims import Victims, intensities, to_uint8
 
 Pixels = NDArray[np.uint8]
+Labels = NDArray[np.int64]
 LIKELY = 0.5  # probability of the target that counts as a confident success
 
 
@@ -35,19 +39,35 @@ class Answers:
     confidence: NDArray[np.float64]
     of_target: NDArray[np.float64]
 
-    def success(self, target: int) -> NDArray[np.bool_]:
+    def success(self, target: int | Labels) -> NDArray[np.bool_]:
         return self.predicted == target
 
 
 def answers(
-    view: nn.Module, photos: Pixels, target: int, batch_size: int, device: torch.device | str = "cpu"
+    view: nn.Module,
+    photos: Pixels,
+    target: int | Labels,
+    batch_size: int,
+    device: torch.device | str = "cpu",
 ) -> Answers:
-    """Show photos (N, H, W, 3) to a network.
+    """Show photos (N, H, W, 3) to a network; arguments and errors as `log_probabilities`.
+
+    Args:
+        target: class whose log-probability is kept, or of each photo one (N,).
+    """
+    table = log_probabilities(view, photos, batch_size, device)
+    predicted, rows = table.argmax(1), np.arange(len(table))
+    return Answers(predicted, np.exp(table[rows, predicted]), table[rows, target])
+
+
+def log_probabilities(
+    view: nn.Module, photos: Pixels, batch_size: int, device: torch.device | str = "cpu"
+) -> NDArray[np.float64]:
+    """What a network says of photos: the log-probability (nats) of every class, (N, classes).
 
     Args:
         view: intensities (n, 3, H, W) in 0..1 -> logits (n, classes).
-        photos: uint8, so that nothing is scored that a picture file could not hold.
-        target: class whose log-probability is kept.
+        photos: (N, H, W, 3), uint8, so that nothing is scored that a picture file could not hold.
         batch_size: photos of one forward pass.
         device: where to compute.
 
@@ -65,9 +85,8 @@ def answers(
         for start in range(0, len(photos), batch_size):
             chunk = intensities(photos[start : start + batch_size], device)
             parts.append(view(chunk).double().log_softmax(1).cpu())
-    table = torch.cat(parts).numpy()
-    predicted = table.argmax(1)
-    return Answers(predicted, np.exp(table[np.arange(len(table)), predicted]), table[:, target])
+    found: NDArray[np.float64] = torch.cat(parts).numpy()
+    return found
 
 
 @dataclass(frozen=True)
@@ -155,6 +174,56 @@ class Bench:
         return table(rows)
 
 
+def attacked(
+    view: nn.Module,
+    photos: Pixels,
+    classes: Labels,
+    levels: float | NDArray[np.float64],
+    how: StepsParameters,
+    seed: int,
+    batch_size: int,
+    device: torch.device | str = "cpu",
+    targeted: bool = False,
+) -> Pixels:
+    """Photos (N, H, W, 3) perturbed by `bounded.perturbed` and rounded to 8 bits.
+
+    Args:
+        view: intensities (n, 3, H, W) in 0..1 -> logits (n, classes).
+        photos: uint8.
+        classes: (N,) to leave, or to reach where ``targeted``.
+        levels: radius of the ball in levels of 255, of all photos or of each (N,). In the maximum norm rounding stays in the
+            ball where it is a whole number.
+        how: the attack.
+        seed: of random starts.
+        batch_size: photos of one pass.
+        device: where to compute.
+        targeted: whether ``classes`` are targets.
+    """
+    view = view.to(device).to(memory_format=torch.channels_last)
+    generator = np.random.default_rng(seed)
+    radius = np.broadcast_to(np.asarray(levels, dtype=np.float32) / 255, len(photos))
+    result = np.empty_like(photos)
+    for start in range(0, len(photos), batch_size):
+        part = slice(start, start + batch_size)
+        labels, size = (torch.from_numpy(np.array(values[part])).to(device) for values in (classes, radius))
+        found = perturbed(view, intensities(photos[part], device), labels, size, how, generator, targeted)
+        result[part] = to_uint8(found.permute(0, 2, 3, 1).cpu().numpy())
+    return result
+
+
+def distances(before: Pixels, after: Pixels) -> pd.DataFrame:
+    """How far photos (N, H, W, 3) were moved: ``linf`` (levels of 255), ``l2`` (Euclidean, intensities 0..1), ``psnr`` (dB,
+    infinite for equal ones) and ``ssim`` (`similarity.ssim`)."""
+    change = after.astype(np.float64) - before
+    square = np.square(change / 255).reshape(len(before), -1)
+    with np.errstate(divide="ignore"):
+        psnr = -10 * np.log10(square.mean(1))
+    linf = np.abs(change).reshape(len(before), -1).max(1)
+    return pd.DataFrame(
+        {"linf": linf, "l2": np.sqrt(square.sum(1)), "psnr": psnr, "ssim": ssim(before, after)}
+    )
+
+
 def table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """Rows with shares as a table: the ends of an interval are called ``low`` and ``high``, of a fitted share ``fitted_low``."""
     ends = {f"{name}.{end}": end for name in ("success", "accuracy") for end in ("low", "high")}
@@ -196,6 +265,13 @@ def compressed(photos: Pixels, quality: int) -> Pixels:
         Image.fromarray(photo).save(stream, "JPEG", quality=quality)
         result[index] = np.asarray(Image.open(stream).convert("RGB"))
     return result
+
+
+def blurred(photos: Pixels, sigma: float, device: torch.device | str = "cpu") -> Pixels:
+    """Photos (N, H, W, 3) after a Gaussian blur of ``sigma`` pixels, rounded to 8 bits."""
+    with torch.inference_mode():
+        smooth = GaussianBlur(sigma).to(device)(intensities(photos, device)).clamp(0, 1)
+    return to_uint8(smooth.permute(0, 2, 3, 1).cpu().numpy())
 
 
 def rescaled(photos: Pixels, factor: float) -> Pixels:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
 from etudes.training.parameters import DevSplitParameters, Strict
+
+Settings = TypeVar("Settings", bound=Strict)
 
 
 class ScoringParameters(Strict):
@@ -116,6 +118,24 @@ class AgentRunsParameters(AgentsParameters):
     )
 
 
+class ByEnvironment(Strict, Generic[Settings]):
+    """What agents learn with in each environment, as gymnasium calls it."""
+
+    environments: dict[str, Settings] = Field(min_length=1)
+
+    def of(self, name: str) -> Settings:
+        """The settings of one environment.
+
+        Raises:
+            ValueError: there are none.
+        """
+        if name not in self.environments:
+            raise ValueError(
+                f"training.environments says nothing of '{name}'; it has {', '.join(self.environments)}"
+            )
+        return self.environments[name]
+
+
 class EpisodePlayParameters(Strict):
     """How the test episodes are played, and how sure their scores are."""
 
@@ -134,3 +154,16 @@ class EpisodeScoringParameters(EpisodePlayParameters):
         min_length=1,
         description="returns whose first crossing, and the share of episodes above, are recorded",
     )
+
+
+class AttackSplitParameters(Strict):
+    """Which pictures the networks learn from, which choose settings, and which are attacked for the numbers."""
+
+    dev_fraction: float = Field(
+        gt=0, lt=0.5, description="share of each class of the training pictures kept for dev"
+    )
+    train: int = Field(ge=10, description="training pictures of the networks and of the defence, at most")
+    dev: int = Field(ge=4, description="dev pictures, at most")
+    test: int = Field(ge=4, description="test pictures, at most")
+    photos: int = Field(ge=4, description="photos that are attacked; the others are left to their networks")
+    seed: int = Field(ge=0, description="apart from run.seed, so that seeds share one split")

@@ -77,6 +77,27 @@ def gains(
     return pd.DataFrame(found, columns=[*keys, "against", "gain", "low", "high", "verdict"])
 
 
+def gains_over(
+    scores: pd.DataFrame, against: Sequence[str], keys: Sequence[str], value: str = "accuracy"
+) -> pd.DataFrame:
+    """What every variant has more than each of some (`gains`); verdicts count all variants and all entries of the keys.
+
+    Returns:
+        The keys, ``method``, ``against``, ``gain``, ``low``, ``high``, ``verdict``.
+    """
+    found = [gains(scores.iloc[:0].assign(method=""), "own", [*keys, "method"])]
+    for other in against:
+        theirs = scores[scores["variant"] == other]
+        pairs = [
+            pd.concat([own.assign(variant="own"), theirs]).assign(method=name)
+            for name, own in scores.groupby("variant", sort=False)
+            if name != other
+        ]
+        if len(theirs) and pairs:
+            found.append(gains(pd.concat(pairs), "own", [*keys, "method"], value))
+    return pd.concat(found[1:] or found, ignore_index=True)
+
+
 def _verdict(ends: Mapping[str, float], sure: Mapping[str, float]) -> str:
     for words, interval in ((VERDICTS[:2], sure), (VERDICTS[2:4], ends)):
         if interval["low"] > 0 or interval["high"] < 0:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+from collections import deque
 from concurrent.futures import Future
 from typing import Any
 
@@ -50,6 +52,9 @@ class DaskEngine:
         self._cluster: SpecCluster | None = None
         self._client: Client | None = None
         self._resources: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._waiting: deque[tuple[NodeTask, bool, Future[NodeResult]]] = deque()
+        self._sent, self._places = 0, 1
 
     def start(self, gpus: int) -> None:
         dask.config.set(SETTINGS)
@@ -85,6 +90,7 @@ class DaskEngine:
                 "with `--resources gpu=N`, or give --runner-params=gpus=N for processes of this machine, or run.device=cpu"
             )
         self._resources = {"gpu": max(gpus, 1)} if most else {}
+        self._places = max(1, sum(int(worker["nthreads"]) for worker in workers))
 
     def _own_cluster(self) -> SpecCluster:
         threads = max(1, (os.cpu_count() or 1) // self.workers)
@@ -118,8 +124,25 @@ class DaskEngine:
         )
 
     def submit(self, task: NodeTask, gpu: bool) -> Future[NodeResult]:
-        assert self._client is not None, "start comes first"
         future: Future[NodeResult] = Future()
+        with self._lock:
+            self._waiting.append((task, gpu, future))
+        self._send()
+        return future
+
+    def _send(self) -> None:
+        """Hand over as many nodes as there are processes. Dask would give one process several, and blame those that wait there
+        for its death."""
+        while True:
+            with self._lock:
+                if not self._waiting or self._sent >= self._places:
+                    return
+                self._sent += 1
+                task, gpu, future = self._waiting.popleft()
+            self._hand_over(task, gpu, future)
+
+    def _hand_over(self, task: NodeTask, gpu: bool, future: Future[NodeResult]) -> None:
+        assert self._client is not None, "start comes first"
         sent = self._client.submit(
             tasks.execute,
             task,
@@ -131,6 +154,8 @@ class DaskEngine:
 
         def done(ended: Any) -> None:
             # Dask runs this in a thread of its own; the future is kept by the closure until then.
+            with self._lock:
+                self._sent -= 1
             try:
                 future.set_result(ended.result())
             except KilledWorker:
@@ -147,9 +172,9 @@ class DaskEngine:
                 future.set_exception(self._gone(error))
             except Exception as error:
                 future.set_exception(NodeError(task.node, f"{type(error).__name__}: {error}"))
+            self._send()
 
         sent.add_done_callback(done)
-        return future
 
     def _gone(self, error: BaseException) -> RunnerError:
         where = self.address or "of this run"

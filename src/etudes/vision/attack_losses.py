@@ -1,4 +1,4 @@
-"""What targeted attacks minimise, from logits: both losses are bounded below, unlike the raw logit of the target."""
+"""What attacks minimise or maximise, from logits. What targeted ones minimise is bounded below, unlike the raw logit of the target."""
 
 from __future__ import annotations
 
@@ -29,10 +29,18 @@ def margin(logits: Tensor, targets: Tensor, confidence: float = 0.0) -> Tensor:
 
     Args and errors as `cross_entropy`.
     """
-    _check(logits, targets)
-    of_target = logits.gather(1, targets[:, None])
-    others = logits.scatter(1, targets[:, None], float("-inf"))
-    return (others.max(1).values - of_target[:, 0] + confidence).clamp(min=0)
+    return (lead(logits, targets) + confidence).clamp(min=0)
+
+
+def lead(logits: Tensor, classes: Tensor) -> Tensor:
+    """max_{k != c} z_k - z_c, logits, one for each photo (N,): by how much the best other class is ahead of the class c.
+
+    Positive where the network answers another class. Errors as `cross_entropy`.
+    """
+    _check(logits, classes)
+    of_class = logits.gather(1, classes[:, None])
+    others = logits.scatter(1, classes[:, None], float("-inf"))
+    return others.max(1).values - of_class[:, 0]
 
 
 LOSSES = {"cross_entropy": cross_entropy, "margin": margin}

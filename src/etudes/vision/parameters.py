@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -27,6 +27,23 @@ class PhotoParameters(Strict):
         if self.crop > self.size:
             raise ValueError(f"crop = {self.crop} is larger than size = {self.size}")
         return self
+
+
+class StepsParameters(Strict):
+    """An attack in a ball around each picture (`bounded.perturbed`)."""
+
+    norm: Literal["linf", "l2"] = Field(description="of the ball: largest change of a pixel, or Euclidean")
+    steps: int = Field(ge=0, description="gradients of each picture; 0 leaves the start")
+    step: float = Field(gt=0, le=4, description="length of a step as a share of the ball's radius")
+    momentum: float = Field(ge=0, le=1, description="weight of earlier gradients")
+    start: Literal["picture", "uniform", "corner"] = Field(
+        description="the picture itself, a point drawn from the ball, or a corner (random signs)"
+    )
+    loss: Literal["cross_entropy", "lead"]
+    rounded: bool = Field(description="whether each gradient is that of the picture rounded to 8 bits")
+    enough: float | None = Field(
+        ge=0, description="lead in logits beyond which a picture is done; null: every picture takes all steps"
+    )
 
 
 class NetworksParameters(Strict):
@@ -55,6 +72,25 @@ class NetworksParameters(Strict):
         if len(set(value)) < len(value):
             raise ValueError("expected different networks")
         return value
+
+
+class ViewParameters(Strict):
+    """How far an altered view of a picture may lie from it; each is drawn uniformly up to its limit, to either side."""
+
+    shift: float = Field(ge=0, lt=1, description="share of a side")
+    turn: float = Field(ge=0, le=3.1416, description="angle in radians")
+    zoom: float = Field(ge=0, lt=1, description="share of the size")
+    shear: float = Field(ge=0, lt=1)
+    light: float = Field(ge=0, lt=1, description="share of the brightness")
+    mirror: bool = Field(description="mirrored with a chance of one half")
+
+
+class ViewsParameters(Strict):
+    """Views of a picture."""
+
+    count: int = Field(ge=1, description="weak views of each picture, and as many strong ones")
+    weak: ViewParameters
+    strong: ViewParameters
 
 
 def parse_view(text: str) -> tuple[str, int | None]:

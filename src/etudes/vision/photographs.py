@@ -77,7 +77,8 @@ def ingest_photographs(raw_photographs: RawFolder) -> tuple[Examples, dict[str, 
             )
     examples = Examples(rows, {"pixels": np.stack([found[name] for name in names])})
     side, classes = int(examples["pixels"].shape[1]), sorted(set(rows["class"]))
-    card = data_card([raw], examples_fingerprint(examples), classes=classes, side=side)
+    rows_by_part = {f"{part}_rows": int(counts[part]) for part in PARTS}
+    card = data_card([raw], examples_fingerprint(examples), classes=classes, side=side, **rows_by_part)
     return examples, card
 
 

@@ -23,8 +23,7 @@ from etudes.training.session import part
 from etudes.vision.imagenet import standardised
 from etudes.vision.named_photos import photos_fingerprint
 from etudes.vision.parameters import SMALL, NetworksParameters, parse_view
-from etudes.vision.pretrained import NETWORKS as PRETRAINED
-from etudes.vision.pretrained import Pretrained
+from etudes.vision.pretrained import Pretrained, untrained
 
 FEWEST = 10  # photos that a network is trained on
 
@@ -161,12 +160,7 @@ class Victims:
 
 
 def _untrained(name: str, classes: int, side: int) -> nn.Module:
-    if name in SMALL:
-        return small_network(name, classes, side)
-    from torchvision import models
-
-    network: nn.Module = getattr(models, PRETRAINED[name].constructor)(weights=None)
-    return network
+    return small_network(name, classes, side) if name in SMALL else untrained(name)
 
 
 def train(
@@ -180,7 +174,7 @@ def train(
 
     Args:
         networks_split: column ``label``, array ``pixels``.
-        split_card: ``classes``, how many the photos show, and ``target``, the class of a targeted attack.
+        split_card: ``classes``, how many the photos show, and ``target``, the class of a targeted attack, if there is one.
 
     Returns:
         The networks, and for each trained one its epochs and dev accuracy.
@@ -206,7 +200,7 @@ def train(
     for text in victims.names:
         with torch.inference_mode():
             answers = victims.view(text)(torch.zeros(1, 3, side, side)).shape[1]
-        if max(classes - 1, split_card["target"]) >= answers:
+        if max(classes - 1, split_card.get("target", 0)) >= answers:
             raise ValueError(
                 f"networks.names: {text} knows {answers} classes, the photos show classes up to {classes - 1}; "
                 "expected a network that knows them all"
