@@ -203,8 +203,12 @@ _KNOWN = (
     Metric("transductive_1shot", "1-shot accuracy, queries together"),
     Metric("iqm", "interquartile mean of the return", unit="points", digits=1),
     Metric("mean_return", "mean return", unit="points", digits=1),
+    Metric("mean_return_Acrobot-v1", "mean return in Acrobot-v1", unit="points", digits=1),
+    Metric("mean_return_LunarLander-v3", "mean return in LunarLander-v3", unit="points", digits=1),
     Metric("solved_share", "solved episodes"),
     Metric("below_expert", "points below the expert", unit="points", maximise=False, digits=2),
+    Metric("solved_agents", "agents that solve it"),
+    Metric("stable_share", "evaluations that solve it"),
 )
 KNOWN: Mapping[str, Metric] = {metric.name: metric for metric in _KNOWN}
 

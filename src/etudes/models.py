@@ -26,6 +26,7 @@ LIBRARY = {
     "agents": (
         "etudes.benches.agents",
         "etudes.benches.agent_predictor",
+        "etudes.benches.experts",
         "etudes.benches.several_environments",
     ),
     "classifiers": ("etudes.benches.classifiers",),
