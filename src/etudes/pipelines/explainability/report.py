@@ -65,10 +65,8 @@ def sanity(sanity_table: pd.DataFrame, study: Study) -> go.Figure:
     """Rank correlation with the maps of a network whose layers are randomised from the last on."""
     names = [name for name in study.variants if name in set(sanity_table["variant"])]
     axes = ("layers randomised, from the last one on", "rank correlation with the map of the network")
-    columns = {"x": "layers", "y": "correlation", "by": "variant"}
-    return lines(
-        sanity_table, "What is left of a map as the network is destroyed", *axes, **columns, order=names
-    )
+    title = "What is left of a map as the network is destroyed"
+    return lines(sanity_table, title, *axes, x="layers", y="correlation", by="variant", order=names)
 
 
 def agreement(agreement_table: pd.DataFrame) -> go.Figure:
