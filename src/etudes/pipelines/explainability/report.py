@@ -109,7 +109,7 @@ def filters(filters_samples: Examples) -> bytes:
         captions += [f"layer {layer}\nchannel {rows['channel'][place]}" for place in places]
         pictures += [filters_samples["photos"][place] for place in places]
         captions += [
-            "the best photo\n" + (f"reaches 1/{ratio:.1f}" if ratio > 0 else "excites nothing")
+            "the best photo\n" + (f"reaches 1/{ratio:.1f}" if ratio > 0 else "(picture stayed grey)")
             for ratio in rows["ratio"].to_numpy()[places]
         ]
     columns = int(rows.groupby("layer").size().max())
