@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from etudes.rl.bricks import BALL, BRICK, FLOOR, MOST, PADDLE, SIDE, START, TOP
+
 # Of position (m), speed (m/s), angle (rad), spin (rad/s): the pole first, the way back to the middle second.
 STEERING = np.array([0.15, 0.25, 3.0, 1.0])
 
@@ -69,12 +71,48 @@ def lander_rule(observations: NDArray) -> NDArray[np.int64]:
     return np.where((lift > np.abs(turn)) & (lift > 0.05), MAIN, steer).astype(np.int64)
 
 
+def bricks_rule(observations: NDArray) -> NDArray[np.int64]:
+    """The brick game: wait where the ball will land, observations (B, 2, 10, 10) -> actions (B,).
+
+    The paddle is as fast as the ball, so nothing is missed. Which of its parts meets the ball is drawn by a sum over the wall, else the
+    ball could fly in circles.
+    """
+    before, now = np.asarray(observations)[:, 0], np.asarray(observations)[:, 1]
+    rows, columns = np.divmod((now == BALL).reshape(len(now), -1).argmax(1), SIDE)
+    old_rows, old = np.divmod((before == BALL).reshape(len(now), -1).argmax(1), SIDE)
+    paddle = (now[:, FLOOR] == PADDLE).argmax(1) + 1
+    falls, steps = rows > old_rows, FLOOR - rows
+    way = (columns + (columns - old) * steps) % (2 * FLOOR)
+    lands = np.where(falls, np.minimum(way, 2 * FLOOR - way), columns)
+    wall = (now[:, TOP:START] == BRICK).reshape(len(now), -1)
+    part = (wall @ np.arange(1, MOST + 1) ** 2 + lands + old) % 3 - 1
+    aimed = np.where(falls, np.clip(lands - part, 1, FLOOR - 1), np.clip(lands, 1, FLOOR - 1))
+    reached = np.abs(aimed - paddle) <= steps
+    goal = np.where(reached, aimed, lands)
+    return np.where(goal < paddle, 1, np.where(goal > paddle, 2, 0)).astype(np.int64)
+
+
+def breakout_rule(observations: NDArray) -> NDArray[np.int64]:
+    """Atari's Breakout at 84 x 84 pixels: the middle of the paddle goes to the column of the ball, observations (B, 4, 84, 84) -> actions
+    (B,). Where no ball is seen it stays."""
+    now = np.asarray(observations)[:, -1]
+    air, floor = now[:, 38:75, 5:79] > 40, now[:, 75:77, 5:79] > 40  # between wall and paddle; the paddle, inside the frame
+    places = np.arange(air.shape[2])
+    seen, found = air.any(1), floor.any(1)
+    ball = (seen * places).sum(1) / np.maximum(seen.sum(1), 1)
+    paddle = (found * places).sum(1) / np.maximum(found.sum(1), 1)
+    off = np.where(seen.any(1) & found.any(1), ball - paddle, 0.0)
+    return np.where(off > 2, 2, np.where(off < -2, 3, 0)).astype(np.int64)
+
+
 # By the beginning of an environment's name: it stays with new versions and other time limits.
 _RULES: dict[str, Callable[[NDArray], NDArray[np.int64]]] = {
     "CartPole": cart_rule,
     "Acrobot": acrobot_rule,
     "MountainCar": car_rule,
     "LunarLander": lander_rule,
+    "etudes.rl.brick_game:Bricks": bricks_rule,
+    "ALE/Breakout": breakout_rule,
 }
 
 
