@@ -43,9 +43,7 @@ class BrickGame(gymnasium.Env):
         return self._rules.observe(self._states)[0], {}
 
     def step(self, action: Any) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
-        self._states, rewards, over = self._rules.step(
-            self._states, np.array([action]), np.zeros((0, 1))
-        )
+        self._states, rewards, over = self._rules.step(self._states, np.array([action]), np.zeros((0, 1)))
         return self._rules.observe(self._states)[0], float(rewards[0]), bool(over[0]), False, {}
 
     def render(self) -> NDArray[np.uint8]:  # type: ignore[override]

@@ -1,4 +1,4 @@
-"""A small game with the rules of Breakout, as arrays: ball, paddle, bricks, on a grid of 10 x 10 pixels.
+"""A small game with the rules of Breakout, as arrays: ball, paddle, bricks, on a grid of 8 x 8 pixels.
 
 Ball and paddle move one pixel a step, so a player who starts in time always reaches the ball; which part of the paddle it meets
 decides where it flies. A game has one ball and one wall: it ends when the ball is missed or the last brick is gone, and no player
@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 
 from etudes.rl.environments import EnvironmentSpec
 
-SIDE, TOP, LAYERS, REACH = 10, 1, 3, 1  # pixels; rows above the wall, rows of it, of the paddle beside its middle
+SIDE, TOP, LAYERS, REACH = (
+    8,
+    1,
+    2,
+    1,
+)  # pixels; rows above the wall, rows of it, of the paddle beside its middle
 FLOOR, START = SIDE - 1, TOP + LAYERS  # rows of the paddle, and where the ball starts
 MOST = SIDE * LAYERS
 BRICK, PADDLE, BALL = 100, 180, 255  # grey levels
@@ -27,10 +32,10 @@ BEFORE = WALL + MOST
 
 @dataclass(frozen=True)
 class Bricks:
-    """States (B, 135) int16 -> observations (B, 2, 10, 10) uint8, the picture before and the present one.
+    """States (B, 85) int16 -> observations (B, 2, 8, 8) uint8, the picture before and the present one.
 
-    A brick that the ball would enter is taken away for a point, and the ball turns down or up. Walls and ceiling throw it back. On the
-    paddle its middle keeps the direction sideways, its left end sends the ball to the left, its right end to the right.
+    A brick that the ball would enter is taken away for a point, and the ball turns down or up. Walls and ceiling throw it back. The
+    paddle's middle lets it fly on to its side, the left end sends it to the left, the right end to the right.
     """
 
     spec: EnvironmentSpec

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from etudes.rl.bricks import BALL, BRICK, FLOOR, MOST, PADDLE, SIDE, START, TOP
+from etudes.rl.bricks import BALL, BRICK, FLOOR, PADDLE, REACH, SIDE, START, TOP
 
 # Of position (m), speed (m/s), angle (rad), spin (rad/s): the pole first, the way back to the middle second.
 STEERING = np.array([0.15, 0.25, 3.0, 1.0])
@@ -71,24 +71,38 @@ def lander_rule(observations: NDArray) -> NDArray[np.int64]:
     return np.where((lift > np.abs(turn)) & (lift > 0.05), MAIN, steer).astype(np.int64)
 
 
-def bricks_rule(observations: NDArray) -> NDArray[np.int64]:
-    """The brick game: wait where the ball will land, observations (B, 2, 10, 10) -> actions (B,).
+def _flights() -> NDArray[np.int64]:
+    """Places in the wall that a ball of the brick game crosses up and down from each column to either side (columns, sides, places)."""
+    rows = np.array([*range(START - 1, TOP - 1, -1), *range(TOP, START)])
+    rise = np.array(
+        [FLOOR - 1 - row for row in rows[: START - TOP]] + [FLOOR - 1 + row for row in rows[START - TOP :]]
+    )
+    way = (np.arange(SIDE)[:, None, None] + np.array([-1, 1])[:, None] * rise) % (2 * FLOOR)
+    return (rows - TOP) * SIDE + np.minimum(way, 2 * FLOOR - way)
 
-    The paddle is as fast as the ball, so nothing is missed. Which of its parts meets the ball is drawn by a sum over the wall, else the
-    ball could fly in circles.
+
+def bricks_rule(observations: NDArray) -> NDArray[np.int64]:
+    """The brick game: wait where the ball will land, observations (B, 2, 8, 8) -> actions (B,). It takes every brick.
+
+    The paddle is as fast as the ball, so nothing is missed. The ball is sent to a side on which a brick is in its way; where there is
+    none, so that it comes down nearer to a column from which there is one (a flight over the whole board ends a column on the other side
+    of where it began).
     """
     before, now = np.asarray(observations)[:, 0], np.asarray(observations)[:, 1]
     rows, columns = np.divmod((now == BALL).reshape(len(now), -1).argmax(1), SIDE)
     old_rows, old = np.divmod((before == BALL).reshape(len(now), -1).argmax(1), SIDE)
-    paddle = (now[:, FLOOR] == PADDLE).argmax(1) + 1
+    paddle = (now[:, FLOOR] == PADDLE).argmax(1) + REACH
     falls, steps = rows > old_rows, FLOOR - rows
     way = (columns + (columns - old) * steps) % (2 * FLOOR)
     lands = np.where(falls, np.minimum(way, 2 * FLOOR - way), columns)
     wall = (now[:, TOP:START] == BRICK).reshape(len(now), -1)
-    part = (wall @ np.arange(1, MOST + 1) ** 2 + lands + old) % 3 - 1
-    aimed = np.where(falls, np.clip(lands - part, 1, FLOOR - 1), np.clip(lands, 1, FLOOR - 1))
-    reached = np.abs(aimed - paddle) <= steps
-    goal = np.where(reached, aimed, lands)
+    hits = wall[:, _flights()].any(3)  # (B, columns, sides)
+    left, right = hits[np.arange(len(now)), lands].T
+    far = np.where(hits.any(2), np.abs(np.arange(SIDE) - lands[:, None]), SIDE)
+    walk = np.where(far.argmin(1) > lands, -1, 1)
+    side = np.where(left, -1, np.where(right, 1, walk))
+    aimed = np.where(falls, lands - side, lands).clip(REACH, FLOOR - REACH)
+    goal = np.where(np.abs(aimed - paddle) <= steps, aimed, lands)
     return np.where(goal < paddle, 1, np.where(goal > paddle, 2, 0)).astype(np.int64)
 
 
@@ -96,7 +110,10 @@ def breakout_rule(observations: NDArray) -> NDArray[np.int64]:
     """Atari's Breakout at 84 x 84 pixels: the middle of the paddle goes to the column of the ball, observations (B, 4, 84, 84) -> actions
     (B,). Where no ball is seen it stays."""
     now = np.asarray(observations)[:, -1]
-    air, floor = now[:, 38:75, 5:79] > 40, now[:, 75:77, 5:79] > 40  # between wall and paddle; the paddle, inside the frame
+    air, floor = (
+        now[:, 38:75, 5:79] > 40,
+        now[:, 75:77, 5:79] > 40,
+    )  # between wall and paddle; the paddle, inside the frame
     places = np.arange(air.shape[2])
     seen, found = air.any(1), floor.any(1)
     ball = (seen * places).sum(1) / np.maximum(seen.sum(1), 1)

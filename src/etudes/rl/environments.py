@@ -110,7 +110,9 @@ def import_atari() -> None:
     try:
         import ale_py
     except ImportError:
-        raise ImportError("Atari games need ale-py, which is optional: pip install 'etudes[atari]'.") from None
+        raise ImportError(
+            "Atari games need ale-py, which is optional: pip install 'etudes[atari]'."
+        ) from None
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)  # its greeting
 
 

@@ -37,7 +37,11 @@ def score(
     values = values_table(histories)
     for variant, rows in values.groupby("variant", sort=False):
         end = rows.iloc[-1]
-        metrics |= {f"{variant}.{name}": float(end[name]) for name in ("q_value", "q_return") if np.isfinite(end[name])}
+        metrics |= {
+            f"{variant}.{name}": float(end[name])
+            for name in ("q_value", "q_return")
+            if np.isfinite(end[name])
+        }
     return metrics, *frames, values, samples  # type: ignore[return-value]
 
 

@@ -63,6 +63,7 @@ class Learning(Resumable):
         environment_seeds: one for each environment.
         curve_seeds: of the dev episodes of each point of the curve.
         network, settings: the parameters.
+        device: where the networks are; the pictures wait in memory.
     """
 
     keep = (
@@ -81,12 +82,14 @@ class Learning(Resumable):
         curve_seeds: Sequence[int],
         network: NetworkParameters,
         settings: TrainingParameters,
+        device: torch.device | str = "cpu",
     ) -> None:
         shape = screens_of(facts, spec.id)
         self.arm, self.spec, self.actions, self.settings = arm, spec, facts.actions, settings
-        self.curve_seeds = list(curve_seeds)
+        self.curve_seeds, self.device = list(curve_seeds), device
         torch.manual_seed(derive_seed(seed, "weights"))
-        self.online = QNetwork(shape, facts.actions, network.convolutions, network.hidden, arm.dueling)
+        form = (shape, facts.actions, network.convolutions, network.hidden, arm.dueling)
+        self.online = QNetwork(*form).to(device)
         self.target = deepcopy(self.online).requires_grad_(False)
         self.optimiser = torch.optim.Adam(
             self.online.parameters(), settings.learning_rate, eps=settings.adam_epsilon, fused=True
@@ -113,6 +116,12 @@ class Learning(Resumable):
         """To the last step, unless a training that is resumed was there already."""
         # Where points are rare most gradients are nearly 0, and a processor is slow with numbers below 1e-38.
         torch.set_flush_denormal(True)
+        try:
+            self._run()
+        finally:
+            torch.set_flush_denormal(False)
+
+    def _run(self) -> None:
         settings, session = self.settings, current_session()
         points = range(len(self.curve), -(-settings.steps // settings.evaluate_every))
         for point in progress(points, session.label if session else "training"):
@@ -156,7 +165,7 @@ class Learning(Resumable):
         batch = self.buffer.sample(self.generator, count * size, self.arm.n, settings.discount)
         parts = (batch.observations, batch.actions, batch.returns, batch.discounts, batch.next_observations)
         for seen, actions, returns, discounts, following in zip(
-            *(torch.from_numpy(part).split(size) for part in parts), strict=True
+            *(torch.from_numpy(part).to(self.device).split(size) for part in parts), strict=True
         ):
             wanted = self.targets(returns, discounts, following)
             said = self.online(seen).gather(1, actions[:, None]).squeeze(1)
@@ -180,7 +189,9 @@ class Learning(Resumable):
             following: (B, frames, height, width).
         """
         judged = self.target(following)
-        return double_q_targets(returns, discounts, self.online(following) if self.arm.double else judged, judged)
+        return double_q_targets(
+            returns, discounts, self.online(following) if self.arm.double else judged, judged
+        )
 
     def evaluate(self) -> None:
         """A point of the curve: greedy dev episodes, with what the network says of their states; the best point's weights are kept."""

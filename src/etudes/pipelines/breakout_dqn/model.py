@@ -20,6 +20,7 @@ from etudes.pipelines.breakout_dqn.parameters import NetworkParameters, Training
 from etudes.rl.controllers import rule_for
 from etudes.rl.evaluation import Policy
 from etudes.stored import Stored
+from etudes.training.fit import resolve_device
 from etudes.training.parameters import RunParameters
 
 Trained = tuple[Any, dict[str, Any]]
@@ -64,17 +65,17 @@ class QAgents(Stored):
         return network
 
     def _checked(self, observations: NDArray) -> NDArray[np.uint8]:
-        """(B, frames, height, width) uint8; flat rows are taken, as the predictor has them.
+        """(B, frames, height, width) uint8.
 
         Raises:
             ValueError: they are of another size, as those of another environment.
         """
         shape = tuple(self.network["shape"])
-        if int(np.prod(observations.shape[1:])) != int(np.prod(shape)):
+        if observations.shape[1:] != shape:
             raise ValueError(
                 f"observations of the shape {observations.shape[1:]}; this agent learned from {shape}: it belongs to another environment"
             )
-        return np.asarray(observations).astype(np.uint8, copy=False).reshape(-1, *shape)
+        return np.asarray(observations, np.uint8)
 
     def only(self, agent: int) -> QAgents:
         """That agent alone."""
@@ -111,11 +112,12 @@ def train_agents(
     spec, facts = environment_of(split_card)
     arm = Arm(double, dueling, training.n_step if several else 1)
     curve_seeds = [int(seed) for seed in dev_split.loc[dev_split["use"] == "curve", "seed"]]
+    device = resolve_device(run.device)
     groups = (network.model_dump(mode="json"), training.model_dump(mode="json"))
     kept, last, told = [], [], []
     for agent, seed in enumerate(agent_seeds(train_split)):
         own = [int(value) for value in train_split.loc[train_split["agent"] == agent, "seed"]]
-        learning = Learning(arm, spec, facts, seed, own, curve_seeds, network, training)
+        learning = Learning(arm, spec, facts, seed, own, curve_seeds, network, training, device)
         try:
             learning.resume(
                 run, vars(arm), spec.as_dict(), split_card["facts"], *groups, seed, own, curve_seeds

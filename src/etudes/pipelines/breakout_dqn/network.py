@@ -33,7 +33,12 @@ class QNetwork(nn.Module):
     """
 
     def __init__(
-        self, shape: Sequence[int], actions: int, convolutions: Sequence[Sequence[int]], hidden: int, dueling: bool
+        self,
+        shape: Sequence[int],
+        actions: int,
+        convolutions: Sequence[Sequence[int]],
+        hidden: int,
+        dueling: bool,
     ) -> None:
         super().__init__()
         if len(shape) != 3:
@@ -69,7 +74,8 @@ class QNetwork(nn.Module):
     @torch.inference_mode()
     def play(self, screens: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Action values (B, actions), outside of any training."""
-        return self(torch.from_numpy(np.ascontiguousarray(screens))).numpy()
+        device = next(self.parameters()).device
+        return self(torch.from_numpy(np.ascontiguousarray(screens)).to(device)).cpu().numpy()
 
 
 def weights_of(network: nn.Module) -> NDArray[np.float32]:
@@ -85,7 +91,9 @@ def put_weights(network: nn.Module, weights: NDArray[np.float32]) -> None:
     """
     count = sum(part.numel() for part in network.parameters())
     if weights.shape != (count,):
-        raise ValueError(f"weights have the shape {weights.shape}, expected ({count},): they are of another network")
+        raise ValueError(
+            f"weights have the shape {weights.shape}, expected ({count},): they are of another network"
+        )
     place = 0
     with torch.no_grad():
         for part in network.parameters():
