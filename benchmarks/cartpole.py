@@ -13,10 +13,9 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
-from pathlib import Path
 
 from benchmarks.table import Row, at_least
-from benchmarks.timing import python
+from benchmarks.timing import fastest
 
 ENVIRONMENT, STEPS, WARMUP, REPEATS, AGENTS = "CartPole-v1", 4000, 500, 3, 10
 HIDDEN, BATCH, CAPACITY, COPY, RATE, DISCOUNT = (64, 64), 32, 10_000, 500, 1e-3, 0.99
@@ -114,12 +113,7 @@ def dqn_with_the_cart_against_stable_baselines3() -> list[Row]:
     """
     if find_spec("stable_baselines3") is None:
         raise RuntimeError("this benchmark needs Stable-Baselines3: install the optional group `bench`")
-    best = dict.fromkeys(CONTESTANTS, 0.0)
-    folder = Path(__file__).parents[1]
-    for _ in range(REPEATS):
-        for name in CONTESTANTS:
-            found = python("-m", "benchmarks.cartpole", name, folder=folder, timeout=900)
-            best[name] = max(best[name], float(found))
+    best = fastest("benchmarks.cartpole", CONTESTANTS, REPEATS)
     what = f"DQN on {ENVIRONMENT}, steps a second of one core, 1 update of {BATCH} a step"
     return [
         at_least(

@@ -13,11 +13,10 @@ import time
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal
 
 from benchmarks.table import Row, at_least
-from benchmarks.timing import python
+from benchmarks.timing import fastest
 
 ENVIRONMENT, ENVIRONMENTS, HIDDEN, REPEATS, AGENTS = "CartPole-v1", 8, (64, 64), 3, 10
 Name = Literal["a2c", "ppo"]
@@ -125,12 +124,7 @@ def policy_gradients_against_stable_baselines3() -> list[Row]:
     """
     if find_spec("stable_baselines3") is None:
         raise RuntimeError("this benchmark needs Stable-Baselines3: install the optional group `bench`")
-    best = dict.fromkeys(CONTESTANTS, 0.0)
-    folder = Path(__file__).parents[1]
-    for _ in range(REPEATS):
-        for name in CONTESTANTS:
-            speed = float(python("-m", "benchmarks.policy", name, folder=folder, timeout=900))
-            best[name] = max(best[name], speed)
+    best = fastest("benchmarks.policy", CONTESTANTS, REPEATS)
     rows = []
     for method in WINDOWS:
         for form, (text, _, _) in FORMS.items():

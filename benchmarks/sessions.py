@@ -11,13 +11,12 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.table import Row
-from benchmarks.timing import python
+from benchmarks.timing import fastest
 
 CART, LANDER, HORIZON, REPEATS = "CartPole-v1", "LunarLander-v3", 500, 2
 SESSIONS = 2048  # of the pole, in rounds of so many at once as are asked, at most 128 rounds
@@ -106,11 +105,7 @@ CONTESTANTS: dict[str, Callable[[], float]] = {
 
 def sessions_against_gymnasium() -> list[Row]:
     """Steps a second by the clock, so that processes count; on a busy machine they gain less."""
-    best, folder = dict.fromkeys(CONTESTANTS, 0.0), Path(__file__).parents[1]
-    for _ in range(REPEATS):
-        for name in CONTESTANTS:
-            speed = float(python("-m", "benchmarks.sessions", name, folder=folder, timeout=900))
-            best[name] = max(best[name], speed)
+    best = fastest("benchmarks.sessions", CONTESTANTS, REPEATS)
 
     def row(what: str, ours: str, peer: str) -> Row:
         numbers = (f"{best[name]:,.0f} steps/s" for name in (ours, peer))

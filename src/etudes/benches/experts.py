@@ -34,18 +34,25 @@ class Planner(Yardstick, Stored):
 
 @register_model("agents.rule")
 class Rule(Yardstick, Stored):
-    """One player by the rule that `etudes.rl.controllers` has for an environment."""
+    """One player by the rule that `etudes.rl.controllers` has for an environment.
+
+    Raises:
+        ValueError: it has none.
+    """
 
     def __init__(self, environment: str) -> None:
-        self.environment = environment
+        self.environment, rule = environment, rule_for(environment)
+        if rule is None:
+            raise ValueError(
+                f"there is no rule written by hand for '{environment}': leave it out of the parameter variants"
+            )
+        self._rule = rule
 
     def __len__(self) -> int:
         return 1
 
     def policy(self, agent: int) -> Policy:
-        rule = rule_for(self.environment)
-        assert rule is not None
-        return rule
+        return self._rule
 
 
 def expert_in(card: dict[str, Any], discount: float) -> Planner | Rule | None:

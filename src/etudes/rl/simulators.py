@@ -127,18 +127,9 @@ class FiniteProcess:
         )
 
 
-GRAVITY, CART, POLE, HALF_LENGTH, FORCE, SECONDS = 9.8, 1.0, 0.1, 0.5, 10.0, 0.02
-FARTHEST, STEEPEST, NEAR_REST = 2.4, 12 * 2 * np.pi / 360, 0.05  # metres, radians, half the width of a start
-
-
 @dataclass(frozen=True)
-class CartPole:
-    """A pole on a cart: states (B, 4) float64 are position (m), speed (m/s), angle (rad) and spin (rad/s).
-
-    Barto, Sutton and Anderson (IEEE Transactions on Systems, Man and Cybernetics 13, 1983) without friction, in Euler's steps of
-    0.02 s, as Gymnasium has it (``CartPole-v1``): push left (0) or right (1) with 10 N; each step is a point; an episode ends
-    where the cart is more than 2.4 m off or the pole leans by more than 12 degrees.
-    """
+class _Mechanism:
+    """A body whose states are four numbers, each drawn at the start, and whose course chance has no part in."""
 
     spec: EnvironmentSpec
     limit: int
@@ -153,6 +144,20 @@ class CartPole:
 
     def begun(self, environment: Any) -> Floats:
         return np.array(environment.state, np.float64)
+
+
+GRAVITY, CART, POLE, HALF_LENGTH, FORCE, SECONDS = 9.8, 1.0, 0.1, 0.5, 10.0, 0.02
+FARTHEST, STEEPEST, NEAR_REST = 2.4, 12 * 2 * np.pi / 360, 0.05  # metres, radians, half the width of a start
+
+
+@dataclass(frozen=True)
+class CartPole(_Mechanism):
+    """A pole on a cart: states (B, 4) float64 are position (m), speed (m/s), angle (rad) and spin (rad/s).
+
+    Barto, Sutton and Anderson (IEEE Transactions on Systems, Man and Cybernetics 13, 1983) without friction, in Euler's steps of
+    0.02 s, as Gymnasium has it (``CartPole-v1``): push left (0) or right (1) with 10 N; each step is a point; an episode ends
+    where the cart is more than 2.4 m off or the pole leans by more than 12 degrees.
+    """
 
     def draw(self, uniforms: Floats) -> Floats:
         return (2 * uniforms.T - 1) * NEAR_REST
@@ -180,7 +185,7 @@ SPINS = np.array([4 * np.pi, 9 * np.pi])  # fastest spins of both links, rad/s
 
 
 @dataclass(frozen=True)
-class Acrobot:
+class Acrobot(_Mechanism):
     """Two links that hang from one another, with a motor in the joint between them: states (B, 4) are the angle of the first link
     from where it hangs, that of the second from the first (rad), and their spins (rad/s).
 
@@ -188,20 +193,6 @@ class Acrobot:
     (``Acrobot-v1``): a torque of -1, 0 or 1 Nm; each step costs a point but the one that lifts the tip to more than a link above
     the hinge, where an episode ends.
     """
-
-    spec: EnvironmentSpec
-    limit: int
-
-    @property
-    def starts(self) -> int:
-        return 4
-
-    @property
-    def chances(self) -> int:
-        return 0
-
-    def begun(self, environment: Any) -> Floats:
-        return np.array(environment.state, np.float64)
 
     def draw(self, uniforms: Floats) -> Floats:
         return ((2 * uniforms.T - 1) * 0.1).astype(np.float32).astype(np.float64)

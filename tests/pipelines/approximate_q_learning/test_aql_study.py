@@ -78,7 +78,7 @@ def test_linear_policies_are_found_and_the_expert_balances() -> None:
     assert train_expert(dev, card)[1]["dev"]["mean_return"] == 500
     model, history = train_search(train, dev, card, settings("training"), settings("search"))
     assert len(model) == 2 and not model.learned and history["agents"][0]["steps"] >= 200
-    with pytest.raises(ValueError, match="leave expert out of the parameter variants"):
+    with pytest.raises(ValueError, match="leave it out of the parameter variants"):
         train_expert(dev, made(toy("Chain"))[-1])
 
 

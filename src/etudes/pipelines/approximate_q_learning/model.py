@@ -11,41 +11,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etudes.benches.agents import Yardstick, agent_seeds, dev_history, environment_of
+from etudes.benches.agents import agent_seeds, dev_history, environment_of
+from etudes.benches.experts import Rule
 from etudes.models import register_model
 from etudes.pipelines.approximate_q_learning.learning import Arm, Learning
 from etudes.pipelines.approximate_q_learning.network import Networks
 from etudes.pipelines.approximate_q_learning.parameters import SearchParameters, TrainingParameters
 from etudes.pipelines.approximate_q_learning.search import LinearAgents, search
-from etudes.rl.controllers import rule_for
 from etudes.rl.evaluation import Policy
 from etudes.stored import Stored
 from etudes.training.parameters import RunParameters
 
 Trained = tuple[Any, dict[str, Any]]
-
-
-@register_model("approximate_q_learning.expert")
-class Expert(Yardstick, Stored):
-    """The rule written by hand for an environment (`etudes.rl.controllers`): one player, nothing random.
-
-    Raises:
-        ValueError: there is none for it.
-    """
-
-    def __init__(self, environment: str) -> None:
-        self.environment, rule = environment, rule_for(environment)
-        if rule is None:
-            raise ValueError(
-                f"there is no rule written by hand for '{environment}': leave expert out of the parameter variants"
-            )
-        self._rule = rule
-
-    def __len__(self) -> int:
-        return 1
-
-    def policy(self, agent: int) -> Policy:
-        return self._rule
 
 
 @register_model("approximate_q_learning.agents")
@@ -90,7 +67,7 @@ class QAgents(Stored):
 
 def train_expert(dev_split: pd.DataFrame, split_card: dict[str, Any]) -> Trained:
     """The rule written by hand, which learns nothing."""
-    model = Expert(split_card["environment"]["id"])
+    model = Rule(split_card["environment"]["id"])
     return model, dev_history(model, dev_split, split_card)
 
 

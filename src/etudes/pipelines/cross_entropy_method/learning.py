@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -87,7 +88,7 @@ def elites(returns: Floats, share: float, tries: int) -> NDArray[np.bool_]:
     return (groups >= thresholds).reshape(agents, sessions)
 
 
-class Rounds(Resumable):
+class Rounds(Resumable, ABC):
     """Rounds of K agents: what all forms of the method share.
 
     Args:
@@ -120,17 +121,17 @@ class Rounds(Resumable):
         self.means: list[dict[str, float]] = []  # of all agents, for the tracker
 
     @property
+    @abstractmethod
     def weights(self) -> NDArray:
         """What agents act by (K, ...)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def advance(self, generators: Sequence[np.random.Generator]) -> tuple[Sessions, Floats]:
         """One round: its sessions, and the least return (K,) of each agent's elite."""
-        raise NotImplementedError
 
+    @abstractmethod
     def act_greedily(self, observations: NDArray, uniforms: Floats) -> NDArray[np.int64]:
         """Actions (K, B) in observations (K, B, *shape)."""
-        raise NotImplementedError
 
     def run(self) -> None:
         """To the last round, unless a training that is resumed was there already."""

@@ -61,9 +61,11 @@ class Network:
 
     def play(self, weights: NDArray, observations: NDArray) -> NDArray[np.float32]:
         """The same of arrays, without gradients; observations (N, B, *shape)."""
-        flat = np.ascontiguousarray(observations, np.float32).reshape(*observations.shape[:2], self.inputs)
+        flat = np.asarray(observations, np.float32).reshape(*observations.shape[:2], self.inputs)
+        # torch warns of arrays that cannot be written, as those of a stored policy
+        own, flat = (np.require(array, requirements=["C", "W"]) for array in (weights, flat))
         with torch.inference_mode():
-            return self.logits(torch.from_numpy(weights), torch.from_numpy(flat)).numpy()
+            return self.logits(torch.from_numpy(own), torch.from_numpy(flat)).numpy()
 
 
 class NetworkPolicy:

@@ -1,4 +1,4 @@
-"""The variants: rules written by hand, which learn nothing, and agents by policies.
+"""The variants: rules written by hand (`etudes.benches.experts`), which learn nothing, and agents by policies.
 
 Importing this module registers every class that a model file may name.
 """
@@ -14,7 +14,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from etudes.benches.agents import Yardstick, agent_seeds, environment_of
+from etudes.benches.agents import agent_seeds, environment_of
+from etudes.benches.experts import Rule
 from etudes.benches.several_environments import Trained, players
 from etudes.models import register_model
 from etudes.pipelines.policy_gradients.estimators import LADDER
@@ -29,22 +30,6 @@ from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed
 
 Card = dict[str, Any]
-
-
-@register_model("policy_gradients.controller")
-class Controller(Yardstick, Stored):
-    """One player that follows a rule of `etudes.rl.controllers`."""
-
-    def __init__(self, environment: str) -> None:
-        self.environment = environment
-
-    def __len__(self) -> int:
-        return 1
-
-    def policy(self, agent: int) -> Policy:
-        rule = rule_for(self.environment)
-        assert rule is not None
-        return rule
 
 
 @register_model("policy_gradients.agents")
@@ -90,7 +75,7 @@ def train_controller(train_split: pd.DataFrame, dev_split: pd.DataFrame, split_c
 
     def make(card: Card, train: pd.DataFrame, dev: pd.DataFrame) -> Any:
         name = card["environment"]["id"]
-        return (Controller(name), []) if rule_for(name) else None
+        return (Rule(name), []) if rule_for(name) else None
 
     return players(split_card, train_split, dev_split, make)
 

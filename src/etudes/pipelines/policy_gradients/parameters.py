@@ -6,7 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from etudes.benches.parameters import AgentsParameters, EpisodePlayParameters, EpisodesParameters
+from etudes.benches.parameters import (
+    AgentsParameters,
+    ByEnvironment,
+    EpisodePlayParameters,
+    EpisodesParameters,
+)
 from etudes.training.parameters import Strict
 
 Method = Literal["reinforce", "reward_to_go", "discount", "baseline", "a2c", "ppo"]
@@ -57,22 +62,7 @@ class TrainingParameters(Strict):
     )
 
 
-class TrainingsParameters(Strict):
-    """By environment, as gymnasium calls it."""
-
-    environments: dict[str, TrainingParameters] = Field(min_length=1)
-
-    def of(self, name: str) -> TrainingParameters:
-        """Those of one environment.
-
-        Raises:
-            ValueError: there are none.
-        """
-        if name not in self.environments:
-            raise ValueError(
-                f"training.environments says nothing of '{name}'; it has {', '.join(self.environments)}"
-            )
-        return self.environments[name]
+TrainingsParameters = ByEnvironment[TrainingParameters]
 
 
 class EvaluationParameters(EpisodePlayParameters):
