@@ -12,13 +12,12 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from benchmarks.table import Row, at_least, at_most
-from benchmarks.timing import python
+from benchmarks.timing import fastest
 
-STEPS, WARMUP, REPEATS, ENVIRONMENTS, CAPACITY = 3000, 400, 2, 8, 5000
+STEPS, WARMUP, REPEATS, ENVIRONMENTS, CAPACITY = 2000, 400, 2, 8, 5000
 BATCH, EVERY, COPY, RATE, DISCOUNT, EPSILON, HIDDEN = 32, 4, 250, 2.5e-4, 0.99, 0.05, 512
 CONVOLUTIONS = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
 
@@ -153,13 +152,9 @@ def dqn_from_pictures_against_stable_baselines3() -> list[Row]:
     for package, extra in (("stable_baselines3", "bench"), ("ale_py", "atari")):
         if find_spec(package) is None:
             raise RuntimeError(f"this benchmark needs {package}: install the optional group `{extra}`")
-    best = dict.fromkeys(CONTESTANTS, 0.0)
-    folder = Path(__file__).parents[1]
-    for _ in range(REPEATS):
-        for name in CONTESTANTS:
-            if "bytes" not in name or not best[name]:
-                found = python("-m", "benchmarks.breakout", name, folder=folder, timeout=900)
-                best[name] = max(best[name], float(found))
+    speeds = [name for name in CONTESTANTS if "bytes" not in name]
+    best = fastest("benchmarks.breakout", speeds, REPEATS)
+    best |= fastest("benchmarks.breakout", [name for name in CONTESTANTS if name not in speeds], 1)
     what = f"DQN on ALE/Breakout-v5, steps a second of one core, an update of {BATCH} every {EVERY} (best of {REPEATS})"
     rows = [at_least(what, best["ours"], max(best["peer_1"], best["peer_8"]), 1.5, "steps/s")]
     for name, text in (

@@ -15,12 +15,8 @@ from numpy.typing import NDArray
 
 from etudes.rl.environments import EnvironmentSpec
 
-SIDE, TOP, LAYERS, REACH = (
-    8,
-    1,
-    2,
-    1,
-)  # pixels; rows above the wall, rows of it, of the paddle beside its middle
+SIDE, TOP, LAYERS = 8, 1, 2  # pixels of a side, rows above the wall, rows of the wall
+REACH = 1  # pixels of the paddle on each side of its middle
 FLOOR, START = SIDE - 1, TOP + LAYERS  # rows of the paddle, and where the ball starts
 MOST = SIDE * LAYERS
 BRICK, PADDLE, BALL = 100, 180, 255  # grey levels

@@ -110,10 +110,8 @@ def breakout_rule(observations: NDArray) -> NDArray[np.int64]:
     """Atari's Breakout at 84 x 84 pixels: the middle of the paddle goes to the column of the ball, observations (B, 4, 84, 84) -> actions
     (B,). Where no ball is seen it stays."""
     now = np.asarray(observations)[:, -1]
-    air, floor = (
-        now[:, 38:75, 5:79] > 40,
-        now[:, 75:77, 5:79] > 40,
-    )  # between wall and paddle; the paddle, inside the frame
+    air = now[:, 38:75, 5:79] > 40  # between wall and paddle, inside the frame
+    floor = now[:, 75:77, 5:79] > 40  # the paddle
     places = np.arange(air.shape[2])
     seen, found = air.any(1), floor.any(1)
     ball = (seen * places).sum(1) / np.maximum(seen.sum(1), 1)

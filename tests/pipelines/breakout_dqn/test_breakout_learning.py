@@ -212,7 +212,7 @@ def test_environments_that_are_no_pictures_are_refused() -> None:
     chain = toy("Chain")
     with pytest.raises(ValueError, match=r"expected pictures \(frames, height, width\) uint8"):
         screens_of(inspect_environment(chain), chain.id)
-    with pytest.raises(ValueError, match="leave follower out of the parameter variants"):
+    with pytest.raises(ValueError, match="leave it out of the parameter variants"):
         train_follower(made()[2], made(chain)[-1])
     with pytest.raises(ValueError, match="expected actions 0, 1"):
         made(EnvironmentSpec("Pendulum-v1", 0))

@@ -103,7 +103,8 @@ class Learning(Resumable):
         self.seconds, self.best, self.loss = 0.0, -math.inf, math.nan
         self.kept = weights_of(self.online)
         self.curve: list[dict[str, Any]] = []
-        self.running, self.finished = np.zeros(count), [0.0][:0]
+        self.running = np.zeros(count)
+        self.finished: list[float] = []
 
     @property
     def epsilon(self) -> float:
