@@ -33,7 +33,7 @@ GAME = Bricks(SPEC, 500)
 NOTHING = np.zeros((0, 1))
 
 
-def placed(row: int, column: int, down: int, aside: int, middle: int = 4) -> NDArray[np.int16]:
+def placed(row: int, column: int, down: int, aside: int, middle: int = 3) -> NDArray[np.int16]:
     state = GAME.draw(np.zeros((2, 1)))
     state[0, [ROW, COLUMN, DOWN, ASIDE, MIDDLE]] = row, column, down, aside, middle
     return state
@@ -42,14 +42,14 @@ def placed(row: int, column: int, down: int, aside: int, middle: int = 4) -> NDA
 @pytest.mark.parametrize(
     ("state", "action", "after", "reward", "over"),
     [
-        (placed(3, 4, -1, 1), STAY, (3, 4, 1, 1, 4), 1, False),  # a brick: the ball turns where it is
-        (placed(4, 7, 1, 1), LEFT, (5, 6, 1, -1, 3), 0, False),  # the side
-        (placed(6, 3, 1, 1), STAY, (6, 4, -1, 1, 4), 0, False),  # the middle of the paddle
-        (placed(6, 4, 1, 1), RIGHT, (6, 5, -1, 1, 5), 0, False),  # the paddle moves first
-        (placed(6, 4, 1, -1), STAY, (6, 3, -1, -1, 4), 0, False),  # its left end
-        (placed(6, 2, 1, 1), STAY, (6, 3, -1, -1, 4), 0, False),  # which sends it back
-        (placed(6, 1, 1, -1), STAY, (7, 0, 1, -1, 4), 0, True),  # missed
-        (placed(4, 4, 1, 1, middle=6), RIGHT, (5, 5, 1, 1, 6), 0, False),  # the paddle stays inside
+        (placed(3, 3, -1, 1), STAY, (3, 3, 1, 1, 3), 1, False),  # a brick: the ball turns where it is
+        (placed(3, 5, 1, 1), LEFT, (4, 4, 1, -1, 2), 0, False),  # the side
+        (placed(4, 2, 1, 1), STAY, (4, 3, -1, 1, 3), 0, False),  # the middle of the paddle
+        (placed(4, 3, 1, 1), RIGHT, (4, 4, -1, 1, 4), 0, False),  # the paddle moves first
+        (placed(4, 3, 1, -1), STAY, (4, 2, -1, -1, 3), 0, False),  # its left end
+        (placed(4, 1, 1, 1), STAY, (4, 2, -1, -1, 3), 0, False),  # which sends it back
+        (placed(4, 1, 1, -1), STAY, (5, 0, 1, -1, 3), 0, True),  # missed
+        (placed(3, 2, 1, 1, middle=4), RIGHT, (4, 3, 1, 1, 4), 0, False),  # the paddle stays inside
     ],
 )
 def test_a_step_by_hand(
@@ -73,11 +73,11 @@ def test_the_ceiling_throws_back_and_the_last_brick_ends_the_game() -> None:
 
 
 def test_a_picture_and_the_one_before() -> None:
-    state = placed(4, 2, 1, 1)
+    state = placed(3, 2, 1, 1)
     before, now = GAME.observe(GAME.step(state, np.array([RIGHT]), NOTHING)[0])[0]
-    assert before[4, 2] == now[5, 3] == BALL and before[5, 3] == 0
-    assert np.flatnonzero(before[FLOOR] == PADDLE).tolist() == [3, 4, 5]
-    assert np.flatnonzero(now[FLOOR] == PADDLE).tolist() == [4, 5, 6]
+    assert before[3, 2] == now[4, 3] == BALL and before[4, 3] == 0
+    assert np.flatnonzero(before[FLOOR] == PADDLE).tolist() == [2, 3, 4]
+    assert np.flatnonzero(now[FLOOR] == PADDLE).tolist() == [3, 4, 5]
     assert (now == BRICK).sum() == MOST
 
 
@@ -96,4 +96,4 @@ def test_one_game_of_gymnasium_is_the_same_game() -> None:
         total, steps, over = total + float(reward), steps + 1, ended or cut
     assert (total, steps) == (arrays.returns[0], arrays.lengths[0])
     frame: NDArray = np.asarray(environment.render())
-    assert frame.shape == (128, 128, 3) and frame.max() == BALL
+    assert frame.shape == (96, 96, 3) and frame.max() == BALL

@@ -1,4 +1,4 @@
-"""A small game with the rules of Breakout, as arrays: ball, paddle, bricks, on a grid of 8 x 8 pixels.
+"""A small game with the rules of Breakout, as arrays: ball, paddle, bricks, on a grid of 6 x 6 pixels.
 
 Ball and paddle move one pixel a step, so a player who starts in time always reaches the ball; which part of the paddle it meets
 decides where it flies. A game has one ball and one wall: it ends when the ball is missed or the last brick is gone, and no player
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from etudes.rl.environments import EnvironmentSpec
 
-SIDE, TOP, LAYERS = 8, 1, 2  # pixels of a side, rows above the wall, rows of the wall
+SIDE, TOP, LAYERS = 6, 1, 2  # pixels of a side, rows above the wall, rows of the wall
 REACH = 1  # pixels of the paddle on each side of its middle
 FLOOR, START = SIDE - 1, TOP + LAYERS  # rows of the paddle, and where the ball starts
 MOST = SIDE * LAYERS
@@ -28,7 +28,7 @@ BEFORE = WALL + MOST
 
 @dataclass(frozen=True)
 class Bricks:
-    """States (B, 85) int16 -> observations (B, 2, 8, 8) uint8, the picture before and the present one.
+    """States (B, 53) int16 -> observations (B, 2, 6, 6) uint8, the picture before and the present one.
 
     A brick that the ball would enter is taken away for a point, and the ball turns down or up. Walls and ceiling throw it back. The
     paddle's middle lets it fly on to its side, the left end sends it to the left, the right end to the right.

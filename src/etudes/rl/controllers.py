@@ -82,7 +82,7 @@ def _flights() -> NDArray[np.int64]:
 
 
 def bricks_rule(observations: NDArray) -> NDArray[np.int64]:
-    """The brick game: wait where the ball will land, observations (B, 2, 8, 8) -> actions (B,). It takes every brick.
+    """The brick game: wait where the ball will land, observations (B, 2, 6, 6) -> actions (B,). It takes every brick.
 
     The paddle is as fast as the ball, so nothing is missed. The ball is sent to a side on which a brick is in its way; where there is
     none, so that it comes down nearer to a column from which there is one (a flight over the whole board ends a column on the other side
