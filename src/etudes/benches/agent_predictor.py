@@ -41,10 +41,12 @@ class AgentPredictor(Predictor):
 
     @property
     def columns(self) -> tuple[Column, ...]:
+        alone = not (self.size or self.states)
         seed = Column(
             "seed",
             "whole",
-            required=not (self.size or self.states),
+            required=alone,
+            examples=(0, 1) if alone else (),
             low=0,
             high=LARGEST_SEED,
             about="of an episode to play",

@@ -181,6 +181,7 @@ def test_agents_are_scored_saved_and_chosen() -> None:
     np.testing.assert_array_equal(again.values(0, seen), found[0].values(0, seen))
     chosen = choose_predictor(load_study("breakout_dqn"), data_card, card, models, histories)
     assert [column.name for column in chosen.columns] == ["seed"] and len(chosen.model) == 1
+    assert len(chosen.predict(chosen.example())) == 2
     answer = chosen.answer(chosen.parse("7"))
     assert answer["return"][0] >= 0 and "episode 7" in chosen.describe(answer)
     with pytest.raises(ValueError, match=r"expected the seed of an episode|is not the seed of an episode"):
