@@ -46,9 +46,9 @@ class BrickGame(gymnasium.Env):
         self._states, rewards, over = self._rules.step(self._states, np.array([action]), np.zeros((0, 1)))
         return self._rules.observe(self._states)[0], float(rewards[0]), bool(over[0]), False, {}
 
-    def render(self) -> NDArray[np.uint8]:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8]:
         picture = self._rules.observe(self._states)[0, 1]
         return np.repeat(np.kron(picture, np.ones((TILE, TILE), np.uint8))[..., None], 3, axis=2)
 
 
-gymnasium.register(NAME, entry_point=BrickGame, max_episode_steps=LIMIT)
+gymnasium.register(NAME, entry_point=f"{__name__}:{BrickGame.__name__}", max_episode_steps=LIMIT)

@@ -38,7 +38,7 @@ class Screens(gymnasium.Wrapper):
             raise ValueError(
                 f"it observes {space}; expected grey screens (height, width) uint8 (of an Atari game by the argument obs_type: grayscale)"
             )
-        meanings = getattr(environment.unwrapped, "get_action_meanings", list)()
+        meanings: list[str] = getattr(environment.unwrapped, "get_action_meanings", list)()
         if fire and meanings[FIRE : FIRE + 1] != ["FIRE"]:
             raise ValueError(
                 f"fire is true, but its actions are {meanings or environment.action_space}; expected FIRE as number {FIRE}"

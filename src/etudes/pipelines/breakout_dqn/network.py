@@ -54,7 +54,7 @@ class QNetwork(nn.Module):
                 raise ValueError(
                     f"screens of {shape[1]} x {shape[2]} pixels are too small for the convolutions {[list(c) for c in convolutions]}"
                 )
-        self.body = nn.Sequential(*layers, nn.Flatten()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.body = nn.Sequential(*layers, nn.Flatten()).to(memory_format=torch.channels_last)
         size = frames * sides[0] * sides[1]
 
         def stream(units: int, outputs: int) -> nn.Module:
