@@ -98,7 +98,7 @@ def bricks_rule(observations: NDArray) -> NDArray[np.int64]:
     wall = (now[:, TOP:START] == BRICK).reshape(len(now), -1)
     hits = np.take(wall, _flights(), axis=1).any(axis=3)  # (B, columns, sides)
     left, right = hits[np.arange(len(now)), lands].T
-    far = np.where(hits.any(2), np.abs(np.arange(SIDE) - lands[:, None]), SIDE)
+    far = np.where(np.any(hits, axis=2), np.abs(np.arange(SIDE) - lands[:, None]), SIDE)
     walk = np.where(far.argmin(1) > lands, -1, 1)
     side = np.where(left, -1, np.where(right, 1, walk))
     aimed = np.where(falls, lands - side, lands).clip(REACH, FLOOR - REACH)
@@ -110,13 +110,13 @@ def breakout_rule(observations: NDArray) -> NDArray[np.int64]:
     """Atari's Breakout at 84 x 84 pixels: the middle of the paddle goes to the column of the ball, observations (B, 4, 84, 84) -> actions
     (B,). Where no ball is seen it stays."""
     now = np.asarray(observations)[:, -1]
-    air = now[:, 38:75, 5:79] > 40  # between wall and paddle, inside the frame
-    floor = now[:, 75:77, 5:79] > 40  # the paddle
+    air: NDArray[np.bool_] = now[:, 38:75, 5:79] > 40  # between wall and paddle, inside the frame
+    floor: NDArray[np.bool_] = now[:, 75:77, 5:79] > 40  # the paddle
     places = np.arange(air.shape[2])
-    seen, found = air.any(1), floor.any(1)
+    seen, found = np.any(air, axis=1), np.any(floor, axis=1)
     ball = (seen * places).sum(1) / np.maximum(seen.sum(1), 1)
     paddle = (found * places).sum(1) / np.maximum(found.sum(1), 1)
-    off = np.where(seen.any(1) & found.any(1), ball - paddle, 0.0)
+    off = np.where(np.any(seen, axis=1) & np.any(found, axis=1), ball - paddle, 0.0)
     return np.where(off > 2, 2, np.where(off < -2, 3, 0)).astype(np.int64)
 
 
