@@ -96,7 +96,9 @@ def bricks_rule(observations: NDArray) -> NDArray[np.int64]:
     way = (columns + (columns - old) * steps) % (2 * FLOOR)
     lands = np.where(falls, np.minimum(way, 2 * FLOOR - way), columns)
     wall = (now[:, TOP:START] == BRICK).reshape(len(now), -1)
-    hits = np.take(wall, _flights(), axis=1).any(axis=3)  # (B, columns, sides)
+    hits: NDArray[np.bool_] = np.asarray(
+        np.any(np.take(wall, _flights(), axis=1), axis=3)
+    )  # (B, columns, sides)
     left, right = hits[np.arange(len(now)), lands].T
     far = np.where(np.any(hits, axis=2), np.abs(np.arange(SIDE) - lands[:, None]), SIDE)
     walk = np.where(far.argmin(1) > lands, -1, 1)
