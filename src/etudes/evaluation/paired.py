@@ -31,6 +31,35 @@ def mean_intervals(columns: pd.DataFrame, resamples: int, level: float = 0.95, s
     return pd.DataFrame({"value": values.mean(0), "low": low, "high": high}, index=columns.columns)
 
 
+def grouped_mean_intervals(
+    columns: pd.DataFrame, groups: NDArray, resamples: int, level: float = 0.95, seed: int = 0
+) -> pd.DataFrame:
+    """`mean_intervals` where rows of a group are alike and are drawn together: a resample's mean is that of all its rows.
+
+    Args:
+        columns: a row for each example.
+        groups: (N,) equal for rows of one group.
+        resamples: of the groups, with replacement.
+        level: coverage aimed at.
+        seed: of the resamples.
+
+    Raises:
+        ValueError: groups of another shape, or a single one, which says nothing of others.
+    """
+    if np.shape(groups) != (len(columns),):
+        raise ValueError(f"groups must be ({len(columns)},), one for each row, found {np.shape(groups)}")
+    _, group, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(counts) < 2:
+        raise ValueError("all rows are of one group; expected two or more")
+    values: NDArray[np.float64] = columns.to_numpy(dtype=np.float64)
+    sums = np.stack([np.bincount(group, weights=column) for column in values.T], axis=1)
+    means = np.concatenate(
+        [w @ sums / (w @ counts)[:, None] for w in resample_weights(len(counts), resamples, seed)]
+    )
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return pd.DataFrame({"value": values.mean(0), "low": low, "high": high}, index=columns.columns)
+
+
 def means_table(scores: Mapping[Any, pd.DataFrame], names: Sequence[str], resamples: int) -> pd.DataFrame:
     """`mean_intervals` of many tables: a row for each table and column, with columns for the parts of its key.
 
