@@ -105,9 +105,7 @@ def evaluate(
         )
         ends = grouped_mean_intervals(columns, group, evaluation.resamples)
         metrics |= {
-            f"{name}.{c}{end}": float(ends.at[c, at])  # type: ignore[index]
-            for c in columns
-            for end, at in ENDS.items()
+            f"{name}.{c}{end}": float(ends.loc[str(c)].loc[at]) for c in columns for end, at in ENDS.items()
         }
     predictions = pd.concat(answers.values(), ignore_index=True)
     return (
