@@ -195,7 +195,7 @@ def test_the_network_learns_and_survives_storage(rows: pd.DataFrame) -> None:
     parameters = SETTINGS(
         "network", fit={"epochs": 8, "batch_size": 16, "learning_rate": 0.02, "patience": 8}
     )
-    given = (TERMS, RIDGE, BOOSTING, parameters, 0.9, RUN)
+    given = (TERMS, RIDGE, BOOSTING, parameters, SETTINGS("intervals"), RUN)
     model, history = train(rows, *given, variant="network")
     assert (
         isinstance(model, Network)
@@ -211,8 +211,8 @@ def test_the_network_learns_and_survives_storage(rows: pd.DataFrame) -> None:
 
 
 def test_margins_shrink_as_coverage_does(rows: pd.DataFrame) -> None:
-    margins = [
-        train(rows, TERMS, RIDGE, BOOSTING, SETTINGS("network"), coverage, RUN, variant="ridge")[0].margin
-        for coverage in (0.95, 0.8, 0.6)
-    ]
+    margins = []
+    for coverage in (0.95, 0.8, 0.6):
+        given = (TERMS, RIDGE, BOOSTING, SETTINGS("network"), SETTINGS("intervals", coverage=coverage), RUN)
+        margins.append(train(rows, *given, variant="ridge")[0].margin)
     assert all(a > b for a, b in pairwise(margins))

@@ -18,7 +18,13 @@ from etudes.samples.advertisements import raw_file
 from study_settings import run_parameters, settings_of
 
 SETTINGS = settings_of("salary_prediction", Parameters)
-GIVEN = (SETTINGS("terms"), SETTINGS("ridge"), SETTINGS("boosting"), SETTINGS("network"), 0.9)
+GIVEN = (
+    SETTINGS("terms"),
+    SETTINGS("ridge"),
+    SETTINGS("boosting"),
+    SETTINGS("network"),
+    SETTINGS("intervals"),
+)
 RUN = run_parameters()
 CARD = {"variant": "ridge_fields", "embedded_sample": True, "dev_score": 1.0}
 
@@ -32,7 +38,7 @@ def parts() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict]:
 @pytest.fixture(scope="module")
 def predictor(parts: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict]) -> SalaryPredictor:
     model, _ = train(parts[0], *GIVEN, RUN, variant="ridge_fields")
-    return SalaryPredictor(model, CARD, coverage=0.9, vocabulary=parts[3]["words"])
+    return SalaryPredictor(model, CARD, intervals=SETTINGS("intervals"), vocabulary=parts[3]["words"])
 
 
 def ask(predictor: SalaryPredictor, **fields: str) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from etudes.pipelines.salary_prediction.model import train
 from etudes.pipelines.salary_prediction.parameters import (
     BoostingParameters,
     EvaluationParameters,
+    IntervalParameters,
     NetworkParameters,
     RidgeParameters,
     SplitParameters,
@@ -54,7 +55,7 @@ def evaluate(
     ridge: RidgeParameters,
     boosting: BoostingParameters,
     network: NetworkParameters,
-    coverage: float,
+    intervals: IntervalParameters,
     split: SplitParameters,
     evaluation: EvaluationParameters,
     run: RunParameters,
@@ -76,7 +77,7 @@ def evaluate(
             model = of_first
             if number:
                 own = run.model_copy(update={"seed": seed})
-                model, _ = train(kept, terms, ridge, boosting, network, coverage, own, variant=name)
+                model, _ = train(kept, terms, ridge, boosting, network, intervals, own, variant=name)
             logs[name][out], margins[name][out] = model.predict(rows[out]), model.margin
     answers = {
         name: pd.DataFrame(
@@ -104,9 +105,8 @@ def evaluate(
             }
         )
         ends = grouped_mean_intervals(columns, group, evaluation.resamples)
-        metrics |= {
-            f"{name}.{c}{end}": float(ends.loc[str(c)].loc[at]) for c in columns for end, at in ENDS.items()
-        }
+        for metric, row in zip(columns, ends.to_dict("records"), strict=True):
+            metrics |= {f"{name}.{metric}{end}": float(row[at]) for end, at in ENDS.items()}
     predictions = pd.concat(answers.values(), ignore_index=True)
     return (
         metrics,

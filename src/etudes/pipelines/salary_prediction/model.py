@@ -21,6 +21,7 @@ from etudes.pipelines.salary_prediction.methods import (
 from etudes.pipelines.salary_prediction.network import HEADS, Network, learn_network
 from etudes.pipelines.salary_prediction.parameters import (
     BoostingParameters,
+    IntervalParameters,
     NetworkParameters,
     RidgeParameters,
     TermsParameters,
@@ -39,7 +40,7 @@ def train(
     ridge: RidgeParameters,
     boosting: BoostingParameters,
     network: NetworkParameters,
-    coverage: float,
+    intervals: IntervalParameters,
     run: RunParameters,
     variant: str = "",
 ) -> tuple[Answering, dict[str, Any]]:
@@ -66,5 +67,5 @@ def train(
         model = linear
         if variant == "combination":
             model, held = learn_boosting(train_split, terms, ridge, boosting, seed, upon=(linear, held))
-    model.margin = conformal_margin((y - held)[held_out], coverage)
+    model.margin = conformal_margin((y - held)[held_out], intervals.coverage)
     return model, {**told, "dev": dev_scores(train_split, held), "margin": model.margin}

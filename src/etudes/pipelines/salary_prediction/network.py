@@ -178,13 +178,14 @@ class SalaryProblem:
     mean: float
     scale: float
     batch_size: int
+    settings: str  # JSON: what the inputs were made with, for the key of a checkpoint
     monitor: str = "salary_mae"
     maximise: bool = False
 
     @property
     def fingerprint(self) -> str:
         arrays = [part for row in (*self.train, *self.dev) for part in row]
-        return fingerprint(*arrays, self.targets, self.dev_salaries)
+        return fingerprint(*arrays, self.targets, self.dev_salaries, self.settings)
 
     def batches(self, generator: np.random.Generator) -> Sequence[np.ndarray]:
         return bucketed_batches(np.array([len(row[1]) for row in self.train]), self.batch_size, generator)
@@ -266,6 +267,7 @@ def learn_network(
         mean,
         scale,
         parameters.fit.batch_size,
+        parameters.model_dump_json(),
     )
     epochs = fit(problem, parameters.fit, run)
     return model, model.predict(rows), epochs

@@ -73,6 +73,12 @@ class NetworkParameters(Strict):
     fit: FitParameters
 
 
+class IntervalParameters(Strict):
+    """The intervals around answers."""
+
+    coverage: float = Field(gt=0.5, lt=1, description="share of salaries that they shall hold")
+
+
 class EvaluationParameters(Strict):
     """How answers are scored."""
 
@@ -93,5 +99,5 @@ class Parameters(Strict):
     ridge: RidgeParameters
     boosting: BoostingParameters
     network: NetworkParameters
-    coverage: float = Field(gt=0.5, lt=1, description="share of salaries that intervals shall hold")
+    intervals: IntervalParameters
     evaluation: EvaluationParameters

@@ -60,7 +60,7 @@ def create_pipeline() -> Pipeline:
             page("report.claims", "report.settings"),
             predictor(
                 "predictor.SalaryPredictor",
-                coverage=dataset("params:coverage"),
+                intervals=dataset("params:intervals"),
                 vocabulary=dataset("split_card", "words"),
             ),
         ],
