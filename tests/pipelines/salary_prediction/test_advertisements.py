@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from etudes.forms.raw import RawFile
-from etudes.pipelines.salary_prediction.advertisements import FIELDS, deal, ingest, near_duplicates, split
+from etudes.pipelines.salary_prediction.advertisements import FIELDS, ingest, split, texts_of
 from etudes.pipelines.salary_prediction.parameters import FormParameters, Parameters
 from etudes.samples.advertisements import market, raw_file
+from etudes.text.duplicates import near_duplicates
 from study_settings import run_parameters, settings_of
 
 SETTINGS = settings_of("salary_prediction", Parameters)
@@ -65,35 +65,14 @@ def test_other_separators_are_read_when_they_are_named() -> None:
     assert len(ingest(RawFile("jobs.csv", text), FormParameters(separator=";"))[0]) == 40
 
 
-def test_resemblance_is_that_of_sets_counted_by_hand() -> None:
-    texts = ["a b c d e f", "a b c d e g", "b c d e g h", "x y z x y z", "short"]
-    frame = pd.DataFrame({"Title": "", "FullDescription": texts})
-    runs = [{tuple(words[k : k + 2]) for k in range(len(words) - 1)} for words in map(str.split, texts)]
-    share = len(runs[0] & runs[1]) / len(runs[0] | runs[1])
-    assert share == pytest.approx(4 / 6)
-    assert len(set(near_duplicates(frame, 2, share))) == 3  # the first three, one through another
-    assert len(set(near_duplicates(frame, 2, share + 0.01))) == 5
-
-
 def test_copies_of_the_sample_are_found() -> None:
     frame, _ = ingest(raw_file("advertisements", 200, seed=1), FORM)
-    group = near_duplicates(frame, 5, 0.7)
+    group = near_duplicates(texts_of(frame), 5, 0.7)
     sizes = np.bincount(group)
     assert 5 < (sizes == 2).sum() < 40
     for pair in np.flatnonzero(sizes == 2):
         own = frame[group == pair]
         assert own["Title"].nunique() == 1
-
-
-def test_folds_are_even_and_hold_groups_whole() -> None:
-    groups = np.random.default_rng(0).integers(0, 60, 300)
-    fold = deal(groups, 5, seed=1)
-    assert all(len(set(fold[groups == group])) == 1 for group in set(groups))
-    sizes = np.bincount(fold)
-    assert sizes.max() - sizes.min() <= np.bincount(groups).max()
-    assert (deal(groups, 5, seed=2) != fold).any()
-    with pytest.raises(ValueError, match="2 groups of near-duplicates cannot be dealt into 3 folds"):
-        deal(np.array([0, 0, 1]), 3, seed=0)
 
 
 def test_train_dev_and_test_share_no_near_duplicates() -> None:

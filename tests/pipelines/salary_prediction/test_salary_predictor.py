@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,7 @@ from etudes.samples.advertisements import raw_file
 from study_settings import run_parameters, settings_of
 
 SETTINGS = settings_of("salary_prediction", Parameters)
-GIVEN = (
-    SETTINGS("terms"),
-    SETTINGS("ridge"),
-    SETTINGS("boosting"),
-    SETTINGS("network"),
-    SETTINGS("intervals"),
-)
+LEARNING = SETTINGS("learning")
 RUN = run_parameters()
 CARD = {"variant": "ridge_fields", "embedded_sample": True, "dev_score": 1.0}
 
@@ -37,8 +32,8 @@ def parts() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict]:
 
 @pytest.fixture(scope="module")
 def predictor(parts: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict]) -> SalaryPredictor:
-    model, _ = train(parts[0], *GIVEN, RUN, variant="ridge_fields")
-    return SalaryPredictor(model, CARD, intervals=SETTINGS("intervals"), vocabulary=parts[3]["words"])
+    model, _ = train(parts[0], LEARNING, RUN, variant="ridge_fields")
+    return SalaryPredictor(model, CARD, coverage=0.9, vocabulary=parts[3]["words"])
 
 
 def ask(predictor: SalaryPredictor, **fields: str) -> pd.DataFrame:
@@ -64,6 +59,21 @@ def test_a_csv_file_of_rows_is_answered_row_by_row(predictor: SalaryPredictor, t
         predictor.parse(str(path))
 
 
+def test_rows_of_the_public_file_are_answered_as_they_are(predictor: SalaryPredictor, tmp_path: Path) -> None:
+    table = pd.read_csv(BytesIO(raw_file("advertisements", 40, seed=9).content)).assign(
+        SalaryRaw="20,000 a year"
+    )
+    table.to_csv(path := tmp_path / "Train_rev1.csv", index=False)
+    found = predictor.predict(predictor.parse(str(path)))
+    bare = table.drop(columns=["Id", "SalaryRaw", "SalaryNormalized"]).fillna("")
+    pd.testing.assert_frame_equal(found, predictor.predict(bare))
+    row = json.loads(table.iloc[0].to_json())
+    assert {"Id", "SalaryNormalized"} < {*row} and None in row.values()
+    pd.testing.assert_frame_equal(predictor.predict(predictor.parse(json.dumps(row))), found.head(1))
+    with pytest.raises(ValueError, match=r"no column 'Salary'"):
+        predictor.parse(json.dumps({**row, "Salary": 5}))
+
+
 def test_what_is_cut_or_not_known_is_said(predictor: SalaryPredictor) -> None:
     long = ask(predictor, FullDescription="patients " * 100_000)
     assert long["characters_read"].tolist() == [
@@ -86,9 +96,10 @@ def test_every_row_is_answered_once_by_models_that_did_not_see_it(
 ) -> None:
     train_split, _, test_split, _ = parts
     models = {
-        name: train(train_split, *GIVEN, RUN, variant=name)[0] for name in ("median", "ridge", "ridge_fields")
+        name: train(train_split, LEARNING, RUN, variant=name)[0]
+        for name in ("median", "ridge", "ridge_fields")
     }
-    given = (*GIVEN, SETTINGS("split", folds=3), SETTINGS("evaluation"), RUN)
+    given = (LEARNING, SETTINGS("split", folds=3), SETTINGS("evaluation"), RUN)
     metrics, predictions, saved, errors = evaluation.evaluate(train_split, test_split, models, *given)
     assert predictions.groupby("variant")["id"].nunique().eq(300).all() and len(predictions) == 900
     own = predictions[predictions["variant"] == "ridge"].set_index("id")
@@ -114,8 +125,7 @@ def test_near_duplicates_on_both_sides_flatter(
 ) -> None:
     train_split, _, test_split, _ = parts
     given = (
-        SETTINGS("ridge"),
-        SETTINGS("terms"),
+        LEARNING,
         {},
         SETTINGS("split", folds=3),
         SETTINGS("evaluation"),

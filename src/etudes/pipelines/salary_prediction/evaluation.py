@@ -7,26 +7,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etudes.evaluation.paired import grouped_mean_intervals
-from etudes.pipelines.salary_prediction.advertisements import deal, dev_rows, near_duplicates
-from etudes.pipelines.salary_prediction.features import (
-    EVERYTHING,
-    FloatArray,
-    IntArray,
-    bags_of,
-    side_by_side,
-)
-from etudes.pipelines.salary_prediction.methods import dual_ridge, mae
+from etudes.benches.regressors import mae, out_of_fold
+from etudes.evaluation.paired import mean_intervals, saved_table
+from etudes.pipelines.salary_prediction.advertisements import dev_rows, texts_of
+from etudes.pipelines.salary_prediction.features import EVERYTHING, Views
+from etudes.pipelines.salary_prediction.methods import FloatArray, Rows, ridge_answers
 from etudes.pipelines.salary_prediction.model import train
 from etudes.pipelines.salary_prediction.parameters import (
-    BoostingParameters,
     EvaluationParameters,
-    IntervalParameters,
-    NetworkParameters,
-    RidgeParameters,
+    LearningParameters,
     SplitParameters,
-    TermsParameters,
 )
+from etudes.splits import dealt
+from etudes.text.duplicates import near_duplicates
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed
 
@@ -43,7 +36,7 @@ PAIRS = (
     ("combination", "network"),
 )
 SHOWN = ("median", "ridge", "combination", "network")  # variants whose errors are told by category and place
-OTHERS = "all others"
+KINDS = {"category": "Category", "place": "LocationNormalized"}
 ENDS = {"": "value", ".low": "low", ".high": "high"}
 
 
@@ -51,11 +44,7 @@ def evaluate(
     train_split: Frame,
     test_split: Frame,
     models: dict[str, Any],
-    terms: TermsParameters,
-    ridge: RidgeParameters,
-    boosting: BoostingParameters,
-    network: NetworkParameters,
-    intervals: IntervalParameters,
+    learning: LearningParameters,
     split: SplitParameters,
     evaluation: EvaluationParameters,
     run: RunParameters,
@@ -77,76 +66,50 @@ def evaluate(
             model = of_first
             if number:
                 own = run.model_copy(update={"seed": seed})
-                model, _ = train(kept, terms, ridge, boosting, network, intervals, own, variant=name)
+                model, _ = train(kept, learning, own, variant=name)
             logs[name][out], margins[name][out] = model.predict(rows[out]), model.margin
-    answers = {
-        name: pd.DataFrame(
-            {
-                "variant": name,
-                "id": rows["id"],
-                "truth": rows["salary"],
-                "predicted": np.exp(logs[name]),
-                "low": np.exp(logs[name] - margins[name]),
-                "high": np.exp(logs[name] + margins[name]),
-            }
-        )
-        for name in models
-    }
-    apart = {name: (own["predicted"] - own["truth"]).abs() for name, own in answers.items()}
-    group = rows["group"].to_numpy()
+    truth, group, count = rows["salary"], rows["group"].to_numpy(), evaluation.resamples
     metrics: dict[str, float] = {}
-    for name, told in answers.items():
-        held = (told["low"] <= told["truth"]) & (told["truth"] <= told["high"])
+    predictions, apart = [], pd.DataFrame(index=rows.index)
+    for name, log in logs.items():
+        low, high = np.exp(log - margins[name]), np.exp(log + margins[name])
+        told = {"id": rows["id"], "truth": truth, "predicted": np.exp(log), "low": low, "high": high}
+        predictions.append(pd.DataFrame({"variant": name, **told}))
+        apart[name] = (told["predicted"] - truth).abs()
         columns = pd.DataFrame(
             {
                 "salary_mae": apart[name],
-                "interval_coverage": held.astype(float),
-                "interval_width": told["high"] - told["low"],
+                "interval_coverage": ((low <= truth) & (truth <= high)).astype(float),
+                "interval_width": high - low,
             }
         )
-        ends = grouped_mean_intervals(columns, group, evaluation.resamples)
-        for metric, row in zip(columns, ends.to_dict("records"), strict=True):
+        for metric, row in mean_intervals(columns, count, groups=group).iterrows():
             metrics |= {f"{name}.{metric}{end}": float(row[at]) for end, at in ENDS.items()}
-    predictions = pd.concat(answers.values(), ignore_index=True)
     return (
         metrics,
-        predictions,
-        saved(apart, group, evaluation.resamples),
+        pd.concat(predictions, ignore_index=True),
+        saved_table(apart, PAIRS, count, group),
         by_kind(rows, apart, evaluation.fewest),
     )
 
 
-def saved(apart: dict[str, pd.Series], group: IntArray, resamples: int) -> Frame:
-    """How much less (GBP) the mean absolute error of one variant is than that of another, on the same advertisements."""
-    pairs = [pair for pair in PAIRS if {*pair} <= {*apart}]
-    names = ["variant", "against", *(f"saved{end}" for end in ENDS)]
-    if not pairs:
-        return pd.DataFrame(columns=names)
-    differences = pd.DataFrame({k: apart[b] - apart[a] for k, (a, b) in enumerate(pairs)})
-    ends = grouped_mean_intervals(differences, group, resamples)
-    rows = [[a, b, *ends.iloc[k][[*ENDS.values()]]] for k, (a, b) in enumerate(pairs)]
-    return pd.DataFrame(rows, columns=names)
-
-
-def by_kind(rows: Frame, apart: dict[str, pd.Series], fewest: int) -> Frame:
+def by_kind(rows: Frame, apart: Frame, fewest: int) -> Frame:
     """Mean absolute errors of some variants by category and by place; those with few advertisements are one."""
     found = []
-    for what, column in (("category", "Category"), ("place", "LocationNormalized")):
+    for what, column in KINDS.items():
         counts = rows[column].value_counts()
         kept = counts.index[counts >= fewest]
-        entry = rows[column].where(rows[column].isin(kept), OTHERS).replace("", "not said")
+        entry = rows[column].where(rows[column].isin(kept), "all others").replace("", "not said")
         for variant in (name for name in SHOWN if name in apart):
             means = apart[variant].groupby(entry).agg(["mean", "size"]).sort_values("size", ascending=False)
-            for name, mean, size in means.itertuples():
-                found.append([what, name, variant, mean, size])
+            found += [[what, name, variant, mean, size] for name, mean, size in means.itertuples()]
     return pd.DataFrame(found, columns=["what", "entry", "variant", "salary_mae", "advertisements"])
 
 
 def question(
     train_split: Frame,
     test_split: Frame,
-    ridge: RidgeParameters,
-    terms: TermsParameters,
+    learning: LearningParameters,
     histories: dict[str, Any],
     split: SplitParameters,
     evaluation: EvaluationParameters,
@@ -159,26 +122,21 @@ def question(
         middle one.
     """
     rows = pd.concat([test_split, train_split], ignore_index=True).sort_values("id", ignore_index=True)
-    penalty = histories.get("ridge", {}).get("penalty", ridge.penalties[len(ridge.penalties) // 2])
+    penalties = learning.ridge.penalties
+    penalty = histories.get("ridge", {}).get("penalty", penalties[len(penalties) // 2])
     salary = rows["salary"].to_numpy()
+
+    def answers(kept: Rows, out: Rows) -> FloatArray:
+        x = Views.fit(rows[kept], EVERYTHING, learning.terms).matrix(rows)
+        gram = (x @ x.T).toarray()
+        log = np.exp(ridge_answers(gram, np.log(salary), penalty, kept, out))
+        return np.stack([log, ridge_answers(gram, salary, penalty, kept, out)], axis=1)
+
     ways = {"rows at random": np.arange(len(rows))}
     for least in sorted({split.resemblance, *evaluation.resemblances}, reverse=True):
-        ways[f"together from {least:g}"] = near_duplicates(rows, split.shingle, least)
+        ways[f"together from {least:g}"] = near_duplicates(texts_of(rows), split.shingle, least)
     found = []
     for way, group in ways.items():
-        fold = deal(group, split.folds, derive_seed(run.seed, "folds"))
-        answers = {"log": np.empty(len(rows)), "GBP": np.empty(len(rows))}
-        for number in range(split.folds):
-            out = fold == number
-            bags = bags_of(rows[~out], EVERYTHING, terms)
-            x, asked = side_by_side(bags, rows[~out]), side_by_side(bags, rows[out])
-            gram, cross = (x @ x.T).toarray(), (asked @ x.T).toarray()
-            answers["log"][out] = np.exp(_answer(gram, cross, np.log(salary[~out]), penalty))
-            answers["GBP"][out] = _answer(gram, cross, salary[~out], penalty)
-        found += [[way, target, mae(salary, answer)] for target, answer in answers.items()]
+        told = out_of_fold(dealt(group, split.folds, derive_seed(run.seed, "folds")), answers)
+        found += [[way, target, mae(salary, told[:, k])] for k, target in enumerate(("log", "GBP"))]
     return pd.DataFrame(found, columns=["split", "target", "salary_mae"])
-
-
-def _answer(gram: FloatArray, cross: FloatArray, targets: FloatArray, penalty: float) -> FloatArray:
-    a, bias = dual_ridge(gram, targets, penalty)
-    return cross @ a + bias

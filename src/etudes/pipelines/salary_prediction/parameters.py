@@ -73,10 +73,14 @@ class NetworkParameters(Strict):
     fit: FitParameters
 
 
-class IntervalParameters(Strict):
-    """The intervals around answers."""
+class LearningParameters(Strict):
+    """How all variants learn."""
 
-    coverage: float = Field(gt=0.5, lt=1, description="share of salaries that they shall hold")
+    coverage: float = Field(gt=0.5, lt=1, description="share of salaries that intervals shall hold")
+    terms: TermsParameters
+    ridge: RidgeParameters
+    boosting: BoostingParameters
+    network: NetworkParameters
 
 
 class EvaluationParameters(Strict):
@@ -95,9 +99,5 @@ class Parameters(Strict):
     variants: list[Variant] = Field(min_length=1)
     form: FormParameters
     split: SplitParameters
-    terms: TermsParameters
-    ridge: RidgeParameters
-    boosting: BoostingParameters
-    network: NetworkParameters
-    intervals: IntervalParameters
+    learning: LearningParameters
     evaluation: EvaluationParameters

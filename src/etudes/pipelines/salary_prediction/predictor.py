@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from etudes.models import register_model
-from etudes.pipelines.salary_prediction.advertisements import CATEGORIES, DESCRIPTION, TITLE
-from etudes.pipelines.salary_prediction.parameters import IntervalParameters
+from etudes.pipelines.salary_prediction.advertisements import CATEGORIES, DESCRIPTION, SALARY, TITLE
 from etudes.serving.predictor import Column, Predictor
 from etudes.text.tokens import tokenize
 
@@ -25,10 +24,11 @@ EXAMPLES = {
 
 @register_model("salary_prediction.predictor")
 class SalaryPredictor(Predictor):
-    """The chosen variant behind an advertisement; ``intervals`` says which share of salaries its intervals aim to hold."""
+    """The chosen variant behind an advertisement; ``coverage`` is the share of salaries that its intervals aim to hold."""
 
-    intervals: IntervalParameters
+    coverage: float
     vocabulary: list[str]
+    ignored = ("Id", "SalaryRaw", SALARY)  # a row of the public file may be asked as it is
     columns = tuple(
         Column(
             name,
@@ -76,7 +76,7 @@ class SalaryPredictor(Predictor):
         lines = []
         for row in answer.to_dict("records"):
             lines.append(
-                f"{row['salary']:,.0f} GBP a year ({row['low']:,.0f} to {row['high']:,.0f} in {self.intervals.coverage:.0%} of cases)"
+                f"{row['salary']:,.0f} GBP a year ({row['low']:,.0f} to {row['high']:,.0f} in {self.coverage:.0%} of cases)"
             )
             if row["characters_read"] < row["characters"]:
                 lines.append(
