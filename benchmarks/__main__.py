@@ -35,6 +35,9 @@ BENCHMARKS = {
     "income": ("benchmarks.income", "income_against_scikit_learn"),
     "lander": ("benchmarks.lander", "dqn_against_stable_baselines3"),
     "tabular": ("benchmarks.tabular", "q_learning_against_a_loop"),
+    "sessions": ("benchmarks.sessions", "sessions_against_gymnasium"),
+    "cartpole": ("benchmarks.cartpole", "dqn_with_the_cart_against_stable_baselines3"),
+    "policy": ("benchmarks.policy", "policy_gradients_against_stable_baselines3"),
 }
 
 

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.table import Row, at_least
-from benchmarks.timing import python
+from benchmarks.timing import fastest
 
 STEPS, WARMUP, REPEATS, AGENTS = 5000, 500, 3, 10
 ENVIRONMENTS, RATIO, BATCH, HIDDEN, CAPACITY = 8, 1, 128, (128, 128), 50_000
@@ -112,13 +112,7 @@ def dqn_against_stable_baselines3() -> list[Row]:
     """
     if find_spec("stable_baselines3") is None:
         raise RuntimeError("this benchmark needs Stable-Baselines3: install the optional group `bench`")
-    best = dict.fromkeys(CONTESTANTS, 0.0)
-    folder = Path(__file__).parents[1]
-    for _ in range(REPEATS):
-        for name in CONTESTANTS:
-            best[name] = max(
-                best[name], float(python("-m", "benchmarks.lander", name, folder=folder, timeout=900))
-            )
+    best = fastest("benchmarks.lander", CONTESTANTS, REPEATS)
     what = f"DQN on {ENVIRONMENT}, steps a second of one core, our {AGENTS} agents together, {RATIO} update of {BATCH} a step (best of {REPEATS})"
     rows = [at_least(what, best["ours"], max(best["peer_1"], best["peer_8"]), 1.5, "steps/s")]
     for name, text in (("peer_1", "1 environment"), ("peer_8", f"{ENVIRONMENTS} environments")):

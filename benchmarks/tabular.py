@@ -10,12 +10,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
 from benchmarks.table import Row
-from benchmarks.timing import python
+from benchmarks.timing import fastest
 
 ENVIRONMENT, RATE, DISCOUNT, EPSILON = "Taxi-v4", 0.5, 0.99, 0.1
 AGENTS = (1, 10, 100, 1000)
@@ -93,12 +92,7 @@ CONTESTANTS: dict[str, Callable[[], float]] = {
 
 def q_learning_against_a_loop() -> list[Row]:
     """Environment steps a second of one core; asked are 200,000 by as many agents as one likes."""
-    best = dict.fromkeys(CONTESTANTS, 0.0)
-    folder = Path(__file__).parents[1]
-    for _ in range(REPEATS):
-        for name in CONTESTANTS:
-            speed = float(python("-m", "benchmarks.tabular", name, folder=folder, timeout=900))
-            best[name] = max(best[name], speed)
+    best = fastest("benchmarks.tabular", CONTESTANTS, REPEATS)
     peer, most = best["loop"], max(AGENTS)
     return [
         Row(

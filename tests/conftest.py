@@ -18,7 +18,12 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # read when the library is imported: no test
 
 @pytest.fixture(autouse=True)
 def no_store_of_an_earlier_run() -> None:
-    """A run in this process points MLflow at its own store, for the whole process: the next test starts without one."""
+    """A run in this process points MLflow at its own store, for the whole process: the next test starts without one.
+
+    MLflow writes the address to the environment too, for child processes, and does not take it back when it is set to none.
+    """
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        os.environ.pop(name, None)
     mlflow = sys.modules.get("mlflow")
     if mlflow is not None:
         mlflow.set_tracking_uri(None)

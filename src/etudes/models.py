@@ -26,6 +26,7 @@ LIBRARY = {
     "agents": (
         "etudes.benches.agents",
         "etudes.benches.agent_predictor",
+        "etudes.benches.experts",
         "etudes.benches.several_environments",
     ),
     "classifiers": ("etudes.benches.classifiers",),
@@ -41,6 +42,7 @@ LIBRARY = {
     "regressors": ("etudes.benches.regressors",),
     "text": ("etudes.text.continuation",),
     "texts": ("etudes.text.features", "etudes.text.linear"),
+    "uncertain": ("etudes.benches.uncertain",),
     "victims": ("etudes.vision.victims",),
 }
 FACTS = "predictor-facts"  # the key of a predictor's config under which its card stands; it can be the name of no part

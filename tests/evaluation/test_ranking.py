@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from etudes.evaluation import auc_difference, average_precision, ranking_intervals, roc_auc
-from etudes.evaluation.ranking import _weighted_auc, ap_of_counts, auc_of_counts, threshold_counts
+from etudes.evaluation import average_precision, ranking_intervals, roc_auc
+from etudes.evaluation.ranking import (
+    ap_of_counts,
+    auc_difference,
+    auc_interval,
+    auc_of_counts,
+    threshold_counts,
+)
 
 
 def made(seed: int, n: int = 300, ties: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -69,6 +75,23 @@ def test_intervals_hold_the_estimate_and_repeat_with_the_seed() -> None:
     assert first["average_precision"][0] < average_precision(scores, positive) < first["average_precision"][1]
 
 
+@pytest.mark.parametrize("ties", [False, True])
+def test_normal_intervals_of_areas_are_those_of_the_bootstrap(ties: bool) -> None:
+    scores, positive = made(6, 400, ties)
+    other = np.random.default_rng(7).normal(size=400) + 0.3 * positive
+    value, low, high = auc_interval(scores, positive)
+    assert value == pytest.approx(roc_auc(scores, positive))
+    assert (low, high) == pytest.approx(ranking_intervals(scores, positive, 2000)["roc_auc"], abs=0.015)
+    difference, low, high = auc_difference(scores, other, positive)
+    assert difference == pytest.approx(roc_auc(scores, positive) - roc_auc(other, positive))
+    generator, resampled = np.random.default_rng(8), []
+    for _ in range(500):
+        rows = np.concatenate([generator.choice(np.flatnonzero(p), p.sum()) for p in (positive, ~positive)])
+        resampled.append(roc_auc(scores[rows], positive[rows]) - roc_auc(other[rows], positive[rows]))
+    assert (low, high) == pytest.approx(np.quantile(resampled, [0.025, 0.975]), abs=0.02)
+    assert auc_difference(scores, scores, positive) == (0, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("scores", "positive", "message"),
     [
@@ -85,27 +108,3 @@ def test_what_cannot_be_ranked_is_refused(scores: np.ndarray, positive: np.ndarr
         roc_auc(scores, positive)
     with pytest.raises(ValueError, match=message):
         ranking_intervals(scores, positive)
-
-
-def test_a_difference_is_that_of_the_areas_and_narrower_than_the_areas_apart() -> None:
-    scores, positive = made(6, ties=True)
-    others = scores + np.random.default_rng(0).normal(size=len(scores)) * 0.3
-    value, low, high = auc_difference(scores, others, positive, 400)
-    assert value == pytest.approx(roc_auc(scores, positive) - roc_auc(others, positive))
-    alone = ranking_intervals(scores, positive, 400)["roc_auc"]
-    assert low <= value <= high and high - low < 0.6 * (alone[1] - alone[0])
-    assert auc_difference(scores, scores, positive, 50) == (0.0, 0.0, 0.0)
-
-
-def test_resampled_areas_are_those_of_the_weights() -> None:
-    scores, positive = made(7, n=60, ties=True)
-    weights = np.random.default_rng(1).integers(0, 3, (5, 60)).astype(float)
-    found = _weighted_auc(scores, positive, weights)
-    np.testing.assert_allclose(found, [roc_auc(scores, positive, row) for row in weights], atol=1e-12)
-
-
-def test_differences_of_other_shapes_are_refused() -> None:
-    with pytest.raises(ValueError, match="one shape"):
-        auc_difference(np.zeros(4), np.zeros(3), np.array([0, 1, 0, 1]))
-    with pytest.raises(ValueError, match="n_resamples"):
-        auc_difference(np.zeros(4), np.zeros(4), np.array([0, 1, 0, 1]), 0)

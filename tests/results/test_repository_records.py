@@ -16,7 +16,13 @@ from projects import ROOT
 
 PATHS = sorted((ROOT / "docs" / "results").glob("*.json"))
 FEWEST = 3  # seeds
-ONE_RUN = {"lunar_lander_bbf", "tabular_q_learning"}  # its seeds are the agents that the one run trains
+ONE_RUN = {
+    "approximate_q_learning",
+    "cross_entropy_method",
+    "lunar_lander_bbf",
+    "policy_gradients",
+    "tabular_q_learning",
+}  # its seeds are the agents that the one run trains
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.stem)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from etudes.rl.environments import EnvironmentSpec
-from etudes.rl.evaluation import evaluate_policy
+from etudes.rl.evaluation import evaluate_policy, evaluate_together
 from etudes.rl.pictures import filmstrip, play, spread_evenly
 from rl.toy_environments import toy
 
@@ -47,6 +47,25 @@ def test_a_cut_episode_did_not_terminate() -> None:
 def test_nothing_to_play_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one of each"):
         evaluate_policy(stay_left, toy("Chain"), [], 1)
+
+
+@pytest.mark.parametrize(
+    "spec", [EnvironmentSpec("CartPole-v1", 475), toy("Chain")], ids=["arrays", "gymnasium"]
+)
+def test_players_together_get_what_each_gets_alone(spec: EnvironmentSpec) -> None:
+    """Linear players, good and bad, over episodes of different lengths."""
+    size = 4 if spec.id.startswith("CartPole") else 5
+    weights = np.random.default_rng(0).normal(size=(6, size))
+    weights[0, :4] = (0.15, 0.25, 3.0, 1.0)
+    act = lambda seen: ((seen * weights[:, None]).sum(2) > 0).astype(int)  # noqa: E731
+    returns, lengths = evaluate_together(act, 6, spec, range(8))
+    for row, own, steps in zip(weights, returns, lengths, strict=True):
+        alone = evaluate_policy(
+            lambda seen, row=row: ((seen * row).sum(1) > 0).astype(int), spec, range(8), 8
+        )
+        np.testing.assert_array_equal(own, alone.returns)
+        np.testing.assert_array_equal(steps, alone.lengths)
+    assert len({*lengths.ravel()}) > 2
 
 
 def test_a_rollout_is_the_episode_of_the_evaluator() -> None:

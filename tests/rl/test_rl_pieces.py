@@ -69,6 +69,20 @@ def test_flat_adamw_equals_the_library(weight_decay: float) -> None:
         one.step(torch.zeros(9, 1), 0.1)
 
 
+def test_rows_have_rates_of_their_own() -> None:
+    """Each row moves as it would alone; a rate of 0 leaves it where it is."""
+    start, gradients = torch.randn(3, 4), torch.randn(5, 3, 4)
+    together, alone = start.clone(), start.clone()
+    optimiser = FlatAdamW(together, epsilon=1e-5, weight_decay=0.0)
+    singles = [FlatAdamW(alone[row], epsilon=1e-5, weight_decay=0.0) for row in range(3)]
+    for gradient in gradients:
+        optimiser.step(gradient, torch.tensor([[0.1], [0.0], [0.02]]))
+        for row, rate in enumerate((0.1, 0.0, 0.02)):
+            singles[row].step(gradient[row], rate)
+    torch.testing.assert_close(together, alone)
+    assert torch.equal(together[1], start[1]) and not torch.equal(together[2], start[2])
+
+
 def test_figures_name_their_axes_and_hold_what_was_given() -> None:
     variants = ["dqn", "bbf", "resets"]
     curves = return_curves(

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from etudes.rl import evaluation
 from etudes.rl.environments import EnvironmentSpec
 from etudes.rl.evaluation import Policy, evaluate_policy
-from etudes.rl.simulators import CartPole, FiniteProcess, first_states, simulator_of
+from etudes.rl.simulators import Acrobot, CartPole, FiniteProcess, first_states, simulator_of
 
-TAXI, CART, LAKE = (EnvironmentSpec(name, 0) for name in ("Taxi-v4", "CartPole-v1", "FrozenLake-v1"))
+TAXI, CART, LAKE, ACROBOT = (
+    EnvironmentSpec(name, 0) for name in ("Taxi-v4", "CartPole-v1", "FrozenLake-v1", "Acrobot-v1")
+)
 NOTHING = np.zeros((0, 0))
 
 
@@ -55,6 +57,26 @@ def test_every_step_of_the_cart_is_gymnasiums() -> None:
         assert (reward, terminated) == (ours[1], ours[2])
 
 
+def test_every_step_of_the_two_links_is_gymnasiums() -> None:
+    """Also where angles turn over, spins reach their limits and the tip is lifted."""
+    simulator, environment = simulator_of(ACROBOT), ACROBOT.make()
+    assert isinstance(simulator, Acrobot)
+    environment.reset(seed=0)
+    bare: Any = environment.unwrapped
+    generator = np.random.default_rng(0)
+    states = generator.uniform(-1, 1, (500, 4)) * [np.pi, np.pi, 12.5, 28]
+    actions = generator.integers(0, 3, 500)
+    following, rewards, over = simulator.step(states, actions, NOTHING)
+    seen = simulator.observe(following)
+    assert 30 < over.sum() < 470 and (np.abs(following[:, 2:]) == [4 * np.pi, 9 * np.pi]).any(0).all()
+    for state, action, *ours in zip(states, actions, following, rewards, over, seen, strict=True):
+        bare.state = state
+        observation, reward, terminated, _, _ = bare.step(int(action))
+        np.testing.assert_allclose(ours[0], bare.state, rtol=1e-9, atol=1e-11)
+        assert (reward, terminated) == (ours[1], ours[2])
+        np.testing.assert_allclose(ours[3], observation, rtol=1e-6, atol=1e-6)
+
+
 def test_chance_is_gymnasiums_table() -> None:
     """Even uniform numbers give every outcome of a pair its probability."""
     process = finite(LAKE)
@@ -70,7 +92,7 @@ def test_chance_is_gymnasiums_table() -> None:
         np.testing.assert_allclose(ours, expected, atol=1e-3)
 
 
-@pytest.mark.parametrize("spec", [TAXI, CART], ids=lambda spec: spec.id)
+@pytest.mark.parametrize("spec", [TAXI, CART, ACROBOT], ids=lambda spec: spec.id)
 def test_episodes_begin_where_gymnasium_begins_them(spec: EnvironmentSpec) -> None:
     simulator: Any = simulator_of(spec)
     environment = spec.make()

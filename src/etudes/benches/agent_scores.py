@@ -140,7 +140,7 @@ def thresholds_table(histories: Mapping[str, Any], thresholds: tuple[float, ...]
     (none where fewer than half did)."""
     rows = []
     for variant, history in histories.items():
-        curves = [agent["curve"] for agent in history["agents"] if "curve" in agent]
+        curves = [agent["curve"] for agent in history["agents"] if agent.get("curve")]
         if not curves:
             continue
         for threshold in thresholds:

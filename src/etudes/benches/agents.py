@@ -16,7 +16,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from etudes.benches.agent_predictor import AgentPredictor
-from etudes.benches.parameters import AgentRunsParameters, EpisodesParameters, EpisodeSplitParameters
+from etudes.benches.parameters import (
+    AgentRunsParameters,
+    AgentsParameters,
+    EpisodesParameters,
+    EpisodeSplitParameters,
+)
 from etudes.cards import data_card as card_of
 from etudes.cards import fingerprint
 from etudes.forms.raw import RawFile
@@ -115,7 +120,7 @@ def ingest(raw_environment: RawFile) -> dict[str, Any]:
 def split(
     data_card: Mapping[str, Any],
     parameters: EpisodeSplitParameters,
-    runs: AgentRunsParameters,
+    runs: AgentsParameters | AgentRunsParameters,
     run: RunParameters,
 ) -> tuple[Frame, Frame, Frame, dict[str, Any]]:
     """Choose the episodes: a split is a list of seeds, and no seed is in two of them.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
 from etudes.training.parameters import DevSplitParameters, Strict
+
+Settings = TypeVar("Settings", bound=Strict)
 
 
 class ScoringParameters(Strict):
@@ -114,6 +116,24 @@ class AgentRunsParameters(AgentsParameters):
         ge=1,
         description="among which the agents are shared out; null: one a core; 1: the process of the run itself",
     )
+
+
+class ByEnvironment(Strict, Generic[Settings]):
+    """What agents learn with in each environment, as gymnasium calls it."""
+
+    environments: dict[str, Settings] = Field(min_length=1)
+
+    def of(self, name: str) -> Settings:
+        """The settings of one environment.
+
+        Raises:
+            ValueError: there are none.
+        """
+        if name not in self.environments:
+            raise ValueError(
+                f"training.environments says nothing of '{name}'; it has {', '.join(self.environments)}"
+            )
+        return self.environments[name]
 
 
 class EpisodePlayParameters(Strict):

@@ -12,10 +12,9 @@ from etudes.evaluation.classification import (
     without_examples,
 )
 from etudes.evaluation.comparison import mean_interval, paired_comparison
-from etudes.evaluation.ranking import auc_difference, average_precision, ranking_intervals, roc_auc
+from etudes.evaluation.ranking import average_precision, ranking_intervals, roc_auc
 
 __all__ = [
-    "auc_difference",
     "average_precision",
     "bootstrap_intervals",
     "classification_metrics",

@@ -166,13 +166,17 @@ class Environments:
     def __len__(self) -> int:
         return len(self._environments)
 
-    def step(self, actions: NDArray) -> Step:
-        """One step with ``actions`` (E,); those of environments that are reset are ignored."""
+    def step(self, actions: NDArray, where: NDArray[np.bool_] | None = None) -> Step:
+        """One step with ``actions`` (E,); those of environments that are reset are ignored. Environments that are not in ``where``
+        (E,) stay as they are."""
         count = len(self)
-        observations = np.empty_like(self.observations)
+        chosen = np.ones(count, bool) if where is None else where
+        observations = self.observations.copy()
         rewards, terminated, truncated = np.zeros(count), np.zeros(count, bool), np.zeros(count, bool)
-        real = ~self.pending
+        real = ~self.pending & chosen
         for index, action in enumerate(np.asarray(actions).tolist()):
+            if not chosen[index]:
+                continue
             if not real[index]:
                 observations[index] = self._begin(index)
                 continue
@@ -180,7 +184,8 @@ class Environments:
                 index
             ].step(action)
             self._actions[index].append(action)
-        self.observations, self.pending = observations, terminated | truncated
+        self.observations = observations
+        self.pending = np.where(chosen, terminated | truncated, self.pending)
         return Step(observations, rewards, terminated, truncated, real)
 
     def _begin(self, index: int) -> NDArray:

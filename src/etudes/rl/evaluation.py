@@ -79,6 +79,46 @@ def evaluate_policy(
     return Episodes(seeds, returns, lengths, terminated)
 
 
+def evaluate_together(
+    act: Policy, players: int, spec: EnvironmentSpec, seeds: Sequence[int] | NDArray
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Returns and lengths (K, N) of the same N episodes played by each of K players, as `evaluate_policy` plays them one by one.
+
+    Args:
+        act: observations (K, B, *shape) -> actions (K, B); an action depends on its player and its observation alone.
+        players: K.
+        spec: the environment.
+        seeds: (N,), of the episodes.
+    """
+    simulator = simulator_of(spec)
+    if simulator is None or simulator.chances:
+
+        def alone(player: int) -> Policy:
+            return lambda seen: act(np.broadcast_to(seen, (players, *seen.shape)))[player]
+
+        played = [evaluate_policy(alone(player), spec, seeds, len(seeds)) for player in range(players)]
+        return np.stack([one.returns for one in played]), np.stack([one.lengths for one in played])
+    first = first_states(simulator, seeds)
+    states, shown = np.tile(first, (players, *[1] * (first.ndim - 1))), np.arange(len(first))
+    states = states.reshape(players, *first.shape)
+    returns, lengths = np.zeros((players, len(first))), np.zeros((players, len(first)), np.int64)
+    alive, nothing = np.ones((players, len(first)), bool), np.zeros((0, 0))
+    for _ in range(simulator.limit):
+        seen = simulator.observe(states.reshape(-1, *first.shape[1:]))
+        actions = np.asarray(act(seen.reshape(players, -1, *seen.shape[1:])))
+        who = alive.nonzero()
+        states[who], rewards, ended = simulator.step(states[who], actions[who], nothing)
+        returns[who[0], shown[who[1]]] += rewards
+        lengths[who[0], shown[who[1]]] += 1
+        if ended.any():
+            alive[who] = ~ended
+            some = alive.any(0)  # episodes that anybody still plays
+            if not some.any():
+                break
+            states, alive, shown = states[:, some], alive[:, some], shown[some]
+    return returns, lengths
+
+
 def _simulated(policy: Policy, simulator: Simulator, seeds: NDArray[np.int64]) -> Episodes:
     """The episodes as array operations."""
     states, playing = first_states(simulator, seeds), np.arange(len(seeds))

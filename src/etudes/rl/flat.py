@@ -39,8 +39,8 @@ class FlatAdamW:
         self.steps = 0
         self._mean, self._square = torch.zeros_like(weights), torch.zeros_like(weights)
 
-    def step(self, gradient: Tensor, learning_rate: float) -> None:
-        """One step along the gradient g with the learning rate η.
+    def step(self, gradient: Tensor, learning_rate: float | Tensor) -> None:
+        """One step along the gradient g with the learning rate η, a number or one for each row, of shape (rows, 1).
 
         Raises:
             ValueError: the gradient has another shape.
@@ -58,7 +58,11 @@ class FlatAdamW:
             weights.mul_(1 - learning_rate * self.weight_decay)
         root = (1 - second**self.steps) ** 0.5
         deviation = self._square.sqrt().div_(root).add_(self.epsilon)
-        weights.addcdiv_(self._mean, deviation, value=-learning_rate / (1 - first**self.steps))
+        rate = learning_rate / (1 - first**self.steps)
+        if isinstance(rate, float):
+            weights.addcdiv_(self._mean, deviation, value=-rate)
+        else:
+            weights.addcmul_(self._mean.div(deviation), -rate)
 
     def state(self) -> dict[str, Any]:
         """Copies of what `restore` needs."""

@@ -1,8 +1,8 @@
 """Environments as array operations: thousands of them step at once.
 
 A `Simulator` holds no state. States are arrays with a row for each environment, uniform numbers come from the caller, so that a
-training decides by itself where its chance comes from. Two kinds of Gymnasium's environments have one: those whose dynamics
-are a table (`FiniteProcess`) and the cart with a pole. Tests hold both to Gymnasium's own ``step``.
+training decides by itself where its chance comes from. Three kinds of Gymnasium's environments have one: those whose dynamics
+are a table (`FiniteProcess`), the cart with a pole, and the two links that swing up. Tests hold them to Gymnasium's own ``step``.
 """
 
 from __future__ import annotations
@@ -125,18 +125,9 @@ class FiniteProcess:
         )
 
 
-GRAVITY, CART, POLE, HALF_LENGTH, FORCE, SECONDS = 9.8, 1.0, 0.1, 0.5, 10.0, 0.02
-FARTHEST, STEEPEST, NEAR_REST = 2.4, 12 * 2 * np.pi / 360, 0.05  # metres, radians, half the width of a start
-
-
 @dataclass(frozen=True)
-class CartPole:
-    """A pole on a cart: states (B, 4) float64 are position (m), speed (m/s), angle (rad) and spin (rad/s).
-
-    Barto, Sutton and Anderson (IEEE Transactions on Systems, Man and Cybernetics 13, 1983) without friction, in Euler's steps of
-    0.02 s, as Gymnasium has it (``CartPole-v1``): push left (0) or right (1) with 10 N; each step is a point; an episode ends
-    where the cart is more than 2.4 m off or the pole leans by more than 12 degrees.
-    """
+class _Mechanism:
+    """A body whose states are four numbers, each drawn at the start, and whose course chance has no part in."""
 
     spec: EnvironmentSpec
     limit: int
@@ -151,6 +142,20 @@ class CartPole:
 
     def begun(self, environment: Any) -> Floats:
         return np.array(environment.state, np.float64)
+
+
+GRAVITY, CART, POLE, HALF_LENGTH, FORCE, SECONDS = 9.8, 1.0, 0.1, 0.5, 10.0, 0.02
+FARTHEST, STEEPEST, NEAR_REST = 2.4, 12 * 2 * np.pi / 360, 0.05  # metres, radians, half the width of a start
+
+
+@dataclass(frozen=True)
+class CartPole(_Mechanism):
+    """A pole on a cart: states (B, 4) float64 are position (m), speed (m/s), angle (rad) and spin (rad/s).
+
+    Barto, Sutton and Anderson (IEEE Transactions on Systems, Man and Cybernetics 13, 1983) without friction, in Euler's steps of
+    0.02 s, as Gymnasium has it (``CartPole-v1``): push left (0) or right (1) with 10 N; each step is a point; an episode ends
+    where the cart is more than 2.4 m off or the pole leans by more than 12 degrees.
+    """
 
     def draw(self, uniforms: Floats) -> Floats:
         return (2 * uniforms.T - 1) * NEAR_REST
@@ -173,7 +178,63 @@ class CartPole:
         return following, np.ones(len(states)), over
 
 
-def simulator_of(spec: EnvironmentSpec) -> FiniteProcess | CartPole | None:
+LINK, CENTRE, INERTIA, HEAVY, TURN = 1.0, 0.5, 1.0, 9.8, 0.2  # m, m, kg m², m/s², s; a link weighs 1 kg
+SPINS = np.array([4 * np.pi, 9 * np.pi])  # fastest spins of both links, rad/s
+
+
+@dataclass(frozen=True)
+class Acrobot(_Mechanism):
+    """Two links that hang from one another, with a motor in the joint between them: states (B, 4) are the angle of the first link
+    from where it hangs, that of the second from the first (rad), and their spins (rad/s).
+
+    Sutton and Barto, Reinforcement Learning, 1998, section 11.3, in Runge and Kutta's steps of 0.2 s, as Gymnasium has it
+    (``Acrobot-v1``): a torque of -1, 0 or 1 Nm; each step costs a point but the one that lifts the tip to more than a link above
+    the hinge, where an episode ends.
+    """
+
+    def draw(self, uniforms: Floats) -> Floats:
+        return ((2 * uniforms.T - 1) * 0.1).astype(np.float32).astype(np.float64)
+
+    def observe(self, states: NDArray) -> NDArray[np.float32]:
+        first, second = states[:, 0], states[:, 1]
+        seen = [np.cos(first), np.sin(first), np.cos(second), np.sin(second), states[:, 2], states[:, 3]]
+        return np.stack(seen, axis=1).astype(np.float32)
+
+    def step(
+        self, states: NDArray, actions: NDArray, uniforms: Floats
+    ) -> tuple[NDArray, Floats, NDArray[np.bool_]]:
+        torque, start = actions - 1.0, states.T
+        slopes = [self._slope(start, torque)]
+        for share in (TURN / 2, TURN / 2, TURN):
+            slopes.append(self._slope(start + share * slopes[-1], torque))
+        moved = start + TURN / 6 * (slopes[0] + 2 * slopes[1] + 2 * slopes[2] + slopes[3])
+        turns = np.ceil(
+            (np.abs(moved[:2]) - np.pi) / (2 * np.pi)
+        )  # whole turns that are more than half of one off
+        moved[:2] -= 2 * np.pi * np.sign(moved[:2]) * turns
+        moved[2:] = np.clip(moved[2:], -SPINS[:, None], SPINS[:, None])
+        over = -np.cos(moved[0]) - np.cos(moved[0] + moved[1]) > LINK
+        return moved.T, np.where(over, 0.0, -1.0), over
+
+    @staticmethod
+    def _slope(states: Floats, torque: Floats) -> Floats:
+        """Time derivatives (4, B) of states (4, B)."""
+        first, second, spin, other = states
+        cosine, sine = np.cos(second), np.sin(second)
+        both = CENTRE**2 + LINK**2 + CENTRE**2 + 2 * LINK * CENTRE * cosine + 2 * INERTIA
+        own = CENTRE**2 + LINK * CENTRE * cosine + INERTIA
+        pulled = CENTRE * HEAVY * np.sin(first + second)
+        swung = (
+            -LINK * CENTRE * other * (other + 2 * spin) * sine
+            + (CENTRE + LINK) * HEAVY * np.sin(first)
+            + pulled
+        )
+        faster = torque + own / both * swung - LINK * CENTRE * spin * spin * sine - pulled
+        faster = faster / (CENTRE**2 + INERTIA - own * own / both)
+        return np.stack([spin, other, -(own * faster + swung) / both, faster])
+
+
+def simulator_of(spec: EnvironmentSpec) -> FiniteProcess | CartPole | Acrobot | None:
     """The array form of an environment, or None where there is none.
 
     Raises:
@@ -183,7 +244,7 @@ def simulator_of(spec: EnvironmentSpec) -> FiniteProcess | CartPole | None:
 
 
 @cache
-def _simulator_of(described: str) -> FiniteProcess | CartPole | None:
+def _simulator_of(described: str) -> FiniteProcess | CartPole | Acrobot | None:
     spec = EnvironmentSpec.from_dict(json.loads(described))
     environment = spec.make()
     try:
@@ -195,8 +256,12 @@ def _simulator_of(described: str) -> FiniteProcess | CartPole | None:
             # A passenger who changes his mind is no row of Taxi's table.
             whole = not getattr(bare, "fickle_passenger", False)
             return FiniteProcess.read(bare.P, bare.initial_state_distrib, limit, spec) if whole else None
-        plain = type(bare).__name__ == "CartPoleEnv" and not spec.arguments
-        return CartPole(spec, limit) if plain else None
+        equations: dict[str, type[CartPole] | type[Acrobot]] = {
+            "CartPoleEnv": CartPole,
+            "AcrobotEnv": Acrobot,
+        }
+        found = equations.get(type(bare).__name__)
+        return found(spec, limit) if found and not spec.arguments else None
     finally:
         environment.close()
 

@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from etudes.benches.agents import ingest, split
-from etudes.pipelines.lunar_lander_bbf.heuristic import LEFT, MAIN, NOTHING, RIGHT, heuristic_policy
 from etudes.pipelines.lunar_lander_bbf.model import train_agents, train_heuristic
 from etudes.pipelines.lunar_lander_bbf.parameters import AnnealingParameters, Parameters, ResetParameters
 from etudes.pipelines.lunar_lander_bbf.training import AgentJob, train_agents_together
+from etudes.rl.controllers import LEFT, MAIN, NOTHING, RIGHT, lander_rule
 from etudes.rl.environments import EnvironmentSpec, inspect_environment
 from etudes.rl.evaluation import evaluate_policy
 from etudes.samples.environments import raw_file
@@ -110,7 +110,7 @@ def test_variants_differ_by_their_arm_alone() -> None:
 
 def test_the_heuristic_lands_and_refuses_what_it_cannot_fly() -> None:
     lander = EnvironmentSpec("LunarLander-v3", 200)
-    assert np.median(evaluate_policy(heuristic_policy, lander, range(20), 20).returns) > 200
+    assert np.median(evaluate_policy(lander_rule, lander, range(20), 20).returns) > 200
     _, dev, _, card = made()
     with pytest.raises(ValueError, match="leave it out of the parameter variants"):
         train_heuristic(dev, card)
@@ -119,6 +119,6 @@ def test_the_heuristic_lands_and_refuses_what_it_cannot_fly() -> None:
 def test_the_heuristic_fires_against_what_is_wrong() -> None:
     falling, tilted, drifting, resting = np.zeros((4, 8))
     falling[[1, 3]], tilted[4], drifting[0], resting[[6, 7]] = (0.5, -1.5), 0.5, -0.8, 1
-    fired = heuristic_policy(np.stack([falling, tilted, -tilted, resting]))
+    fired = lander_rule(np.stack([falling, tilted, -tilted, resting]))
     assert fired.tolist() == [MAIN, RIGHT, LEFT, NOTHING]
-    assert heuristic_policy(drifting[None])[0] in (MAIN, RIGHT)
+    assert lander_rule(drifting[None])[0] in (MAIN, RIGHT)

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from etudes.benches.agents import TOLD, Yardstick, agent_seeds, dev_history, environment_of
 from etudes.benches.parameters import AgentRunsParameters
 from etudes.models import ModelState, register_model
-from etudes.pipelines.lunar_lander_bbf.heuristic import heuristic_policy
 from etudes.pipelines.lunar_lander_bbf.network import QNetworks
 from etudes.pipelines.lunar_lander_bbf.parameters import (
     AnnealingParameters,
@@ -23,6 +22,7 @@ from etudes.pipelines.lunar_lander_bbf.parameters import (
     TrainingParameters,
 )
 from etudes.pipelines.lunar_lander_bbf.training import AgentJob, greedy, sizes, train_agents_together
+from etudes.rl.controllers import lander_rule
 from etudes.rl.evaluation import Policy
 from etudes.rl.processes import run_side_by_side, workers
 from etudes.training.parameters import RunParameters
@@ -39,7 +39,7 @@ class Heuristic(Yardstick):
         return 1
 
     def policy(self, agent: int) -> Policy:
-        return heuristic_policy
+        return lander_rule
 
     def state(self) -> ModelState:
         return ModelState()

@@ -6,7 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from etudes.benches.parameters import AgentsParameters, EpisodePlayParameters, EpisodesParameters
+from etudes.benches.parameters import (
+    AgentsParameters,
+    ByEnvironment,
+    EpisodePlayParameters,
+    EpisodesParameters,
+)
 from etudes.training.parameters import Strict
 
 Variant = Literal["random", "expert", "q_learning", "sarsa", "expected_sarsa", "double_q"]
@@ -44,22 +49,7 @@ class TrainingParameters(Strict):
     arms: dict[str, ArmParameters] = Field(min_length=1)
 
 
-class TrainingsParameters(Strict):
-    """By environment, as gymnasium calls it."""
-
-    environments: dict[str, TrainingParameters] = Field(min_length=1)
-
-    def of(self, name: str) -> TrainingParameters:
-        """Those of one environment.
-
-        Raises:
-            ValueError: there are none.
-        """
-        if name not in self.environments:
-            raise ValueError(
-                f"training.environments says nothing of '{name}'; it has {', '.join(self.environments)}"
-            )
-        return self.environments[name]
+TrainingsParameters = ByEnvironment[TrainingParameters]
 
 
 class EvaluationParameters(EpisodePlayParameters):

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from etudes.benches.classifiers import answers, binary_scores, prediction_rows
 from etudes.benches.parameters import ScoringParameters
-from etudes.evaluation import auc_difference, ranking_intervals, roc_auc
+from etudes.evaluation import ranking_intervals, roc_auc
 from etudes.evaluation.paired import mean_intervals
+from etudes.evaluation.ranking import auc_difference
 from etudes.examples import Examples
 from etudes.pipelines.toxic_comments import identity as check
 from etudes.pipelines.toxic_comments.parameters import IdentityParameters, QuestionParameters, SplitParameters
@@ -76,7 +77,7 @@ def evaluate(
     return (
         metrics,
         predictions,
-        gains(plain, labels, count),
+        gains(plain, labels),
         nested(found, labels, count),
         scales(found.raw, plain, labels, evaluation),
         treated(alarms, found, labels, count),
@@ -85,10 +86,10 @@ def evaluate(
     )
 
 
-def gains(toxic: Mapping[str, FloatArray], labels: IntArray, resamples: int) -> Frame:
+def gains(toxic: Mapping[str, FloatArray], labels: IntArray) -> Frame:
     """How much more area under the ROC curve the combination has than each other variant, on the same texts."""
     others = [name for name in toxic if name != METHOD and METHOD in toxic]
-    ends = [auc_difference(toxic[METHOD], toxic[name], labels, resamples) for name in others]
+    ends = [auc_difference(toxic[METHOD], toxic[name], labels) for name in others]
     rows = [{"against": name, **_named("gain", found)} for name, found in zip(others, ends, strict=True)]
     return pd.DataFrame(rows, columns=["against", *_columns("gain")])
 
@@ -99,7 +100,7 @@ def nested(found: Answers, labels: IntArray, resamples: int) -> Frame:
     low, high = ranking_intervals(found.chosen, labels, resamples)["roc_auc"]
     share = float(np.mean([name == METHOD for name in found.choices]))
     row = {"choice": "in each fold", **_named("roc_auc", (roc_auc(found.chosen, labels), low, high))}
-    return pd.DataFrame([{**row, "combination_chosen": share}])
+    return pd.DataFrame([{**row, "chosen_share": share}])
 
 
 def scales(
@@ -145,7 +146,7 @@ def treated(alarms: Frame, found: Answers, labels: IntArray, resamples: int) -> 
         p, plain = found.toxic[variant, treatment], found.toxic[variant, check.NONE]
         ends = ranking_intervals(p, labels, resamples)["roc_auc"]
         area = _named("roc_auc", (roc_auc(p, labels), *ends))
-        gained = _named("roc_auc_difference", auc_difference(p, plain, labels, resamples))
+        gained = _named("roc_auc_difference", auc_difference(p, plain, labels))
         row: dict[Any, Any] = {**told, **area, **gained}
         rows.append(row)
     names = _columns("fpr_identity", "fpr_control", "roc_auc", "roc_auc_difference")
