@@ -34,7 +34,8 @@ def mean_intervals(
         ValueError: groups of another shape, or a single one, which says nothing of others.
     """
     values: NDArray[np.float64] = columns.to_numpy(dtype=np.float64)
-    sums, counts = values, np.ones(len(values))
+    sums: NDArray = values
+    counts: NDArray = np.ones(len(values))
     if groups is not None:
         if np.shape(groups) != (len(columns),):
             raise ValueError(f"groups must be ({len(columns)},), one for each row, found {np.shape(groups)}")
@@ -61,11 +62,13 @@ def saved_table(
     Returns:
         ``variant``, ``against``, ``saved``, ``saved.low``, ``saved.high``.
     """
+    names = ["variant", "against", "saved", "saved.low", "saved.high"]
     kept = [pair for pair in pairs if {*pair} <= {*losses.columns}]
+    if not kept:
+        return pd.DataFrame(columns=names)
     less = pd.DataFrame({place: losses[b] - losses[a] for place, (a, b) in enumerate(kept)})
-    ends = mean_intervals(less, resamples, groups=groups).to_numpy() if kept else []
-    rows = [[*pair, *row] for pair, row in zip(kept, ends, strict=True)]
-    return pd.DataFrame(rows, columns=["variant", "against", "saved", "saved.low", "saved.high"])
+    ends = mean_intervals(less, resamples, groups=groups).to_numpy()
+    return pd.DataFrame([[*pair, *row] for pair, row in zip(kept, ends, strict=True)], columns=names)
 
 
 def means_table(scores: Mapping[Any, pd.DataFrame], names: Sequence[str], resamples: int) -> pd.DataFrame:

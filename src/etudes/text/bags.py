@@ -55,8 +55,10 @@ def singular_vectors(matrix: csr_matrix, dimensions: int) -> FloatArray:
 
     D is less where the matrix is smaller. Each has its largest entry above 0.
     """
-    from sklearn.decomposition import TruncatedSVD
+    from scipy.sparse.linalg import svds
 
     size = min(dimensions, min(matrix.shape) - 1)
-    found = TruncatedSVD(size, algorithm="arpack", random_state=0).fit(matrix)
-    return np.ascontiguousarray(found.components_.T)
+    _, values, vectors = svds(matrix, k=size, v0=np.ones(min(matrix.shape)))
+    vectors = vectors[np.argsort(-values)]
+    signs = np.sign(vectors[np.arange(size), np.abs(vectors).argmax(axis=1)])
+    return np.ascontiguousarray((vectors * signs[:, None]).T)

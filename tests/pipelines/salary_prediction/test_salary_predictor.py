@@ -65,7 +65,7 @@ def test_rows_of_the_public_file_are_answered_as_they_are(predictor: SalaryPredi
     )
     table.to_csv(path := tmp_path / "Train_rev1.csv", index=False)
     found = predictor.predict(predictor.parse(str(path)))
-    bare = table.drop(columns=["Id", "SalaryRaw", "SalaryNormalized"]).fillna("")
+    bare = table.drop(columns=["Id", "SalaryRaw", "SalaryNormalized"]).astype(object)
     pd.testing.assert_frame_equal(found, predictor.predict(bare))
     row = json.loads(table.iloc[0].to_json())
     assert {"Id", "SalaryNormalized"} < {*row} and None in row.values()

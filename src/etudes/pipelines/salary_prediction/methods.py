@@ -6,6 +6,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -101,10 +102,7 @@ def learn_ridge(
     x = views.matrix(rows)
     gram = (x @ x.T).toarray()
     fold = dealt(rows["group"].to_numpy(), ridge.folds, seed)
-    held = {
-        penalty: out_of_fold(fold, lambda kept, out, p=penalty: ridge_answers(gram, y, p, kept, out))
-        for penalty in ridge.penalties
-    }
+    held = {p: out_of_fold(fold, partial(ridge_answers, gram, y, p)) for p in ridge.penalties}
     penalty = min(held, key=lambda p: mae(np.exp(y), np.exp(held[p])))
     a, bias = fit_ridge(gram, y, penalty)
     return Ridge(views=views, weights=x.T @ a, bias=bias), held[penalty], penalty

@@ -88,16 +88,10 @@ def learn_network(
     y = np.log(salaries[0])
     mean, scale = float(y.mean()), float(max(y.std(), 1e-6))
     length = parameters.recurrent_words if recurrent else parameters.description_words
-    limits = [parameters.title_words, length]
-    facts = {"words": vocabulary.words, "items": items, "mean": mean, "scale": scale, "limits": limits}
-    model = Network(network, config, **facts, margin=0.0)
-    problem = LogAmounts(
-        network,
-        *(model.encode(kept), salaries[0]),
-        *(model.encode(dev), salaries[1]),
-        *(mean, scale, parameters.fit.batch_size),
-        settings=parameters.model_dump_json(),
-        monitor="salary_mae",
-    )
+    facts = {"words": vocabulary.words, "items": items, "limits": [parameters.title_words, length]}
+    model = Network(network, config, **facts, mean=mean, scale=scale, margin=0.0)
+    rows_of_both = (model.encode(kept), salaries[0], model.encode(dev), salaries[1])
+    size, settings = parameters.fit.batch_size, parameters.model_dump_json()
+    problem = LogAmounts(network, *rows_of_both, mean, scale, size, settings, monitor="salary_mae")
     epochs = fit(problem, parameters.fit, run)
     return model, model.predict(rows), epochs
