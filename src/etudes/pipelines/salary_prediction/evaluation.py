@@ -72,10 +72,10 @@ def evaluate(
     metrics: dict[str, float] = {}
     predictions, apart = [], pd.DataFrame(index=rows.index)
     for name, log in logs.items():
-        low, high = np.exp(log - margins[name]), np.exp(log + margins[name])
-        told = {"id": rows["id"], "truth": truth, "predicted": np.exp(log), "low": low, "high": high}
+        answer, low, high = (np.exp(log + side * margins[name]) for side in (0, -1, 1))
+        told = {"id": rows["id"], "truth": truth, "predicted": answer, "low": low, "high": high}
         predictions.append(pd.DataFrame({"variant": name, **told}))
-        apart[name] = (told["predicted"] - truth).abs()
+        apart[name] = (truth - answer).abs()
         columns = pd.DataFrame(
             {
                 "salary_mae": apart[name],
