@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from etudes.text.bags import Bag, singular_vectors
 from etudes.text.terms import character_terms
@@ -46,3 +47,12 @@ def test_singular_vectors_are_numpys_with_their_largest_entry_above_zero() -> No
     np.testing.assert_array_equal(found, singular_vectors(matrix, 3))
     assert (found[np.abs(found).argmax(axis=0), np.arange(3)] > 0).all()
     assert singular_vectors(matrix, 99).shape[1] == pytest.approx(len(TITLES) - 1)
+
+
+def test_directions_that_no_row_has_are_left_out() -> None:
+    rng = np.random.default_rng(0)
+    matrix = csr_matrix(rng.normal(size=(30, 3)) @ rng.normal(size=(3, 8)))
+    found = singular_vectors(matrix, 6)
+    assert found.shape == (8, 3)
+    np.testing.assert_allclose(matrix @ found @ found.T, matrix.toarray(), atol=1e-9)
+    np.testing.assert_allclose(found, singular_vectors(matrix, 6), atol=1e-12)

@@ -15,6 +15,7 @@ from etudes.stored import Stored
 from etudes.text.terms import count_terms, document_frequency, inverse_frequency, tfidf
 
 FloatArray = NDArray[np.float64]
+LEAST = 1e-6  # of the largest singular value: what is smaller is taken for none
 Documents = Sequence[Sequence[str]]  # (N,) the terms of each
 
 
@@ -53,12 +54,14 @@ class Bag(Stored):
 def singular_vectors(matrix: csr_matrix, dimensions: int) -> FloatArray:
     """The first right singular vectors (V, D) of features (N, V), largest first (latent semantic analysis, Deerwester et al. 1990).
 
-    D is less where the matrix is smaller. Each has its largest entry above 0.
+    D is less where the matrix is smaller or has a lower rank: what lies in no row would be another direction each time. Each vector has
+    its largest entry above 0.
     """
     from scipy.sparse.linalg import svds
 
     size = min(dimensions, min(matrix.shape) - 1)
     _, values, vectors = svds(matrix, k=size, v0=np.ones(min(matrix.shape)))
-    vectors = vectors[np.argsort(-values)]
-    signs = np.sign(vectors[np.arange(size), np.abs(vectors).argmax(axis=1)])
+    order = np.argsort(-values)
+    vectors = vectors[order[values[order] > LEAST * values.max()]]
+    signs = np.sign(vectors[np.arange(len(vectors)), np.abs(vectors).argmax(axis=1)])
     return np.ascontiguousarray((vectors * signs[:, None]).T)
