@@ -35,7 +35,6 @@ def train(
     """A variant on training rows. Answers to rows that were held out give its dev score and the margin of its intervals: of networks those
     to the dev rows, which they do not train on, of all others those to all training rows, in turn."""
     seed, y = derive_seed(run.seed, "inner"), np.log(train_split["salary"].to_numpy())
-    terms, ridge = learning.terms, learning.ridge
     told: dict[str, Any] = {"epochs": []}
     model: Answering
     held_out = np.ones(len(y), dtype=bool)
@@ -48,16 +47,16 @@ def train(
             train_split, heads, variant == "network_lstm", learning.network, run
         )
         held_out = train_split["is_dev"].to_numpy()
-    elif variant == "boosting":
-        model, held = learn_boosting(train_split, terms, ridge, learning.boosting, seed)
     else:
-        views = EVERYTHING if variant == "ridge" else OF_FIELDS
-        linear, held, told["penalty"] = learn_ridge(train_split, views, terms, ridge, seed)
-        model = linear
+        terms, ridge, trees = learning.terms, learning.ridge, learning.boosting
+        if variant == "boosting":
+            model, held = learn_boosting(train_split, terms, ridge, trees, seed)
+        else:
+            views = EVERYTHING if variant == "ridge" else OF_FIELDS
+            linear, held, told["penalty"] = learn_ridge(train_split, views, terms, ridge, seed)
+            model = linear
         if variant == "combination":
-            model, held = learn_boosting(
-                train_split, terms, ridge, learning.boosting, seed, upon=(linear, held)
-            )
+            model, held = learn_boosting(train_split, terms, ridge, trees, seed, upon=(linear, held))
     model.margin = conformal_margin((y - held)[held_out], learning.coverage)
     is_dev = train_split["is_dev"].to_numpy()
     told["dev"] = {"salary_mae": mae(train_split["salary"].to_numpy()[is_dev], np.exp(held[is_dev]))}
