@@ -129,7 +129,7 @@ def train_own_teacher(
     name: str = "own_teacher",
 ) -> Trained:
     """A teacher that has seen the student's training pictures and no other."""
-    own = run.model_copy(update={"seed": derive_seed(run.seed, name)})
+    own = _own(run, name, parameters)
     seed_everything(own.seed)
     config = _config(parameters, split_card)
     problem = PictureProblem(
@@ -173,7 +173,7 @@ def taught(
     All students begin with the same weights and see the same pictures in the same views in the same order: they differ in
     what they are told.
     """
-    own = run.model_copy(update={"seed": derive_seed(run.seed, "student")})
+    own = _own(run, "student", student)
     seed_everything(own.seed)
     config, hints = _config(student, split_card), told.get("hints")
     network = CifarResNet(**config)
@@ -308,6 +308,11 @@ def _missing(name: str) -> ValueError:
     return ValueError(
         f"a student needs {name}, which `variants` leaves out; add it, or leave the student out"
     )
+
+
+def _own(run: RunParameters, name: str, network: NetworkParameters) -> RunParameters:
+    precision = network.precision or run.precision
+    return run.model_copy(update={"seed": derive_seed(run.seed, name), "precision": precision})
 
 
 def _config(network: NetworkParameters, split_card: Mapping[str, Any]) -> dict[str, Any]:

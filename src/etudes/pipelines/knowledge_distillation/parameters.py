@@ -28,6 +28,9 @@ class NetworkParameters(Strict):
     blocks: int = Field(ge=1, description="of each of the three stages")
     width: int = Field(ge=1, description="channels of the first stage")
     stride: int = Field(ge=1, le=2, description="of the first convolution; 2 halves the picture")
+    precision: Literal["no", "bf16", "fp16"] | None = Field(
+        description="of the products in training; null: what run.precision says"
+    )
     fit: FitParameters
 
 
