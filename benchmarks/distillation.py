@@ -14,10 +14,10 @@ def kept_answers_against_asking() -> list[Row]:
     import numpy as np
     import torch
 
-    from etudes.pipelines.knowledge_distillation.losses import soft_loss
-    from etudes.pipelines.knowledge_distillation.parameters import ViewsParameters
-    from etudes.pipelines.knowledge_distillation.teaching import TeachingProblem, views_of
     from etudes.vision.cifar_networks import CifarResNet, resnet20_cifar10
+    from etudes.vision.parameters import KeptViewsParameters
+    from etudes.vision.teaching import TeachingProblem, views_of
+    from etudes.vision.teaching_losses import soft_loss
 
     torch.manual_seed(0)
     generator = np.random.default_rng(0)
@@ -27,7 +27,7 @@ def kept_answers_against_asking() -> list[Row]:
     student, teacher = CifarResNet(blocks=1, width=8, stride=2).train(), resnet20_cifar10().eval()
     problem = TeachingProblem(
         *(student, pixels, labels, pixels[:10], labels[:10], BATCH),
-        views=views_of(pixels, ViewsParameters(count=VIEWS, shift=3, mirror=True), 0),
+        views=views_of(pixels, KeptViewsParameters(count=VIEWS, shift=3, mirror=True), 0),
         answers=answers,
         temperature=4.0,
         share=0.9,

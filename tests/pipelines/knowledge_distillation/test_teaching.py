@@ -11,11 +11,11 @@ import torch
 from distillation_toys import CARD, DEV, RUN, TEST, TRAIN, group, network
 from etudes.pipelines.knowledge_distillation import model as methods
 from etudes.pipelines.knowledge_distillation.model import Answers, Grid, Network
-from etudes.pipelines.knowledge_distillation.teaching import Guessing, TeachingProblem, asked, views_of
 from etudes.training.seeds import seed_everything
 from etudes.vision.cifar_networks import CifarResNet, resnet20_cifar10
 from etudes.vision.imagenet import standardised_bytes
 from etudes.vision.pretrained import Pretrained
+from etudes.vision.teaching import Guessing, TeachingProblem, asked, views_of
 
 SPLITS = (TRAIN, DEV, CARD)
 VIEWS = group("views", count=3, shift=1, mirror=False)

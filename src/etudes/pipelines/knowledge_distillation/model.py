@@ -20,16 +20,13 @@ from etudes.evaluation.cost import megaflops, weights
 from etudes.examples import Examples
 from etudes.models import register_model
 from etudes.networks import NetworkModel
-from etudes.pipelines.knowledge_distillation.losses import shuffled_logits
 from etudes.pipelines.knowledge_distillation.parameters import (
     GridParameters,
     HintParameters,
     NetworkParameters,
     SmoothingParameters,
     TeacherParameters,
-    ViewsParameters,
 )
-from etudes.pipelines.knowledge_distillation.teaching import Guessing, TeachingProblem, asked, views_of
 from etudes.stored import Stored
 from etudes.training.fit import fit, resolve_device
 from etudes.training.parameters import RunParameters
@@ -37,8 +34,11 @@ from etudes.training.seeds import derive_seed, seed_everything
 from etudes.training.session import part
 from etudes.vision.cifar_networks import CifarResNet
 from etudes.vision.classifying import PictureProblem
+from etudes.vision.parameters import KeptViewsParameters
 from etudes.vision.pretrained import Pretrained
 from etudes.vision.reader import PictureReader
+from etudes.vision.teaching import Guessing, TeachingProblem, asked, views_of
+from etudes.vision.teaching_losses import shuffled_logits
 
 __all__ = ["PictureReader"]
 Trained = tuple[Any, dict[str, Any]]
@@ -96,7 +96,7 @@ def train_teacher(
     dev_split: Examples,
     split_card: dict[str, Any],
     pretrained: Pretrained,
-    views: ViewsParameters,
+    views: KeptViewsParameters,
     parameters: TeacherParameters,
     run: RunParameters,
 ) -> Trained:
@@ -122,7 +122,7 @@ def train_own_teacher(
     train_split: Examples,
     dev_split: Examples,
     split_card: dict[str, Any],
-    views: ViewsParameters,
+    views: KeptViewsParameters,
     parameters: NetworkParameters,
     run: RunParameters,
     *,
@@ -145,7 +145,7 @@ def train_own_teacher(
 
 
 def train_answers(
-    train_split: Examples, teacher: dict[str, Network], views: ViewsParameters, run: RunParameters
+    train_split: Examples, teacher: dict[str, Network], views: KeptViewsParameters, run: RunParameters
 ) -> Trained:
     """Ask a teacher about every view of the training pictures, once for all students; without a teacher there are no answers."""
     nothing = {"dev": {}, "epochs": []}
@@ -164,7 +164,7 @@ def taught(
     dev_split: Examples,
     split_card: dict[str, Any],
     student: NetworkParameters,
-    views: ViewsParameters,
+    views: KeptViewsParameters,
     run: RunParameters,
     **told: Any,
 ) -> tuple[Network, list[dict[str, float]]]:
@@ -193,7 +193,7 @@ def train_student(
     dev_split: Examples,
     split_card: dict[str, Any],
     student: NetworkParameters,
-    views: ViewsParameters,
+    views: KeptViewsParameters,
     run: RunParameters,
 ) -> Trained:
     """The student alone."""
@@ -206,7 +206,7 @@ def train_smoothed(
     dev_split: Examples,
     split_card: dict[str, Any],
     student: NetworkParameters,
-    views: ViewsParameters,
+    views: KeptViewsParameters,
     parameters: SmoothingParameters,
     run: RunParameters,
 ) -> Trained:
@@ -222,7 +222,7 @@ def train_grid(
     dev_split: Examples,
     split_card: dict[str, Any],
     student: NetworkParameters,
-    views: ViewsParameters,
+    views: KeptViewsParameters,
     parameters: GridParameters,
     answers: Answers,
     run: RunParameters,
@@ -258,7 +258,7 @@ def train_taught(
     dev_split: Examples,
     split_card: dict[str, Any],
     student: NetworkParameters,
-    views: ViewsParameters,
+    views: KeptViewsParameters,
     answers: Answers,
     distilled: dict[str, Network],
     run: RunParameters,
@@ -278,7 +278,7 @@ def train_hinted(
     dev_split: Examples,
     split_card: dict[str, Any],
     student: NetworkParameters,
-    views: ViewsParameters,
+    views: KeptViewsParameters,
     parameters: HintParameters,
     answers: Answers,
     distilled: dict[str, Network],
@@ -329,5 +329,5 @@ def _arrays(train: Examples, dev: Examples) -> list[NDArray]:
     return [array for p in (train, dev) for array in (np.asarray(p["pixels"]), p.rows["label"].to_numpy())]
 
 
-def _views(train: Examples, views: ViewsParameters, run: RunParameters) -> NDArray[np.uint8]:
+def _views(train: Examples, views: KeptViewsParameters, run: RunParameters) -> NDArray[np.uint8]:
     return views_of(np.asarray(train["pixels"]), views, derive_seed(run.seed, "views"))

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from etudes.benches.parameters import ScoringParameters
 from etudes.training.parameters import DevSplitParameters, FitParameters, Strict
+from etudes.vision.parameters import KeptViewsParameters
 
 Variant = Literal[
     "majority",
@@ -40,14 +41,6 @@ class TeacherParameters(NetworkParameters):
     weights: Literal["resnet20_cifar10"] | None = Field(
         description="pretrained weights, for which nothing else here counts; null: it is trained here"
     )
-
-
-class ViewsParameters(Strict):
-    """Altered copies of the training pictures, of which teachers are asked once, before any student learns."""
-
-    count: int = Field(ge=1, description="of each picture, the picture itself among them")
-    shift: int = Field(ge=0, le=16, description="most pixels by which one is moved")
-    mirror: bool = Field(description="mirrored with a chance of one half")
 
 
 class GridParameters(Strict):
@@ -86,7 +79,7 @@ class Parameters(Strict):
 
     variants: list[Variant] = Field(min_length=1)
     split: DevSplitParameters
-    views: ViewsParameters
+    views: KeptViewsParameters
     teacher: TeacherParameters
     own_teacher: NetworkParameters
     student: NetworkParameters

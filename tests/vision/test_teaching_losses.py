@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import kl_div
 
-from etudes.pipelines.knowledge_distillation.losses import hint_loss, shuffled_logits, soft_loss
+from etudes.vision.teaching_losses import hint_loss, shuffled_logits, soft_loss
 
 GENERATOR = torch.Generator().manual_seed(0)
 STUDENT, TEACHER = (torch.randn(6, 5, generator=GENERATOR, dtype=torch.float64) * 3 for _ in range(2))

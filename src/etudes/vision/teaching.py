@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from etudes.cards import fingerprint
-from etudes.pipelines.knowledge_distillation.losses import hint_loss, soft_loss
-from etudes.pipelines.knowledge_distillation.parameters import ViewsParameters
 from etudes.vision.augmentation import shifted_and_mirrored
 from etudes.vision.cifar_networks import CifarResNet
 from etudes.vision.classifying import PictureProblem
 from etudes.vision.imagenet import standardised_bytes
+from etudes.vision.parameters import KeptViewsParameters
+from etudes.vision.teaching_losses import hint_loss, soft_loss
 
 AT_ONCE = 250  # pictures of one pass of a teacher
 
@@ -28,7 +28,7 @@ Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 
-def views_of(pixels: Pixels, views: ViewsParameters, seed: int) -> Pixels:
+def views_of(pixels: Pixels, views: KeptViewsParameters, seed: int) -> Pixels:
     """Altered copies of pictures: (N, H, W, 3) -> (N, V, H, W, 3), the first the picture itself.
 
     They are drawn once and the same for everyone: so a teacher answers each of them once for all students, and a student is told of
