@@ -92,6 +92,7 @@ _KNOWN = (
     Metric("accuracy"),
     Metric("balanced_accuracy"),
     Metric("leaf_accuracy", "accuracy on leaves"),
+    Metric("split_accuracy", "accuracy over splits"),
     Metric("heldout_accuracy", "accuracy, held-out coefficients"),
     Metric("ceiling_gap", "gap to the ceiling", maximise=False, within=(-1.0, 1.0)),
     Metric("starts_gap", "gap, new start tokens", maximise=False, within=(-1.0, 1.0)),
