@@ -42,7 +42,11 @@ def test_labels_made_wrong_are_suspected_where_probabilities_are_right() -> None
     p = np.full((200, K), 0.1)
     p[np.arange(200), truth] = 0.7
     labels, wrong = planted(truth, 0.15, K, seed=3)
-    assert wrong.sum() == 30 and (labels[wrong] != truth[wrong]).all() and (labels[~wrong] == truth[~wrong]).all()
+    assert (
+        wrong.sum() == 30
+        and (labels[wrong] != truth[wrong]).all()
+        and (labels[~wrong] == truth[~wrong]).all()
+    )
     np.testing.assert_array_equal(suspects(labels, p), wrong)
 
 

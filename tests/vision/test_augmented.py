@@ -18,7 +18,9 @@ def problem(view: ViewParameters | None, seed: int = 0) -> AugmentedProblem:
     pixels = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
     labels = np.arange(12) % 3
     network = nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
-    return AugmentedProblem(network, pixels, labels, pixels[:3], labels[:3], batch_size=4, view=view, seed=seed)
+    return AugmentedProblem(
+        network, pixels, labels, pixels[:3], labels[:3], batch_size=4, view=view, seed=seed
+    )
 
 
 def test_without_a_view_batches_are_those_of_standardised_pictures() -> None:
@@ -35,7 +37,10 @@ def test_each_picture_of_a_batch_is_mirrored_or_not_and_the_batch_decides() -> N
     same, other = ((pictures - p).abs().amax((1, 2, 3)) < 1e-4 for p in (plain, plain.flip(3)))
     assert (same ^ other).all() and 0 < int(other.sum()) < 12
     torch.testing.assert_close(problem(MIRROR).collate(rows, CPU)[0], pictures, rtol=0, atol=0)
-    others = [problem(MIRROR, seed=1).collate(rows, CPU)[0], mirrored.collate(np.roll(rows, 1), CPU)[0].roll(-1, 0)]
+    others = [
+        problem(MIRROR, seed=1).collate(rows, CPU)[0],
+        mirrored.collate(np.roll(rows, 1), CPU)[0].roll(-1, 0),
+    ]
     assert all((seen - pictures).abs().max() > 0.1 for seen in others)
 
 

@@ -20,12 +20,18 @@ def backbone() -> tuned.Backbone:
     return tuned.Backbone(tuned.empty_parts(tuned.TEXTURES, 4).eval(), {"name": tuned.TEXTURES, "width": 4})
 
 
-@pytest.mark.parametrize(("name", "channels"), [("squeezenet1_1", 512), ("resnet18", 512), ("mobilenet_v2", 1280)])
+@pytest.mark.parametrize(
+    ("name", "channels"), [("squeezenet1_1", 512), ("resnet18", 512), ("mobilenet_v2", 1280)]
+)
 def test_the_parts_in_a_row_are_the_network_without_its_classifier(name: str, channels: int) -> None:
     torch.manual_seed(1)
     network = untrained(name).eval()
     parts, batch = tuned.parts_of(network, name), torch.rand(1, 3, 64, 64)
-    body = network.features if hasattr(network, "features") else torch.nn.Sequential(*list(network.children())[:-2])
+    body = (
+        network.features
+        if hasattr(network, "features")
+        else torch.nn.Sequential(*list(network.children())[:-2])
+    )
     with torch.inference_mode():
         found = parts.top(parts.trunk(batch))
         torch.testing.assert_close(found, body(batch))

@@ -22,7 +22,9 @@ settings = settings_of("food_classification", Parameters)
 
 
 def sample(**changes: Any) -> RawFolder:
-    return raw_file(**{"part": "photographs", "train": 8, "test": 4, "side": 32, "wrong": 0.0, "seed": 0} | changes)
+    return raw_file(
+        **{"part": "photographs", "train": 8, "test": 4, "side": 32, "wrong": 0.0, "seed": 0} | changes
+    )
 
 
 def test_pictures_of_the_folder_test_are_tested_on_and_no_others() -> None:
@@ -30,7 +32,11 @@ def test_pictures_of_the_folder_test_are_tested_on_and_no_others() -> None:
     train, dev, test, card = pictures.split(pictures.ingest(sample(), how)[0], how)
     assert all(name.startswith("test/") for name in test.rows["id"]) and len(test) == 24
     assert not any(name.startswith("test/") for part in (train, dev) for name in part.rows["id"])
-    assert (card["train_rows"], card["dev_rows"], card["test_rows"]) == (len(train), len(dev), len(test)) == (36, 12, 24)
+    assert (
+        (card["train_rows"], card["dev_rows"], card["test_rows"])
+        == (len(train), len(dev), len(test))
+        == (36, 12, 24)
+    )
 
 
 def test_without_a_folder_test_a_share_of_each_class_is_drawn() -> None:
@@ -63,15 +69,23 @@ def data(n: int = 60, classes: int = 3) -> Data:
 
 def test_labels_of_another_class_are_doubted_and_counted_by_whether_they_were_reviewed() -> None:
     given, linear = data(), settings("linear", components=3, penalties=[0.1])
-    rows = pd.DataFrame({"id": map(str, range(60)), "class": given.labels.astype(str), "reviewed": given.reviewed})
-    found, shares = evaluation.doubts(given, rows, list("012"), linear, settings("noise", folds=4), run_parameters())
+    rows = pd.DataFrame(
+        {"id": map(str, range(60)), "class": given.labels.astype(str), "reviewed": given.reviewed}
+    )
+    found, shares = evaluation.doubts(
+        given, rows, list("012"), linear, settings("noise", folds=4), run_parameters()
+    )
     assert set(found["id"]) == {"0", "1"} and (found["belongs_to"] != found["class"]).all()
     assert shares["suspects"].tolist() == [1, 1] and shares["count"].tolist() == [15, 45]
     again = evaluation.found_again(given, linear, settings("noise", folds=4, planted=0.1), run_parameters())
-    assert again["recall"].iloc[0] > 0.95 and 0.6 < again["precision"].iloc[0] < 0.9  # two of eight are wrong of themselves
+    assert (
+        again["recall"].iloc[0] > 0.95 and 0.6 < again["precision"].iloc[0] < 0.9
+    )  # two of eight are wrong of themselves
 
 
-def test_suspects_are_dropped_from_training_alone_beside_a_control_of_equal_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_suspects_are_dropped_from_training_alone_beside_a_control_of_equal_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     given, linear = data(), settings("linear", components=3, penalties=[0.1])
     drawn = list(evaluation.splits_of(given, 2, settings("pictures", test_fraction=0.25), run_parameters()))
     taught: list[np.ndarray] = []
@@ -82,7 +96,9 @@ def test_suspects_are_dropped_from_training_alone_beside_a_control_of_equal_size
 
     monkeypatch.setattr(evaluation, "learn", learn)
     learners = (linear, settings("scratch"), settings("transfer"))
-    gained = evaluation.dropping(given, drawn, 1, {"logistic": None, "transfer": None}, learners, settings("noise"))
+    gained = evaluation.dropping(
+        given, drawn, 1, {"logistic": None, "transfer": None}, learners, settings("noise")
+    )
     assert len(taught) == 2 * 3 + 2
     for split, (kept, dropped, random) in zip(drawn, (taught[:3], taught[5:8]), strict=True):
         bad = np.intersect1d(split.task.train, [0, 1])
@@ -107,9 +123,9 @@ def test_splits_keep_groups_together_and_every_class_on_each_side() -> None:
     given = Data(given.pool, given.labels, np.arange(60) // 3 * 3 + given.labels, given.reviewed, 3)
     for split in evaluation.splits_of(given, 3, settings("pictures", test_fraction=0.25), run_parameters()):
         sides = [given.group[rows] for rows in (split.task.train, split.task.dev, split.test)]
-        assert sum(map(len, sides)) == 60 and len(np.unique(np.concatenate([np.unique(s) for s in sides]))) == sum(
-            len(np.unique(s)) for s in sides
-        )
+        assert sum(map(len, sides)) == 60 and len(
+            np.unique(np.concatenate([np.unique(s) for s in sides]))
+        ) == sum(len(np.unique(s)) for s in sides)
         assert all(set(given.labels[r]) == {0, 1, 2} for r in (split.task.train, split.task.dev, split.test))
 
 
@@ -124,7 +140,9 @@ def test_the_predictor_names_the_dish_and_says_which_picture_cannot_be_read() ->
     predictor = pictures.DishPredictor(Sure(), {}, side=32, classes=["cake", "soup", "salad"])
     wide = RawFile("wide.png", png_bytes(np.full((40, 90, 3), 80, np.uint8)))
     answer = predictor.answer(pd.DataFrame({"image": [wide, wide]}))
-    assert answer["dish"].tolist() == ["soup"] * 2 and predictor.describe(answer).splitlines()[0].startswith("soup")
+    assert answer["dish"].tolist() == ["soup"] * 2 and predictor.describe(answer).splitlines()[0].startswith(
+        "soup"
+    )
     assert len(predictor.answer(pd.DataFrame({"image": []}))) == 0
     with pytest.raises(ValueError, match="image in row 1: torn"):
         predictor.answer(pd.DataFrame({"image": [wide, RawFile("torn.png", wide.content[:60])]}))
