@@ -249,7 +249,11 @@ def _learn_top(
     top = started(backbone.network.top, projection, choice.rule)
     dev = pool.maps[task.dev, 0]
     problem = TopProblem(
-        top, pool.maps[task.train], labels, dev, task.labels[task.dev], transfer.fit.batch_size, seed
+        top,
+        *(pool.maps[task.train], labels, dev, task.labels[task.dev]),
+        batch_size=transfer.fit.batch_size,
+        seed=seed,
+        start=linear.model_dump_json(),
     )
     epochs = fit(problem, transfer.fit, task.run)
     config = {**backbone.config, "features": features.shape[1], "classes": task.classes}

@@ -47,7 +47,7 @@ class TopProblem(ShuffledProblem):
     """Cross-entropy of a `Top`; each training picture is shown in one of its views, drawn anew whenever it is shown.
 
     ``train`` are maps (N, V, C, h, w) of N pictures in V views, ``dev`` maps (M, C, h, w) of pictures as they are, both in
-    half precision.
+    half precision. ``start`` says how the linear layer was found that the model starts from.
     """
 
     model: nn.Module
@@ -57,12 +57,13 @@ class TopProblem(ShuffledProblem):
     dev_labels: NDArray[np.int64]
     batch_size: int
     seed: int
+    start: str = ""
     monitor: str = "loss"
     maximise: bool = False
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint(self.train, self.labels, self.dev, self.dev_labels, str(self.seed))
+        return fingerprint(self.train, self.labels, self.dev, self.dev_labels, f"{self.seed} {self.start}")
 
     def collate(self, indices: NDArray[np.int64], device: torch.device) -> tuple[Tensor, Tensor]:
         # The batch decides, so that a resumed run draws the same views.
