@@ -29,7 +29,7 @@ LIBRARY = {
         "etudes.benches.experts",
         "etudes.benches.several_environments",
     ),
-    "classifiers": ("etudes.benches.classifiers",),
+    "classifiers": ("etudes.benches.classifiers", "etudes.benches.picture_predictor"),
     "digits": (
         "etudes.digits.judge",
         "etudes.digits.vae",

@@ -1,16 +1,20 @@
-"""Networks in two parts: together they are the network, and maps and features are those of its layers."""
+"""Networks in two parts: together they are the network, maps and features are those of its layers, a top starts as a linear answer."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from etudes.benches.table_models import Softmax
 from etudes.models import ModelState
 from etudes.vision import tuned
+from etudes.vision.frozen import Projection
 from etudes.vision.imagenet import normalised
 from etudes.vision.parameters import ViewParameters
 from etudes.vision.pretrained import untrained
+from etudes.vision.tuned import TopProblem, started
 
 VIEW = ViewParameters(shift=0.2, turn=0.3, zoom=0.1, shear=0, light=0.1, mirror=True)
 
@@ -27,11 +31,7 @@ def test_the_parts_in_a_row_are_the_network_without_its_classifier(name: str, ch
     torch.manual_seed(1)
     network = untrained(name).eval()
     parts, batch = tuned.parts_of(network, name), torch.rand(1, 3, 64, 64)
-    body = (
-        network.features
-        if hasattr(network, "features")
-        else torch.nn.Sequential(*list(network.children())[:-2])
-    )
+    body = network.features if hasattr(network, "features") else nn.Sequential(*list(network.children())[:-2])
     with torch.inference_mode():
         found = parts.top(parts.trunk(batch))
         torch.testing.assert_close(found, body(batch))
@@ -64,3 +64,40 @@ def test_a_backbone_answers_the_same_when_it_was_stored() -> None:
     state = eyes.state()
     again = tuned.Backbone.from_state(ModelState(state.config, state.arrays, state.blobs))
     np.testing.assert_array_equal(again.maps(pixels), eyes.maps(pixels))
+
+
+def problem() -> tuple[TopProblem, Projection, Softmax]:
+    generator = np.random.default_rng(0)
+    maps = generator.random((9, 2, 6, 3, 3)).astype(np.float16)
+    labels = np.arange(9) % 3
+    stage = nn.Sequential(nn.Conv2d(6, 4, 1), nn.ReLU())
+    with torch.no_grad():
+        features = stage(torch.from_numpy(maps[:, 0]).float()).mean((2, 3)).numpy()
+    projection = Projection.fit(features, 3)
+    rule = Softmax.fit(projection.z(features).astype(np.float64), labels, 1.0)
+    top = started(stage.requires_grad_(False), projection, rule.weights, rule.intercepts)
+    return TopProblem(top, maps, labels, maps[:3, 0], labels[:3], 3, seed=0), projection, rule
+
+
+def test_the_top_starts_with_the_answers_of_the_linear_rule() -> None:
+    top, projection, rule = problem()
+    maps = torch.from_numpy(top.train[:, 0]).float()
+    features = top.model.stage(maps).mean((2, 3)).detach().numpy()
+    expected = rule.predict_proba(projection.z(features).astype(np.float64))
+    np.testing.assert_allclose(top.model(maps).softmax(1).detach().numpy(), expected, atol=1e-4)
+    assert all(parameter.requires_grad for parameter in top.model.parameters())
+
+
+def test_each_picture_is_shown_in_one_of_its_views_and_losses_are_one_each() -> None:
+    top, rows = problem()[0], np.array([4, 1, 8])
+    maps, labels = top.collate(rows, torch.device("cpu"))
+    for place, row in enumerate(rows):
+        assert any(np.array_equal(maps[place].numpy(), view.astype(np.float32)) for view in top.train[row])
+    assert labels.tolist() == [1, 1, 2]
+    losses, ones = top.loss(top.model, (maps, labels))
+    assert losses.shape == ones.shape == (3,)
+    parts = (top.model, top.train, top.labels, top.dev, top.dev_labels, 3)
+    other, begun = TopProblem(*parts, seed=1), TopProblem(*parts, seed=0, start="otherwise")
+    drawn = [p.collate(np.arange(9), torch.device("cpu"))[0] for p in (top, other)]
+    assert not torch.equal(*drawn)
+    assert len({p.fingerprint for p in (top, other, begun)}) == 3

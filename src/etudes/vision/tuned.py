@@ -6,8 +6,10 @@ part of the whole network.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -18,11 +20,12 @@ from etudes.cards import fingerprint
 from etudes.models import register_model
 from etudes.networks import NetworkModel, network_arrays
 from etudes.training.parameters import RunParameters
-from etudes.vision.frozen import altered, intensities
+from etudes.training.problem import ShuffledProblem
+from etudes.vision.frozen import Projection, altered, intensities
 from etudes.vision.imagenet import standardised
-from etudes.vision.parameters import ViewParameters
+from etudes.vision.parameters import BackboneParameters, ViewParameters
 from etudes.vision.pretrained import NETWORKS, untrained
-from etudes.vision.textures import TextureParameters, learn_textures, texture_stages
+from etudes.vision.textures import learn_textures, texture_stages
 
 TEXTURES = "textures"
 AT_ONCE = 50  # pictures of one pass of the trunk
@@ -64,12 +67,6 @@ def empty_parts(name: str, width: int) -> Parts:
         return parts_of(untrained(name), name)
     first, second, third = texture_stages(width).stages
     return Parts(nn.Sequential(first, second), nn.Sequential(third))
-
-
-class BackboneParameters(TextureParameters, Protocol):
-    """Which network: one of `etudes.vision.pretrained`, or `TEXTURES`, which is trained here as the rest says."""
-
-    network: str
 
 
 @register_model("tuned.backbone")
@@ -124,3 +121,93 @@ class Backbone(NetworkModel):
 
 def _innermost(batch: Tensor) -> Tensor:
     return batch.contiguous(memory_format=torch.channels_last)
+
+
+class Top(nn.Module):
+    """The trunk's maps (n, C, h, w) -> logits (n, K): the stage that learns, the mean over places, a linear layer."""
+
+    def __init__(self, stage: nn.Module, features: int, classes: int) -> None:
+        super().__init__()
+        self.stage, self.head = stage, nn.Linear(features, classes)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.stage(maps).mean((2, 3)))
+        return logits
+
+
+def started(
+    stage: nn.Module, projection: Projection, weights: NDArray[np.float64], intercepts: NDArray[np.float64]
+) -> Top:
+    """A copy of a stage with the linear layer that answers V z + b of the stage's features x (D,).
+
+    Linear probing, then fine-tuning (Kumar et al. 2022, arXiv:2202.10054): from a drawn linear layer the first steps would
+    pull the features about. z = (x - mean) P, so the layer is W = V P^T and b - W mean.
+
+    Args:
+        stage: its weights are copied.
+        projection: mean (D,) and P (D, d).
+        weights, intercepts: V (K, d) and b (K,).
+    """
+    linear = weights @ projection.weights.T
+    top = Top(copy.deepcopy(stage), linear.shape[1], linear.shape[0])
+    with torch.no_grad():
+        top.head.weight.copy_(torch.from_numpy(linear))
+        top.head.bias.copy_(torch.from_numpy(intercepts - linear @ projection.mean))
+    return top.requires_grad_(True)
+
+
+def empty_top(name: str, width: int, features: int, classes: int) -> Top:
+    """A `Top` of a network by its name, its weights to be filled."""
+    return Top(empty_parts(name, width).top, features, classes)
+
+
+@register_model("tuned.top")
+class TunedTop(NetworkModel):
+    """A `Top` with its weights; ``config`` holds the arguments of `empty_top`."""
+
+    network_class = staticmethod(empty_top)
+
+
+@dataclass
+class TopProblem(ShuffledProblem):
+    """Cross-entropy of a `Top`; each training picture is shown in one of its views, drawn anew whenever it is shown.
+
+    ``train`` are maps (N, V, C, h, w) of N pictures in V views, ``dev`` maps (M, C, h, w) of pictures as they are, both in
+    half precision. ``start`` says how the linear layer was found that the model starts from.
+    """
+
+    model: nn.Module
+    train: NDArray[np.float16]
+    labels: NDArray[np.int64]
+    dev: NDArray[np.float16]
+    dev_labels: NDArray[np.int64]
+    batch_size: int
+    seed: int
+    start: str = ""
+    monitor: str = "loss"
+    maximise: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.train, self.labels, self.dev, self.dev_labels, f"{self.seed} {self.start}")
+
+    def collate(self, indices: NDArray[np.int64], device: torch.device) -> tuple[Tensor, Tensor]:
+        # The batch decides, so that a resumed run draws the same views.
+        view = np.random.default_rng([self.seed, *map(int, indices)]).integers(
+            0, self.train.shape[1], len(indices)
+        )
+        maps = torch.from_numpy(self.train[indices, view]).to(device).float()
+        return maps.contiguous(memory_format=torch.channels_last), torch.from_numpy(self.labels[indices]).to(
+            device
+        )
+
+    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        maps, labels = batch
+        losses = nn.functional.cross_entropy(model(maps), labels, reduction="none")
+        return losses, torch.ones_like(losses)
+
+    def evaluate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
+        logits = model(torch.from_numpy(np.array(self.dev)).to(device).float())
+        labels = torch.from_numpy(self.dev_labels).to(device)
+        losses = nn.functional.cross_entropy(logits, labels)
+        return {"loss": losses.item(), "accuracy": (logits.argmax(1) == labels).double().mean().item()}

@@ -22,7 +22,6 @@ from etudes.pipelines.food_classification.model import IntArray, Pool, Task, ans
 from etudes.pipelines.food_classification.parameters import (
     LinearParameters,
     NoiseParameters,
-    PicturesParameters,
     RepeatsParameters,
     ScratchParameters,
     TransferParameters,
@@ -31,6 +30,7 @@ from etudes.splits import stratified_groups
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed
 from etudes.vision.frozen import Projection
+from etudes.vision.parameters import FolderParameters
 from etudes.vision.tuned import Backbone
 
 Frame = pd.DataFrame
@@ -66,7 +66,7 @@ class Split:
         return len(self.test) / (len(self.task.train) + len(self.task.dev))
 
 
-def splits_of(data: Data, count: int, pictures: PicturesParameters, run: RunParameters) -> Iterator[Split]:
+def splits_of(data: Data, count: int, pictures: FolderParameters, run: RunParameters) -> Iterator[Split]:
     """Stratified splits of all pictures, near-duplicates on one side; seeds of the run have splits of their own."""
     for number in range(count):
         seed = derive_seed(run.seed, "split", number)
@@ -85,7 +85,7 @@ def evaluate(
     split_card: dict[str, Any],
     models: dict[str, Any],
     backbone_model: Backbone,
-    pictures: PicturesParameters,
+    pictures: FolderParameters,
     linear: LinearParameters,
     scratch: ScratchParameters,
     transfer: TransferParameters,
@@ -112,7 +112,7 @@ def evaluate(
     pool = Pool(
         pixels, backbone_model, transfer if "transfer" in models else None, derive_seed(run.seed, "pool")
     )
-    columns = (rows[name].to_numpy() for name in ("label", "group", "reviewed"))
+    columns = (rows[name].to_numpy() for name in ("label", "group", "held_back"))
     data = Data(pool, *columns, len(split_card["classes"]))
     learners = (linear, scratch, transfer)
     drawn = list(splits_of(data, max(repeats.splits, noise.repeats), pictures, run))
@@ -192,7 +192,7 @@ def doubts(
     held_out = doubt(data, every, data.labels, linear, noise.folds, derive_seed(run.seed, "doubts"))
     wrong = suspects(data.labels, held_out)
     belongs = confident_classes(data.labels, held_out)[wrong]
-    table = rows.loc[wrong, ["id", "class", "reviewed"]].assign(
+    table = rows.loc[wrong, ["id", "class", "held_back"]].assign(
         belongs_to=np.array(classes)[belongs],
         probability=held_out[wrong, belongs],
         of_label=held_out[wrong, data.labels[wrong]],

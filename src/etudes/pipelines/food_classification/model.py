@@ -22,12 +22,10 @@ from etudes.models import register_model
 from etudes.networks import NetworkModel
 from etudes.pipelines.food_classification.networks import AUGMENTED, scratch_network
 from etudes.pipelines.food_classification.parameters import (
-    BackboneParameters,
     LinearParameters,
     ScratchParameters,
     TransferParameters,
 )
-from etudes.pipelines.food_classification.transfer import Top, TopProblem, started
 from etudes.stored import Stored
 from etudes.training.fit import fit
 from etudes.training.parameters import RunParameters
@@ -35,7 +33,8 @@ from etudes.training.seeds import derive_seed, seed_everything
 from etudes.vision.augmented import AugmentedProblem, shrunk
 from etudes.vision.frozen import Projection, seen
 from etudes.vision.imagenet import normalised
-from etudes.vision.tuned import Backbone, empty_parts
+from etudes.vision.parameters import BackboneParameters
+from etudes.vision.tuned import Backbone, TopProblem, TunedTop, started
 
 AT_ONCE = 128  # pictures of one pass
 FloatArray = NDArray[np.float64]
@@ -121,18 +120,6 @@ class Scratch(NetworkModel):
 
     def predict_proba(self, examples: Examples) -> FloatArray:
         return self.on(Pool(np.asarray(examples["pixels"])), np.arange(len(examples)))
-
-
-def empty_top(name: str, width: int, features: int, classes: int) -> Top:
-    """A `Top` of a network by its name, its weights to be filled."""
-    return Top(empty_parts(name, width).top, features, classes)
-
-
-@register_model("food_classification.tuned_top")
-class TunedTop(NetworkModel):
-    """A `Top` with its weights."""
-
-    network_class = staticmethod(empty_top)
 
 
 @register_model("food_classification.tuned")
@@ -246,7 +233,7 @@ def _learn_top(
     features = pool.features[task.train][:, pool.maps.shape[2] :]
     labels = task.labels[task.train]
     projection, choice = linear_answer(features, labels, task.classes, linear, seed)
-    top = started(backbone.network.top, projection, choice.rule)
+    top = started(backbone.network.top, projection, choice.rule.weights, choice.rule.intercepts)
     dev = pool.maps[task.dev, 0]
     problem = TopProblem(
         top,

@@ -5,11 +5,12 @@ S is the side of a picture, K the number of classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
-import torch
 from torch import nn
+
+from etudes.vision.equal_weights import nearest_width, weights
 
 NORMALISED = ("batch_norm", "augmented", "half_depth", "dense")  # with batch normalisation
 AUGMENTED = ("augmented", "half_depth", "dense")  # see a new view of each picture in every epoch
@@ -63,27 +64,6 @@ def scratch_network(
     raise ValueError(
         f"there is no network '{variant}'; expected cnn, batch_norm, augmented, half_depth or dense"
     )
-
-
-def weights(make: Callable[[], nn.Module]) -> int:
-    """How many numbers a network learns; nothing is allocated."""
-    with torch.device("meta"):
-        return sum(parameter.numel() for parameter in make().parameters())
-
-
-def nearest_width(make: Callable[[int], nn.Module], target: int) -> int:
-    """The width whose network has the number of weights nearest to ``target``; more width must mean more weights."""
-
-    def weights_at(width: int) -> int:
-        return weights(lambda: make(width))
-
-    low, high = 1, 2
-    while weights_at(high) < target:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if weights_at(middle) < target else (low, middle)
-    return min((low, high), key=lambda width: abs(weights_at(width) - target))
 
 
 def _convolutions(

@@ -50,8 +50,8 @@ def create_pipeline() -> Pipeline:
         name,
         Parameters,
         [
-            ingest("pictures.ingest", "photographs_images", "data_card"),
-            preprocess("pictures.split", *SPLITS),
+            ingest("etudes.vision.class_folders.ingest_parts", "photographs_images", "data_card"),
+            preprocess("etudes.vision.class_folders.split", *SPLITS),
             train("backbone", "model.train_backbone", gpu=True),
             *(
                 train(variant, "model.train", gpu=True, variant=variant, **backbone.get(variant, {}))
