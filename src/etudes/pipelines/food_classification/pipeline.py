@@ -20,6 +20,7 @@ from etudes.pipelines.food_classification.parameters import Parameters
 from etudes.study import load_study
 
 SEEING = ("logistic", "transfer")  # with the backbone's eyes
+CHEAP = ("most_frequent", "histograms", "logistic")  # no loop that an accelerator would speed up
 
 
 def create_pipeline() -> Pipeline:
@@ -54,7 +55,13 @@ def create_pipeline() -> Pipeline:
             preprocess("etudes.vision.class_folders.split", *SPLITS),
             train("backbone", "model.train_backbone", gpu=True),
             *(
-                train(variant, "model.train", gpu=True, variant=variant, **backbone.get(variant, {}))
+                train(
+                    variant,
+                    "model.train",
+                    gpu=variant not in CHEAP,
+                    variant=variant,
+                    **backbone.get(variant, {}),
+                )
                 for variant in load_study(name).variants
             ),
             evaluate(
@@ -75,7 +82,7 @@ def create_pipeline() -> Pipeline:
             show("report.suspects"),
             page("report.answer", "report.of_labels", f"{pages}.best_two"),
             predictor(
-                "pictures.DishPredictor",
+                "etudes.benches.picture_predictor.PicturePredictor",
                 side=dataset("split_card", "side"),
                 classes=dataset("split_card", "classes"),
             ),
