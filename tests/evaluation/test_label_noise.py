@@ -14,7 +14,8 @@ K = 4
 def drawn(n: int = 60, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     generator = np.random.default_rng(seed)
     labels = generator.permutation(np.arange(n) % K)
-    return labels, generator.dirichlet(np.ones(K) * 0.7, n)
+    p = [generator.dirichlet(0.7 + 2.0 * (np.arange(K) == label)) for label in labels]
+    return labels, np.stack(p)
 
 
 def test_confident_classes_are_those_of_the_definition() -> None:
