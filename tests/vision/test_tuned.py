@@ -66,13 +66,17 @@ def test_a_backbone_answers_the_same_when_it_was_stored() -> None:
     np.testing.assert_array_equal(again.maps(pixels), eyes.maps(pixels))
 
 
+def both_means(stage: nn.Module, maps: torch.Tensor) -> np.ndarray:
+    return torch.cat([maps.mean((2, 3)), stage(maps).mean((2, 3))], 1).detach().numpy()
+
+
 def problem() -> tuple[TopProblem, Projection, Softmax]:
     generator = np.random.default_rng(0)
     maps = generator.random((9, 2, 6, 3, 3)).astype(np.float16)
     labels = np.arange(9) % 3
     stage = nn.Sequential(nn.Conv2d(6, 4, 1), nn.ReLU())
     with torch.no_grad():
-        features = stage(torch.from_numpy(maps[:, 0]).float()).mean((2, 3)).numpy()
+        features = both_means(stage, torch.from_numpy(maps[:, 0]).float())
     projection = Projection.fit(features, 3)
     rule = Softmax.fit(projection.z(features).astype(np.float64), labels, 1.0)
     top = started(stage.requires_grad_(False), projection, rule.weights, rule.intercepts)
@@ -82,7 +86,7 @@ def problem() -> tuple[TopProblem, Projection, Softmax]:
 def test_the_top_starts_with_the_answers_of_the_linear_rule() -> None:
     top, projection, rule = problem()
     maps = torch.from_numpy(top.train[:, 0]).float()
-    features = top.model.stage(maps).mean((2, 3)).detach().numpy()
+    features = both_means(top.model.stage, maps)
     expected = rule.predict_proba(projection.z(features).astype(np.float64))
     np.testing.assert_allclose(top.model(maps).softmax(1).detach().numpy(), expected, atol=1e-4)
     assert all(parameter.requires_grad for parameter in top.model.parameters())

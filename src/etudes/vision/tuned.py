@@ -124,28 +124,32 @@ def _innermost(batch: Tensor) -> Tensor:
 
 
 class Top(nn.Module):
-    """The trunk's maps (n, C, h, w) -> logits (n, K): the stage that learns, the mean over places, a linear layer."""
+    """The trunk's maps (n, C, h, w) -> logits (n, K): a linear layer on their means and on those of the stage that learns.
+
+    The features are those of `Backbone.features`: C of the trunk and D of the stage.
+    """
 
     def __init__(self, stage: nn.Module, features: int, classes: int) -> None:
         super().__init__()
         self.stage, self.head = stage, nn.Linear(features, classes)
 
     def forward(self, maps: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.stage(maps).mean((2, 3)))
+        above = self.stage(maps)
+        logits: Tensor = self.head(torch.cat([maps.mean((2, 3)), above.mean((2, 3))], 1))
         return logits
 
 
 def started(
     stage: nn.Module, projection: Projection, weights: NDArray[np.float64], intercepts: NDArray[np.float64]
 ) -> Top:
-    """A copy of a stage with the linear layer that answers V z + b of the stage's features x (D,).
+    """A copy of a stage with the linear layer that answers V z + b of the features x (C + D,).
 
     Linear probing, then fine-tuning (Kumar et al. 2022, arXiv:2202.10054): from a drawn linear layer the first steps would
     pull the features about. z = (x - mean) P, so the layer is W = V P^T and b - W mean.
 
     Args:
         stage: its weights are copied.
-        projection: mean (D,) and P (D, d).
+        projection: mean (C + D,) and P (C + D, d).
         weights, intercepts: V (K, d) and b (K,).
     """
     linear = weights @ projection.weights.T

@@ -229,8 +229,7 @@ def _learn_top(
 ) -> tuple[Tuned, Epochs]:
     backbone = pool.backbone
     assert backbone is not None
-    # The means of the last stage alone, which the linear layer sees: they stand behind those of the trunk.
-    features = pool.features[task.train][:, pool.maps.shape[2] :]
+    features = pool.features[task.train]
     labels = task.labels[task.train]
     projection, choice = linear_answer(features, labels, task.classes, linear, seed)
     top = started(backbone.network.top, projection, choice.rule.weights, choice.rule.intercepts)
