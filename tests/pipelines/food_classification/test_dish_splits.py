@@ -58,7 +58,7 @@ def test_suspects_are_dropped_from_training_alone_beside_a_control_of_equal_size
     monkeypatch.setattr(evaluation, "learn", learn)
     learners = (linear, settings("scratch"), settings("transfer"))
     gained = evaluation.dropping(
-        given, drawn, 1, {"logistic": None, "transfer": None}, learners, settings("noise")
+        given, drawn, 2, {"logistic": None, "transfer": None}, learners, settings("noise")
     )
     assert len(taught) == 2 * (3 + 2)
     for split, (kept, dropped, random) in zip(drawn, (taught[:3], taught[5:8]), strict=True):
