@@ -119,7 +119,7 @@ def split(
         "dropped_because_in_test": int(twin.sum()),
         "dev_fingerprint": examples_fingerprint(parts["dev"]),
     }
-    return *parts.values(), split_card
+    return parts["train"], parts["dev"], parts["test"], split_card
 
 
 def _labelled(rows: pd.DataFrame) -> pd.DataFrame:
