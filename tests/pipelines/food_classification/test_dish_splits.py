@@ -57,11 +57,9 @@ def test_suspects_are_dropped_from_training_alone_beside_a_control_of_equal_size
 
     monkeypatch.setattr(evaluation, "learn", learn)
     learners = (linear, settings("scratch"), settings("transfer"))
-    gained = evaluation.dropping(
-        given, drawn, 2, {"logistic": None, "transfer": None}, learners, settings("noise")
-    )
-    assert len(taught) == 2 * (3 + 2)
-    for split, (kept, dropped, random) in zip(drawn, (taught[:3], taught[5:8]), strict=True):
+    gained = evaluation.dropping(given, drawn, learners, settings("noise"))
+    assert len(taught) == 2 * 3
+    for split, (kept, dropped, random) in zip(drawn, (taught[:3], taught[3:]), strict=True):
         bad = np.intersect1d(split.task.train, [0, 1])
         assert set(kept) - set(dropped) == set(bad) and len(random) == len(dropped) == len(kept) - len(bad)
     assert set(gained["against"]) == {KEPT, RANDOM} and DROPPED not in set(gained["against"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -112,8 +112,8 @@ def evaluate(
     pool = Pool(
         pixels, backbone_model, transfer if "transfer" in models else None, derive_seed(run.seed, "pool")
     )
-    columns = (rows[name].to_numpy() for name in ("label", "group", "held_back"))
-    data = Data(pool, *columns, len(split_card["classes"]))
+    label, group, reviewed = (rows[name].to_numpy() for name in ("label", "group", "held_back"))
+    data = Data(pool, label, group, reviewed, len(split_card["classes"]))
     learners = (linear, scratch, transfer)
     drawn = list(splits_of(data, max(repeats.splits, noise.repeats), pictures, run))
     scored = score(data, drawn[: repeats.splits], models, learners)
@@ -130,7 +130,7 @@ def evaluate(
         share,
         doubted,
         found_again(data, linear, noise, run),
-        dropping(data, drawn, repeats.splits, models, learners, noise),
+        dropping(data, drawn[: noise.repeats], learners, noise),
     )
 
 
@@ -230,18 +230,8 @@ def found_again(data: Data, linear: LinearParameters, noise: NoiseParameters, ru
     return repeated.summarise(table, ["planted"], names, {"suspected": "precision"})
 
 
-def dropping(
-    data: Data,
-    drawn: list[Split],
-    few: int,
-    variants: Mapping[str, Any],
-    learners: Learners,
-    noise: NoiseParameters,
-) -> Frame:
-    """What training without the suspects of the training side gains over all labels, and over dropping as many at random.
-
-    `logistic` on all splits; `transfer`, whose training takes longer, on the first ``few`` and without the random control.
-    """
+def dropping(data: Data, drawn: list[Split], learners: Learners, noise: NoiseParameters) -> Frame:
+    """What `logistic` gains where the suspects of the training side are dropped, over all labels and over as many dropped at random."""
     rows = []
     for split in drawn:
         own = np.concatenate([split.task.train, split.task.dev])
@@ -252,23 +242,11 @@ def dropping(
             DROPPED: np.setdiff1d(split.task.train, bad),
             RANDOM: _fewer(split.task.train, bad, split.task.run.seed),
         }
-        for method in ("logistic", "transfer"):
-            if method not in variants or (method == "transfer" and split.number >= few):
-                continue
-            for name, train in left.items():
-                if method == "transfer" and name == RANDOM:
-                    continue
-                task = Task(data.labels, train, split.task.dev, data.classes, split.task.run)
-                model, _ = learn(method, data.pool, task, *learners)
-                rows += [
-                    {"method": method, "variant": name, **row} for row in scored_rows(data, split, model)
-                ]
-    keys = ["method", "tested_on"]
-    if not rows:
-        return pd.DataFrame(columns=[*keys, "against", "gain", "low", "high", "verdict"])
-    table = pd.DataFrame(rows)
-    found = [repeated.gains(part, DROPPED, keys) for _, part in table.groupby("method", sort=False)]
-    return pd.concat(found, ignore_index=True)
+        for name, train in left.items():
+            task = replace(split.task, train=train)
+            model, _ = learn("logistic", data.pool, task, *learners)
+            rows += [{"variant": name, **row} for row in scored_rows(data, split, model)]
+    return repeated.gains(pd.DataFrame(rows), DROPPED, ["tested_on"])
 
 
 def _spared(labels: IntArray, own: IntArray, bad: IntArray) -> IntArray:

@@ -213,7 +213,7 @@ def learn(
     network = scratch_network(**config)  # type: ignore[arg-type]
     small, dev = pool.small(scratch.side), task.dev
     problem = AugmentedProblem(
-        network.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        network.to(memory_format=torch.channels_last),
         *(small[task.train], labels, small[dev], task.labels[dev]),
         batch_size=scratch.fit.batch_size,
         even=True,

@@ -53,7 +53,7 @@ class NoiseParameters(Strict):
         gt=0, lt=0.5, description="share of the labels that are made wrong, to measure the rule by"
     )
     repeats: int = Field(
-        ge=2, description="times that they are, and splits on which dropping is measured by itself"
+        ge=2, description="times that they are, and splits on which dropping suspects is measured"
     )
 
 

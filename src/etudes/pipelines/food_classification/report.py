@@ -43,22 +43,17 @@ def gains(study: Study, gain_table: pd.DataFrame, tested_on: str = "all") -> go.
 
 
 def dropped(dropping_table: pd.DataFrame) -> go.Figure:
-    """What training without the suspects gains."""
-    table = dropping_table.assign(
-        method=dropping_table["method"] + ", tested on " + dropping_table["tested_on"],
-        against="over " + dropping_table["against"],
-    )
+    """What logistic regression gains by training without the suspects."""
     return bars(
-        table,
+        dropping_table.assign(tested_on="tested on " + dropping_table["tested_on"]),
         "Gain in accuracy by dropping suspects",
-        *("gain (fraction)", "method"),
+        *("gain (fraction)", "over"),
         x="gain",
-        y="method",
-        by="against",
+        y="against",
+        by="tested_on",
         low="low",
         high="high",
         levels={"equal": 0.0},
-        empty="Neither logistic nor transfer ran.",
     )
 
 
