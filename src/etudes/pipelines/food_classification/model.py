@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -147,7 +148,9 @@ def _probabilities(network: Any, parts: Iterator[torch.Tensor], classes: int) ->
 
 def answers(model: Any, pool: Pool, rows: IntArray) -> FloatArray:
     """Probabilities (n, K) of any variant for some rows of a pool."""
-    found: FloatArray = model.predict_proba(rows) if isinstance(model, Majority) else model.on(pool, rows)
+    if isinstance(model, Majority):
+        return model.predict_proba(pd.DataFrame(index=rows))
+    found: FloatArray = model.on(pool, rows)
     return found
 
 

@@ -1,5 +1,7 @@
 """How data flows through the study."""
 
+from typing import Any
+
 from kedro.pipeline import Pipeline
 
 from etudes.assembly import (
@@ -46,7 +48,9 @@ def create_pipeline() -> Pipeline:
         "etudes.benches.classifier_pages",
         ("splits", "gain", "doubted", "suspects", "planted", "dropping"),
     )
-    backbone = {variant: {"backbone_model": dataset("backbone_model")} for variant in SEEING}
+    backbone: dict[str, dict[str, Any]] = {
+        name: {"backbone_model": dataset("backbone_model")} for name in SEEING
+    }
     return assemble(
         name,
         Parameters,

@@ -20,9 +20,16 @@ def on_splits(study: Study, splits_table: pd.DataFrame) -> go.Figure:
     """Accuracy of every method over repeated splits, by the pictures that it is tested on."""
     ran = [name for name in study.variants if name in set(splits_table["variant"])]
     table = splits_table.set_index("variant").loc[ran].reset_index()
-    ends = {"low": "accuracy.low", "high": "accuracy.high"}
-    title, axis = "Accuracy over repeated splits", "accuracy (fraction)"
-    return bars(table, title, axis, "method", x="accuracy", y="variant", by="tested_on", **ends)
+    return bars(
+        table,
+        "Accuracy over repeated splits",
+        *("accuracy (fraction)", "method"),
+        x="accuracy",
+        y="variant",
+        by="tested_on",
+        low="accuracy.low",
+        high="accuracy.high",
+    )
 
 
 def gains(study: Study, gain_table: pd.DataFrame, tested_on: str = "all") -> go.Figure:
@@ -80,12 +87,12 @@ def answer(gain_table: pd.DataFrame) -> str:
         ("half_depth", "augmented"),
         ("dense", "augmented"),
     )
-    rows = gain_table[gain_table["tested_on"] == "all"].set_index(["method", "against"])
+    rows = gain_table[gain_table["tested_on"] == "all"].to_dict("records")
+    found = {(row["method"], row["against"]): row for row in rows}
     told = [
         f"`{method}` over `{against}` {row['gain']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}] ({row['verdict']})"
         for method, against in steps
-        if (method, against) in rows.index
-        for row in [rows.loc[(method, against)]]
+        if (row := found.get((method, against)))
     ]
     return "; ".join(told) or "no two of the methods in question ran"
 
