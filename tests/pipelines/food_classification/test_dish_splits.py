@@ -40,7 +40,7 @@ def test_labels_of_another_class_are_doubted_and_counted_by_whether_they_were_re
     assert shares["suspects"].tolist() == [1, 1] and shares["count"].tolist() == [15, 45]
     again = evaluation.found_again(given, linear, settings("noise", folds=4, planted=0.1), run_parameters())
     assert (
-        again["recall"].iloc[0] > 0.95 and 0.6 < again["precision"].iloc[0] < 0.9
+        again["recall"].iloc[0] > 0.7 and 0.5 < again["precision"].iloc[0] < 0.95
     )  # two of eight are wrong of themselves
 
 
