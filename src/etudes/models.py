@@ -42,6 +42,7 @@ LIBRARY = {
     "regressors": ("etudes.benches.regressors",),
     "text": ("etudes.text.continuation",),
     "tuned": ("etudes.vision.tuned",),
+    "texts": ("etudes.text.features", "etudes.text.linear"),
     "uncertain": ("etudes.benches.uncertain",),
     "victims": ("etudes.vision.victims",),
 }
