@@ -38,6 +38,7 @@ BENCHMARKS = {
     "sessions": ("benchmarks.sessions", "sessions_against_gymnasium"),
     "cartpole": ("benchmarks.cartpole", "dqn_with_the_cart_against_stable_baselines3"),
     "policy": ("benchmarks.policy", "policy_gradients_against_stable_baselines3"),
+    "tagging": ("benchmarks.tagging", "tagging_against_peers"),
 }
 
 

@@ -25,11 +25,9 @@ PAIRS = (
     ("linear_crf", "linear"),
     ("bilstm", "linear_crf"),
     ("bilstm_vectors", "bilstm"),
-    ("bilstm_characters", "bilstm"),
-    ("bilstm_both", "bilstm_vectors"),
-    ("bilstm_both", "bilstm_characters"),
-    ("bilstm_both", "linear_crf"),
-    ("bilstm_crf", "bilstm_both"),
+    ("bilstm_characters", "bilstm_vectors"),
+    ("bilstm_crf", "bilstm_characters"),
+    ("bilstm_crf", "linear_crf"),
 )
 GAINS = {"gain": "accuracy", "unseen_gain": "unseen_accuracy", "sentence_gain": "sentence_accuracy"}
 ENDS = ("", ".low", ".high")

@@ -34,8 +34,7 @@ Trained = tuple[Any, dict[str, Any]]
 PARTS = {
     "bilstm": (False, False, False),
     "bilstm_vectors": (True, False, False),
-    "bilstm_characters": (False, True, False),
-    "bilstm_both": (True, True, False),
+    "bilstm_characters": (True, True, False),
     "bilstm_crf": (True, True, True),
 }
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from etudes.training.parameters import FitParameters, Strict
 
 Linear = Literal["linear", "linear_crf"]
-Network = Literal["bilstm", "bilstm_vectors", "bilstm_characters", "bilstm_both", "bilstm_crf"]
+Network = Literal["bilstm", "bilstm_vectors", "bilstm_characters", "bilstm_crf"]
 Variant = Literal["most_frequent", Linear, Network]
 
 

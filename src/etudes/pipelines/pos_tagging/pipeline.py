@@ -28,8 +28,8 @@ def create_pipeline() -> Pipeline:
                                 │
                               split ─ train_split, dev_split (whole documents), test_split, split_card
                                 │
-        most_frequent   linear   linear_crf   bilstm   bilstm_vectors   bilstm_characters   bilstm_both   bilstm_crf     train_<variant>
-              └───────────┴──────────┴──────────┴──┬────────┴──────────────────┴─────────────────┴────────────┘
+        most_frequent   linear   linear_crf   bilstm   bilstm_vectors   bilstm_characters   bilstm_crf     train_<variant>
+              └───────────┴──────────┴──────────┴──┬────────┴──────────────────┴────────────────┘
                                        ┌───────────┴───────────┐
                                    evaluate                from_text
                        metrics, predictions, tables        text_table
