@@ -35,9 +35,8 @@ def test_dev_is_whole_documents_of_about_its_share() -> None:
 
 def test_no_sentence_of_train_is_in_dev_or_test() -> None:
     frame, test = toy(0, 100), toy(1, 10)
-    again = pd.concat(
-        [frame, frame.assign(document="again"), test.assign(document="of test")], ignore_index=True
-    )
+    copies = frame.assign(document="copy of " + frame["document"])
+    again = pd.concat([frame, copies, test.assign(document="of test")], ignore_index=True)
     train, dev, card = parts(again, test)
     keys = [set(part["words"].map(tuple)) for part in (train, dev, test)]
     assert not keys[0] & keys[1] and not (keys[0] | keys[1]) & keys[2]
