@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from etudes.cards import fingerprint
 from etudes.models import register_model
@@ -25,7 +24,8 @@ BEGIN, END = "\x02", "\x03"  # around the characters of a word
 
 
 class WordTagger(SequenceTagger):
-    """Vectors of words -> LSTM in both directions -> scores of tags. Padding changes nothing.
+    """Vectors of words -> LSTM in both directions -> scores of tags. Padding changes nothing: it stands behind the end of a sentence, and
+    the LSTM that reads from the end is given the words in reverse. (Packing does the same and takes half as long again on a processor.)
 
     A word's vector is its own, learned; beside it, if ``vectors`` is not 0, a pretrained one that stays as it is, and if ``filters`` is not 0, the
     maximum over its characters of convolutions three characters wide.
@@ -59,7 +59,8 @@ class WordTagger(SequenceTagger):
         if filters:
             self.letters = nn.Embedding(letters, characters, padding_idx=0)
             self.convolution = nn.Conv1d(characters, filters, 3, padding=1)
-        self.lstm = nn.LSTM(embedding + vectors + filters, hidden, bidirectional=True, batch_first=True)
+        self.forwards = nn.LSTM(embedding + vectors + filters, hidden, batch_first=True)
+        self.backwards = nn.LSTM(embedding + vectors + filters, hidden, batch_first=True)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(2 * hidden, tags)
 
@@ -74,13 +75,18 @@ class WordTagger(SequenceTagger):
         if self.vectors:
             parts.append(vectors[place])
         if self.filters:
-            read = torch.relu(self.convolution(self.letters(letters).transpose(1, 2)))
-            parts.append(read.masked_fill((letters == 0).unsqueeze(1), 0.0).amax(dim=2)[place])
-        packed = pack_padded_sequence(
-            self.dropout(torch.cat(parts, dim=-1)), lengths.cpu(), batch_first=True, enforce_sorted=False
-        )
-        states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=place.shape[1])
-        return self.output(self.dropout(states))
+            spelt = torch.relu(self.convolution(self.letters(letters).transpose(1, 2)))
+            parts.append(spelt.masked_fill((letters == 0).unsqueeze(1), 0.0).amax(dim=2)[place])
+        read = self.dropout(torch.cat(parts, dim=-1))
+        states = [self.forwards(read)[0], reverse(self.backwards(reverse(read, lengths))[0], lengths)]
+        return self.output(self.dropout(torch.cat(states, dim=-1)))
+
+
+def reverse(values: Tensor, lengths: Tensor) -> Tensor:
+    """(B, T, D) with the first ``lengths`` places of each sequence in reverse; the places behind them hold something."""
+    place = torch.arange(values.shape[1], device=values.device)
+    mirrored = (lengths.unsqueeze(1) - 1 - place).remainder(values.shape[1]).unsqueeze(2)
+    return values.gather(1, mirrored.expand(-1, -1, values.shape[2]))
 
 
 class WordInputs:
