@@ -59,7 +59,11 @@ class TaggingSums:
         count = int(sentence.max()) + 1
 
         def summed(values: NDArray) -> FloatArray:
-            return np.bincount(sentence, weights=values, minlength=count)
+            return np.bincount(sentence, weights=values, minlength=count).astype(np.float64)
+
+        def by(tag: IntArray, values: NDArray) -> FloatArray:
+            cells = np.bincount(sentence * tags + tag, weights=values, minlength=count * tags)
+            return cells.astype(np.float64).reshape(count, tags)
 
         columns = {
             "words": summed(np.ones(len(truth))),
@@ -70,11 +74,8 @@ class TaggingSums:
             "sentences": np.ones(count),
         }
         columns["whole"] = (columns["right"] == columns["words"]).astype(np.float64)
-        by_tag = np.zeros((count, 3, tags))
-        np.add.at(by_tag, (sentence[right], 0, truth[right]), 1)
-        np.add.at(by_tag, (sentence, 1, truth), 1)
-        np.add.at(by_tag, (sentence, 2, predicted), 1)
-        return cls(columns, by_tag)
+        each = np.ones(len(truth))
+        return cls(columns, np.stack([by(truth, right), by(truth, each), by(predicted, each)], axis=1))
 
     def __len__(self) -> int:
         return len(self.by_tag)

@@ -79,7 +79,7 @@ MADE_UP = {
     "adverb": 0.4,
     "name": 0.4,
 }  # chances of a made-up word
-ENDINGS = {
+ENDINGS: dict[str, dict[str, float]] = {
     "noun": {"er": 3, "ness": 2, "ing": 2, "s": 3, "al": 1, "": 2},
     "adjective": {"y": 3, "ful": 2, "al": 2, "er": 1, "ing": 1},
     "verb": {"ed": 4, "s": 2, "ing": 2, "ise": 2, "": 1},
