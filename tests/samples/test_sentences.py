@@ -32,7 +32,7 @@ def weight(words: list[str], states: tuple[str, ...]) -> float:
 
 
 @pytest.mark.parametrize(
-    "words", [["That", "light", "can", "watch", "."], ["Well", ",", "bagoter", "ring", "!"]]
+    "words", [["That", "light", "can", "watch", "."], ["Well", ",", "the", "bagoter", "ring", "!"]]
 )
 def test_the_best_tagger_knows_the_chances_of_all_walks(words: list[str]) -> None:
     able = [[name for name in NAMES if emission(word, name, t == 0) > 0] for t, word in enumerate(words)]
