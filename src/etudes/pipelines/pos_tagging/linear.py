@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,5 +119,5 @@ def make_linear(sentences: Sequence[Sequence[str]], tags: int, chained: bool, fe
     """Untrained, with the features that ``fewest`` or more words of the sentences have."""
     counts = Counter(name for words in sentences for own in features(words) for name in own)
     names = sorted(name for name, count in counts.items() if count >= fewest)
-    config = {"features": len(names) + 1, "tags": tags, "chained": chained}
+    config: dict[str, Any] = {"features": len(names) + 1, "tags": tags, "chained": chained}
     return LinearTagger(FeatureTagger(**config), config, names=names)

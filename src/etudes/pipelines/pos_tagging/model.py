@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etudes.evaluation.tagging import TaggingSums
-from etudes.pipelines.pos_tagging.corpus import seen_words, tag_ids
+from etudes.benches.tagging import dev_scores, tag_ids
 from etudes.pipelines.pos_tagging.linear import LinearTagger, make_linear
 from etudes.pipelines.pos_tagging.network import NetworkTagger, make_network
 from etudes.pipelines.pos_tagging.parameters import LinearParameters, NetworkParameters
 from etudes.pipelines.pos_tagging.predictor import TagPredictor
 from etudes.pipelines.pos_tagging.tagger import MostFrequent
-from etudes.text.tagging import FloatArray, IntArray, TaggingProblem
+from etudes.text.tagging import TaggingProblem
 from etudes.training.fit import fit
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed, seed_everything
@@ -24,7 +23,6 @@ __all__ = [
     "MostFrequent",
     "NetworkTagger",
     "TagPredictor",
-    "sums_of",
     "train_linear",
     "train_most_frequent",
     "train_network",
@@ -98,25 +96,3 @@ def _fitted(
     )
     epochs = fit(problem, parameters.fit, run)
     return model, {"dev": dev_scores(model, train, dev, classes), "epochs": epochs}
-
-
-def sums_of(
-    tags: IntArray, probabilities: FloatArray, frame: pd.DataFrame, seen: set[str], classes: list[str]
-) -> TaggingSums:
-    """What scores of tags (N,) and probabilities (N, K) of the words of a frame are made of; words that are not ``seen`` are new."""
-    truth = np.concatenate(tag_ids(frame, classes))
-    unseen = np.array([word not in seen for words in frame["words"] for word in words])
-    sentence = np.repeat(np.arange(len(frame)), frame["words"].map(len))
-    return TaggingSums.of(
-        truth, tags, probabilities[np.arange(len(truth)), truth], sentence, unseen, len(classes)
-    )
-
-
-def dev_scores(model: Any, train: pd.DataFrame, dev: pd.DataFrame, classes: list[str]) -> dict[str, float]:
-    """Scores on dev."""
-    sums = sums_of(*model.tag(dev["words"]), dev, seen_words(train), classes)
-    return {
-        name: float(value[0])
-        for name, value in sums.metrics(np.ones((1, len(sums)))).items()
-        if np.isfinite(value[0])
-    }

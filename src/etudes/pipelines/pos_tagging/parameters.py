@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from etudes.benches.parameters import DocumentSplitParameters, ResamplingParameters, TaggedFormParameters
 from etudes.training.parameters import FitParameters, Strict
 
 Linear = Literal["linear", "linear_crf"]
@@ -13,21 +14,12 @@ Network = Literal["bilstm", "bilstm_vectors", "bilstm_characters", "bilstm_crf"]
 Variant = Literal["most_frequent", Linear, Network]
 
 
-class FormParameters(Strict):
-    """What is read of the files."""
+class FormParameters(TaggedFormParameters):
+    """What is read of the files, and of a user's text."""
 
-    column: Literal["upos", "xpos"] = Field(description="the universal tags, or those of the language")
     language: str = Field(
-        pattern="^[a-z]{2,3}$",
-        description="code of spaCy's rules that cut a user's text into words; xx for any",
+        pattern="^[a-z]{2,3}$", description="code of spaCy's rules that cut a text into words; xx for any"
     )
-
-
-class SplitParameters(Strict):
-    """How dev is cut from train."""
-
-    dev_fraction: float = Field(gt=0, lt=0.5, description="share of the sentences for dev, whole documents")
-    seed: int = Field(ge=0, description="seed of the split, apart from run.seed so that seeds share a split")
 
 
 class LinearParameters(Strict):
@@ -55,18 +47,12 @@ class NetworkParameters(Strict):
     fit: FitParameters
 
 
-class EvaluationParameters(Strict):
-    """How answers are scored."""
-
-    resamples: int = Field(ge=100, description="bootstrap resamples of sentences behind every interval")
-
-
 class Parameters(Strict):
     """The study's root group."""
 
     variants: list[Variant] = Field(min_length=1)
     form: FormParameters
-    split: SplitParameters
+    split: DocumentSplitParameters
     linear: LinearParameters
     network: NetworkParameters
-    evaluation: EvaluationParameters
+    evaluation: ResamplingParameters

@@ -18,6 +18,17 @@ from etudes.assembly import (
 from etudes.pipelines.pos_tagging.parameters import Parameters
 from etudes.study import load_study
 
+# What is more right, variant against variant: each part, the chain, the network, what surrounds a word.
+PAIRS = (
+    ("linear", "most_frequent"),
+    ("linear_crf", "linear"),
+    ("bilstm", "linear_crf"),
+    ("bilstm_vectors", "bilstm"),
+    ("bilstm_characters", "bilstm_vectors"),
+    ("bilstm_crf", "bilstm_characters"),
+    ("bilstm_crf", "linear_crf"),
+)
+
 
 def create_pipeline() -> Pipeline:
     """The study's graph; it always holds all variants, the parameter ``variants`` selects.
@@ -42,14 +53,14 @@ def create_pipeline() -> Pipeline:
         name,
         Parameters,
         [
-            ingest("corpus.ingest", "train_frame", "test_frame", "data_card"),
-            preprocess("corpus.split", *SPLITS),
+            ingest("etudes.benches.tagging.ingest", "train_frame", "test_frame", "data_card"),
+            preprocess("etudes.benches.tagging.split", *SPLITS),
             train("most_frequent", "model.train_most_frequent"),
             train("linear", "model.train_linear", group="linear"),
             train("linear_crf", "model.train_linear", group="linear", chained=True),
             *(train(v, "model.train_network", group="network", variant=v, gpu=True) for v in networks),
             evaluate(
-                "evaluation.evaluate",
+                "etudes.benches.tagging.evaluate",
                 *(
                     "metrics",
                     "predictions",
@@ -59,7 +70,7 @@ def create_pipeline() -> Pipeline:
                     "inference_resources",
                 ),
             ),
-            evaluate("evaluation.from_text", "text_table"),
+            evaluate("plain.from_text", "text_table"),
             draw(
                 *("etudes.benches.pages.scores", "etudes.benches.pages.curves"),
                 *("etudes.benches.classifier_pages.confusion", "report.by_kind"),

@@ -1,17 +1,32 @@
-"""What is cut from what: dev by documents, no sentence twice, no word without a tag."""
+"""Sentences of tagged words: dev by documents, no sentence twice, no word without a tag; kinds of words and differences of variants."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from etudes.benches.parameters import DocumentSplitParameters, TaggedFormParameters
+from etudes.benches.tagging import KINDS, gains, ingest, kinds, split
+from etudes.evaluation.tagging import TaggingSums
 from etudes.forms.raw import RawFile
-from etudes.pipelines.pos_tagging.corpus import ingest, split
-from etudes.pipelines.pos_tagging.parameters import FormParameters, SplitParameters
 
-from .conftest import toy
 
-FORM = FormParameters(column="upos", language="en")
+def frame(*sentences: list[tuple[str, str]]) -> pd.DataFrame:
+    words, tags = ([[pair[k] for pair in own] for own in sentences] for k in (0, 1))
+    return pd.DataFrame({"id": range(len(words)), "text": "", "words": words, "tags": tags})
+
+
+def toy(seed: int, sentences: int) -> pd.DataFrame:
+    """Different sentences of nouns, verbs and particles, five in a document."""
+    drawn = [
+        [(f"{kind}{seed}{number}{k}", kind) for k, kind in enumerate(("NOUN", "VERB", "PART"))]
+        for number in range(sentences)
+    ]
+    return frame(*drawn).assign(document=[str(number // 5) for number in range(sentences)])
+
+
+FORM = TaggedFormParameters(column="upos")
 LINE = "1\t{}\t_\t{}\t{}\t_\t_\t_\t_\t_\n"
 
 
@@ -22,7 +37,7 @@ def file(name: str, *sentences: tuple[str, str, str]) -> RawFile:
 def parts(
     train: pd.DataFrame, test: pd.DataFrame, fraction: float = 0.2
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict]:
-    kept, dev, same, card = split(train, test, SplitParameters(dev_fraction=fraction, seed=0))
+    kept, dev, same, card = split(train, test, DocumentSplitParameters(dev_fraction=fraction, seed=0))
     assert same is test
     return kept, dev, card
 
@@ -54,7 +69,7 @@ def test_a_file_without_documents_is_cut_into_runs_of_sentences() -> None:
 
 def test_the_other_column_is_read_when_asked() -> None:
     raw = file("mine", ("a", "NOUN", "NN"), ("b", "VERB", "VB"))
-    frame, *_ = ingest(raw, raw, FormParameters(column="xpos", language="en"))
+    frame, *_ = ingest(raw, raw, TaggedFormParameters(column="xpos"))
     assert list(frame["tags"]) == [["NN"], ["VB"]]
 
 
@@ -76,3 +91,31 @@ def test_a_single_tag_is_refused() -> None:
     frame, test, _ = ingest(raw, file("test", ("a", "NOUN", "_")), FORM)
     with pytest.raises(ValueError, match="all words have the tag NOUN"):
         parts(frame, test)
+
+
+def test_a_word_is_of_the_kind_that_training_makes_it() -> None:
+    train = frame([("light", "NOUN"), ("light", "VERB"), ("mill", "NOUN")])
+    test = frame([("mill", "NOUN"), ("light", "VERB")], [("light", "ADJ"), ("Mill", "NOUN")])
+    assert list(kinds(train, test)) == list(KINDS)
+
+
+def test_gains_are_of_variants_that_ran() -> None:
+    truth, sentence = np.array([0, 1, 0, 1]), np.array([0, 0, 1, 2])
+    unseen, chances = np.array([True, False, False, False]), np.ones(4)
+
+    def sums(predicted: list[int]) -> TaggingSums:
+        return TaggingSums.of(truth, np.array(predicted), chances, sentence, unseen, 2)
+
+    found = gains(
+        {"linear": sums([0, 1, 0, 1]), "most_frequent": sums([1, 1, 0, 1])},
+        [("linear", "most_frequent"), ("linear", "left out")],
+        100,
+    )
+    (row,) = found.to_dict("records")
+    assert (row["variant"], row["against"], row["gain"], row["unseen_gain"]) == (
+        "linear",
+        "most_frequent",
+        0.25,
+        1.0,
+    )
+    assert row["sentence_gain"] == pytest.approx(1 / 3)
