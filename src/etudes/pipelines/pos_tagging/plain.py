@@ -35,7 +35,7 @@ def from_text(
     written = written[glued]
     names = ["what", *(f"f1{end}" for end in ENDS), "sentences"]
     if not len(written):
-        return pd.Datapd.DataFrame(columns=names)
+        return pd.DataFrame(columns=names)
     best = max(models, key=lambda name: histories[name]["dev"]["accuracy"])
     cut = cutter(form.language)
     given = [[word for sentence in cut(text) for word in sentence] for text in written["text"]]
@@ -55,7 +55,7 @@ def from_text(
     for column, what in enumerate(("words", "words with the right tag")):
         value = 2 * sums[:, column].sum() / sums[:, 2].sum()
         rows.append([what, value, *quantile_interval(2 * drawn[:, column] / drawn[:, 2], 0.95), len(written)])
-    return pd.Datapd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=names)
 
 
 def spans(words: Sequence[str]) -> list[tuple[int, int]]:
