@@ -69,6 +69,7 @@ def create_pipeline() -> Pipeline:
                     "per_tag_table",
                     "inference_resources",
                 ),
+                pairs=PAIRS,
             ),
             evaluate("plain.from_text", "text_table"),
             draw(
