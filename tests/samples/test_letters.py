@@ -24,7 +24,8 @@ def test_mass_is_in_the_middle_and_the_background_dark() -> None:
     mass = pixels.sum(axis=(1, 2))
     for axis in (1, 2):
         middle = pixels.sum(axis=axis) @ (np.arange(28) - 13.5) / mass
-        assert np.abs(middle).max() < 0.7  # half a pixel, but for ink that is cut off
+        # Moved by whole pixels: half of one is left, and a little more where ink is cut off at the edge.
+        assert np.median(np.abs(middle)) < 0.5 and np.abs(middle).max() < 1.5
     assert np.median(pixels) == 0 and pixels.max(axis=(1, 2)).min() > 200
 
 
