@@ -251,7 +251,8 @@ def sums_of(
 
 def dev_scores(model: Any, train: Frame, dev: Frame, classes: list[str]) -> dict[str, float]:
     """Scores on dev."""
-    sums = sums_of(*model.tag(dev["words"]), dev, seen_words(train), classes)
+    tags, probabilities = model.tag(dev["words"])
+    sums = sums_of(tags, probabilities, dev, seen_words(train), classes)
     return {
         name: float(value[0])
         for name, value in sums.metrics(np.ones((1, len(sums)))).items()

@@ -42,7 +42,7 @@ def train_most_frequent(
 ) -> Trained:
     """Counting."""
     classes = split_card["classes"]
-    model = MostFrequent.fit(train_split["words"], tag_ids(train_split, classes), len(classes))
+    model = MostFrequent.fit(train_split["words"].tolist(), tag_ids(train_split, classes), len(classes))
     return model, {"dev": dev_scores(model, train_split, dev_split, classes), "epochs": []}
 
 
@@ -55,7 +55,7 @@ def train_linear(
     chained: bool = False,
 ) -> Trained:
     """A weight for each feature and tag; ``chained`` adds one for each pair of tags."""
-    model = make_linear(train_split["words"], len(split_card["classes"]), chained, parameters.fewest)
+    model = make_linear(train_split["words"].tolist(), len(split_card["classes"]), chained, parameters.fewest)
     return _fitted(model, train_split, dev_split, split_card, parameters, run)
 
 
@@ -71,7 +71,7 @@ def train_network(
     seed_everything(derive_seed(run.seed, "network"))
     vectors, characters, chained = PARTS[variant]
     model = make_network(
-        train_split["words"], len(split_card["classes"]), parameters, vectors, characters, chained
+        train_split["words"].tolist(), len(split_card["classes"]), parameters, vectors, characters, chained
     )
     return _fitted(model, train_split, dev_split, split_card, parameters, run)
 
@@ -87,9 +87,9 @@ def _fitted(
     classes = split_card["classes"]
     problem = TaggingProblem(
         model.network,
-        model.encode(train["words"]),
+        model.encode(train["words"].tolist()),
         tag_ids(train, classes),
-        model.encode(dev["words"]),
+        model.encode(dev["words"].tolist()),
         np.concatenate(tag_ids(dev, classes)),
         parameters.fit.batch_size,
         parameters.model_dump_json(),

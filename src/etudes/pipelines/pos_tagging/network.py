@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -154,7 +155,7 @@ def make_network(
         pieces = piece_table(
             parameters.encoder, sorted({word for words in lower for word in words}), parameters.vectors
         )
-    config = {
+    config: dict[str, Any] = {
         "words": len(vocabulary),
         "letters": len(alphabet) + 4,
         "tags": tags,
