@@ -155,7 +155,7 @@ def evaluate(
     split_card: dict[str, Any],
     models: dict[str, Any],
     evaluation: ResamplingParameters,
-    pairs: Sequence[tuple[str, str]] = (),
+    pairs: Sequence[tuple[str, str]],
 ) -> tuple[dict[str, float], Frame, Frame, Frame, Frame, dict[str, Any]]:
     """Score every trained variant on test, which no other stage sees; ``pairs`` are a variant and what it is compared with.
 
