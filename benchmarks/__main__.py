@@ -41,6 +41,7 @@ BENCHMARKS = {
     "cartpole": ("benchmarks.cartpole", "dqn_with_the_cart_against_stable_baselines3"),
     "breakout": ("benchmarks.breakout", "dqn_from_pictures_against_stable_baselines3"),
     "policy": ("benchmarks.policy", "policy_gradients_against_stable_baselines3"),
+    "tagging": ("benchmarks.tagging", "tagging_against_peers"),
 }
 
 

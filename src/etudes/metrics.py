@@ -110,6 +110,8 @@ _KNOWN = (
     Metric("top1_accuracy", "top-1 accuracy"),
     Metric("top3_accuracy", "top-3 accuracy"),
     Metric("top5_accuracy", "top-5 accuracy"),
+    Metric("unseen_accuracy", "accuracy on new words"),
+    Metric("sentence_accuracy", "sentences without a mistake"),
     Metric("macro_f1", "macro F1"),
     Metric("micro_f1", "micro F1"),
     Metric("weighted_f1", "weighted F1"),
