@@ -201,6 +201,7 @@ _KNOWN = (
     Metric("psnr", "PSNR", unit="dB", digits=2),
     Metric("elbo", "evidence bound", unit="nats", digits=1),
     Metric("iwae", "importance-weighted bound", unit="nats", digits=1),
+    Metric("count", "number", digits=0, within=POSITIVE),
     Metric("active_units", unit="latent dimensions", digits=0, within=POSITIVE),
     Metric("fid", "FID", unit="squared feature distance", maximise=False, digits=2, within=POSITIVE),
     Metric(
