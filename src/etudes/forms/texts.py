@@ -9,10 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from etudes.forms.files import read_text
+from etudes.forms.files import problem_lines, read_text
 from etudes.forms.raw import RawFile
 
-SHOWN_PROBLEMS = 5
 Record = dict[str, Any]
 
 
@@ -51,10 +50,8 @@ def read_rows(
         except ValueError as error:
             problems.append(f"row {number} (line {line}): {error}")
     if problems:
-        more = f"\n  ... and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
-        shown = "\n  ".join(problems[:SHOWN_PROBLEMS])
         raise ValueError(
-            f"{raw.name}: {len(problems)} row{'s' * (len(problems) > 1)} cannot be read.\n  {shown}{more}\nMend them; a text that holds the "
+            f"{raw.name}: {len(problems)} row{'s' * (len(problems) > 1)} cannot be read.{problem_lines(problems)}\nMend them; a text that holds the "
             'separator, a line end or a quote stands in quotes ("), a quote in it is written twice.'
         )
     return found
