@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 
 from etudes.benches.parameters import ResamplingParameters
+from etudes.benches.tagging import ENDS
 from etudes.evaluation.bootstrap import quantile_interval, resample_weights
 from etudes.pipelines.pos_tagging.parameters import FormParameters
 from etudes.text.cutting import cutter
-
-ENDS = ("", ".low", ".high")
 
 
 def from_text(
