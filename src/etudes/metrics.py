@@ -176,8 +176,10 @@ _KNOWN = (
     Metric("ece", "expected calibration error", maximise=False),
     Metric("base_rate", "share above"),
     Metric("positive_rate", "share answered above"),
+    Metric("chosen_share", "folds that chose it"),
     Metric("tpr", "hits"),
     Metric("fpr", "false alarms", maximise=False),
+    Metric("fpr_identity", "false alarms where a group is named", maximise=False),
     Metric("calibration_gap", target=0.0, within=(-1.0, 1.0)),
     Metric("brier", "Brier score", unit="squared probability", maximise=False, within=(0.0, 1.0)),
     Metric(

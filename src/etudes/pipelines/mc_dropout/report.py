@@ -71,14 +71,14 @@ def rotated(study: Study, rotated_table: pd.DataFrame) -> go.Figure:
     """Log-loss of turned pictures."""
     shown = rotated_table[rotated_table["variant"] != study.baseline]
     axes = ("turned by (degrees)", LOSS)
-    return lines(shown, "Turned digits", *axes, x="angle", y="log_loss", by="variant", order=study.variants)
+    return lines(shown, "Turned pictures", *axes, x="angle", y="log_loss", by="variant", order=study.variants)
 
 
 def spread(spread_table: pd.DataFrame) -> go.Figure:
     """What single passes say of one digit while it is turned."""
     return points(
         spread_table.assign(digit=spread_table["digit"].astype(str)),
-        "Single passes over one turned digit",
+        "Single passes over one turned picture",
         "turned by (degrees)",
         "probability (fraction)",
         x="angle",
