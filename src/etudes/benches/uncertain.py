@@ -221,7 +221,8 @@ def claim_table(
     if strangers is None:
         return pd.DataFrame(found, columns=CLAIM)
     for a, b in pairs:
-        (one, strange), (other, _) = (strangeness(probabilities[n], strangers[n]) for n in (a, b))
+        one, strange = strangeness(probabilities[a], strangers[a])
+        other, _ = strangeness(probabilities[b], strangers[b])
         _, low, high = auc_difference(one, other, strange, level)
         found.append([a, b, AUROC, *auc_difference(one, other, strange), verdict(low, high)])
     return pd.DataFrame(found, columns=CLAIM)
