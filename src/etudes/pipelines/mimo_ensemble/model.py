@@ -191,7 +191,8 @@ def train_ensemble(
     run: RunParameters,
 ) -> Trained:
     """Several networks; `plain`, if it was trained, is the first of them."""
-    networks, epochs = list(members.values()), list[dict[str, float]]()
+    networks = list(members.values())
+    epochs: list[dict[str, float]] = []
     for place in range(len(networks), parameters.networks):
         name = f"network_{place + 1}"
         with part(name):
@@ -211,7 +212,8 @@ def train_narrow(
 ) -> Trained:
     """Several narrow networks."""
     narrow = network.model_copy(update={"width": parameters.width})
-    networks, epochs = list[Network](), list[dict[str, float]]()
+    networks: list[Network] = []
+    epochs: list[dict[str, float]] = []
     for place in range(parameters.networks):
         name = f"narrow_{place + 1}"
         with part(name):
