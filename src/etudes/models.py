@@ -41,6 +41,7 @@ LIBRARY = {
     "hours": ("etudes.benches.forecasts", "etudes.benches.hour_predictor"),
     "regressors": ("etudes.benches.regressors",),
     "text": ("etudes.text.continuation",),
+    "texts": ("etudes.text.features", "etudes.text.linear"),
     "uncertain": ("etudes.benches.uncertain",),
     "victims": ("etudes.vision.victims",),
 }
