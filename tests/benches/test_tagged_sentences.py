@@ -75,7 +75,7 @@ def test_the_other_column_is_read_when_asked() -> None:
 
 def test_words_without_a_tag_are_named() -> None:
     raw = file("mine", ("a", "NOUN", "_"), ("b", "_", "_"))
-    with pytest.raises(ValueError, match=r"mine: 1 words have no tag in UPOS \(line 3\)"):
+    with pytest.raises(ValueError, match=r"mine: 1 word has no tag in UPOS \(line 3\)"):
         ingest(raw, raw, FORM)
 
 

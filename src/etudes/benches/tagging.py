@@ -18,11 +18,11 @@ from etudes.cards import data_card, fingerprint
 from etudes.evaluation import per_class_table
 from etudes.evaluation.tagging import TaggingSums, tagging_differences, tagging_metrics
 from etudes.forms.conllu import NOTHING, Sentence, read_conllu
+from etudes.forms.files import SHOWN_PROBLEMS
 from etudes.forms.raw import RawFile
 
 Frame = pd.DataFrame
 BLOCK = 20  # sentences that are one document where the file names none
-SHOWN_PROBLEMS = 5
 GAINS = {"gain": "accuracy", "unseen_gain": "unseen_accuracy", "sentence_gain": "sentence_accuracy"}
 ENDS = ("", ".low", ".high")
 KINDS = ("one tag in training", "several tags", "another tag than ever in training", "not in training")
@@ -62,7 +62,7 @@ def _frame(raw: RawFile, column: str) -> Frame:
     if untagged:
         more = ", ..." if len(untagged) > SHOWN_PROBLEMS else ""
         raise ValueError(
-            f"{raw.name}: {len(untagged)} words have no tag in {column.upper()} (line {', '.join(map(str, untagged[:SHOWN_PROBLEMS]))}"
+            f"{raw.name}: {len(untagged)} word{'s have' if len(untagged) > 1 else ' has'} no tag in {column.upper()} (line {', '.join(map(str, untagged[:SHOWN_PROBLEMS]))}"
             f"{more}); expected one for each word, or another column (form.column)"
         )
     rows = [

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etudes.evaluation.bootstrap import check_level, quantile_interval, resample_weights
+from etudes.evaluation.classification import SMALLEST_PROBABILITY
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -70,7 +71,7 @@ class TaggingSums:
             "right": summed(right),
             "unseen": summed(unseen),
             "unseen_right": summed(unseen & right),
-            "surprise": summed(-np.log(np.maximum(probability, 1e-12))),
+            "surprise": summed(-np.log(np.maximum(probability, SMALLEST_PROBABILITY))),
             "sentences": np.ones(count),
         }
         columns["whole"] = (columns["right"] == columns["words"]).astype(np.float64)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from etudes.forms.files import read_text
+from etudes.forms.files import problem_lines, read_text
 from etudes.forms.raw import RawFile
 
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
@@ -23,7 +23,6 @@ TOKEN = re.compile(r"([1-9][0-9]*)-([1-9][0-9]*)")
 LEFT_OUT = re.compile(r"([0-9]+)\.([1-9][0-9]*)")
 WITH_SPACES = ("FORM", "LEMMA", "MISC")  # fields in which a space may stand
 OF_TOKENS = ("ID", "FORM", "FEATS", "MISC")  # fields that a line of a token fills
-SHOWN_PROBLEMS = 5
 
 
 @dataclass(frozen=True)
@@ -68,12 +67,10 @@ def read_conllu(raw: RawFile) -> list[Sentence]:
         except _Broken as error:
             problems.append(f"line {error.line}: {error}")
     if problems:
-        more = f"\n  ... and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
-        shown = "\n  ".join(problems[:SHOWN_PROBLEMS])
         which = "a sentence" if len(problems) == 1 else f"{len(problems)} sentences"
         raise ValueError(
             f"{raw.name}: {which} cannot be read. Expected CoNLL-U: ten fields with tabs between them for each word, an empty "
-            f"line after each sentence, UTF-8.\n  {shown}{more}\nMend the lines, or get the file again."
+            f"line after each sentence, UTF-8.{problem_lines(problems)}\nMend the lines, or get the file again."
         )
     if not found:
         raise ValueError(f"{raw.name}: there are no sentences in it. Expected CoNLL-U; get the file again.")

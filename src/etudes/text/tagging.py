@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from etudes.evaluation.uncertainty import log_losses
 from etudes.text.chain import Chain
 from etudes.text.tokens import bucketed_batches, pad, sorted_batches
 from etudes.training.checkpoint import checkpoint_key
@@ -106,8 +107,8 @@ class TaggingProblem:
 
     def evaluate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
         tags, probabilities = tags_of(model, self.dev, device)
-        surprise = -np.log(np.maximum(probabilities[np.arange(len(tags)), self.dev_truth], 1e-12))
-        return {"accuracy": float((tags == self.dev_truth).mean()), "loss": float(surprise.mean())}
+        loss = float(log_losses(self.dev_truth, probabilities).mean())
+        return {"accuracy": float((tags == self.dev_truth).mean()), "loss": loss}
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         return [{"params": list(self.model.parameters()), "lr": learning_rate}]

@@ -45,3 +45,18 @@ def test_scores_on_a_plain_text_are_counted_by_hand() -> None:
         test.assign(text=""), {"linear": Nouns()}, histories, {"classes": ["NOUN"]}, how[1], how[0]
     )
     assert not len(nothing)
+
+
+def test_a_text_is_tagged_sentence_by_sentence_as_users_are_answered() -> None:
+    class Noted(Nouns):
+        def tag(self, sentences: list[list[str]]) -> tuple[np.ndarray, np.ndarray]:
+            self.asked = sentences
+            return super().tag(sentences)
+
+    model, words = Noted(), ["Mills", "run", ".", "They", "stop", "."]
+    how = FormParameters(column="upos", language="en"), ResamplingParameters(resamples=100)
+    test = frame([(word, "NOUN") for word in words])
+    found = from_text(
+        test, {"linear": model}, {"linear": {"dev": {"accuracy": 1.0}}}, {"classes": ["NOUN"]}, *how
+    )
+    assert model.asked == [words[:3], words[3:]] and list(found["f1"]) == [1.0, 1.0]

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 
 from etudes.benches.parameters import ResamplingParameters
+from etudes.benches.tagging import ENDS
 from etudes.evaluation.bootstrap import quantile_interval, resample_weights
 from etudes.pipelines.pos_tagging.parameters import FormParameters
 from etudes.text.cutting import cutter
-
-ENDS = ("", ".low", ".high")
 
 
 def from_text(
@@ -38,8 +37,9 @@ def from_text(
         return pd.DataFrame(columns=names)
     best = max(models, key=lambda name: histories[name]["dev"]["accuracy"])
     cut = cutter(form.language)
-    given = [[word for sentence in cut(text) for word in sentence] for text in written["text"]]
-    tags, _ = models[best].tag(given)
+    parts = [cut(text) for text in written["text"]]
+    given = [[word for sentence in sentences for word in sentence] for sentences in parts]
+    tags, _ = models[best].tag([sentence for sentences in parts for sentence in sentences])
     told = np.array(split_card["classes"])[tags]
     counts, at = [], 0
     for words, own, system in zip(written["words"], written["tags"], given, strict=True):

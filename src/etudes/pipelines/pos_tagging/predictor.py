@@ -13,6 +13,7 @@ from etudes.models import register_model
 from etudes.pipelines.pos_tagging.parameters import FormParameters
 from etudes.serving.predictor import Column, Predictor
 from etudes.serving.questions import read_file
+from etudes.serving.texts import cut_note
 from etudes.text.cutting import cutter
 
 LONGEST = 1_000_000  # characters of a text that are read
@@ -99,10 +100,7 @@ def _lines(row: dict[Any, Any]) -> list[str]:
         lines.append(
             f"and {len(words) - SHOWN:,} more words: all {len(words):,} in {row['sentences']:,} sentences are tagged; --output=FILE.json has them"
         )
-    if row["characters_read"] < row["characters"]:
-        lines.append(
-            f"cut: the first {row['characters_read']:,} of {row['characters']:,} characters were read"
-        )
+    lines += cut_note(row)
     if row["known_letters"] < 0.5:
         lines.append("most of its letters are in no training text: the tags say little")
     return lines
