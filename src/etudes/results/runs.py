@@ -127,6 +127,7 @@ class SeedRun:
         begun = self.resume and (self.outputs / "06_models" / env / study).exists()
         given = [self.made_by["parameters"]] * bool(self.made_by["parameters"])
         options = [f"run.seed={seed}", "run.register_model=false", *given, *["run.resume=true"] * begun]
+        options += ["run.wait=true"] * begun  # for the one that began, if it is only about to end
         command = [sys.executable, "-m", "kedro", "run", f"--pipelines={study}", f"--env={env}"]
         command += [f"--tags={','.join(self.stages)}"] * bool(self.stages) + [f"--params={','.join(options)}"]
         start = time.perf_counter()
