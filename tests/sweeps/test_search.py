@@ -66,7 +66,7 @@ def test_a_trial_below_the_median_is_pruned_after_the_warm_up(tmp_path: Path) ->
         search.ended(trial, 0.7)
     bad = next(trials)
     search.setting(bad)
-    assert not search.observe(bad, {1: 0.1})
+    assert not search.observe(bad, {1: 0.1, 2: 0.1})
     assert search.observe(bad, {1: 0.1, 2: 0.1, 3: 0.2}) and search.observed
     search.pruned(bad)
     last = next(trials)

@@ -53,7 +53,7 @@ def test_a_grid_is_every_combination_in_the_order_given() -> None:
         (("a=0..1:log",), True, "expected 0 < LOW < HIGH"),
         (("a=1",), True, "--search has nothing to choose from"),
         (("run.seed=1,2",), False, "a sweep sets run.seed itself"),
-        (("a=" + ",".join(map(str, range(1001))),), False, "more than 1000 settings"),
+        (("a=" + ",".join(map(str, range(1001))),), False, "1001 settings, more than 1000"),
     ],
 )
 def test_what_is_no_space_is_refused_in_one_line(given: tuple[str, ...], search: bool, message: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.cli.utils import env_option
 
+from etudes import interrupts
 from etudes.cli import check_environment, check_names, conf_folder, one_message, project_path
 from etudes.study import study_names
 
@@ -81,9 +83,14 @@ def sweep(
         raise click.UsageError(
             "--workers are processes of this machine; with --runner say --runner-params=workers=N"
         )
-    click.echo(
-        _sweep(study, env or "base", space, seeds, search, trials or 0, workers, runner, runner_params)
-    )
+    try:
+        table = _sweep(
+            study, env or "base", space, seeds, search, trials or 0, workers, runner, runner_params
+        )
+    except KeyboardInterrupt:
+        click.secho("Interrupted. What ended is kept; the same command goes on from here.", err=True)
+        sys.exit(interrupts.exit_status())
+    click.echo(table)
 
 
 def _sweep(

@@ -14,7 +14,7 @@ from etudes.sweeps.space import Setting, Space, nested, text_of, value_at
 
 Kind = Literal["tpe", "random"]
 WITHOUT_PRUNING = 5  # trials that end before one is pruned
-WARM_UP = 2  # steps of a training that no trial is pruned in
+WARM_UP = 3  # the first step of a training that a trial may be pruned at
 
 
 class Search:

@@ -46,6 +46,11 @@ class Space:
     def varied(self) -> list[str]:
         return [*self.choices, *self.ranges]
 
+    @property
+    def size(self) -> int:
+        """How many settings the choices make."""
+        return math.prod(map(len, self.choices.values()))
+
     def grid(self) -> list[Setting]:
         """Every combination of the choices."""
         return [
@@ -106,9 +111,12 @@ def parse_space(given: Sequence[str], search: bool) -> Space:
             "--search has nothing to choose from; expected --params with several values or a range, for example "
             "STUDY.fit.learning_rate=1e-4..1e-1:log"
         )
-    if math.prod(map(len, several.values())) > MOST and not search:
-        raise click.UsageError(f"--params: more than {MOST} settings; name fewer values, or --search=tpe")
-    return Space(fixed, several, ranges)
+    space = Space(fixed, several, ranges)
+    if space.size > MOST and not search:
+        raise click.UsageError(
+            f"--params: {space.size} settings, more than {MOST}; name fewer values, or --search=tpe"
+        )
+    return space
 
 
 def _range(name: str, found: re.Match[str]) -> Range:
@@ -164,8 +172,9 @@ def checked(space: Space, study: str, parameters: Mapping[str, Any]) -> Space:
             )
 
     configured = OmegaConf.create(dict(parameters))
-    settings = [*space.ends(), *(space.grid() if not space.ranges else [])] or [{}]
-    for setting in settings[: MOST * 2]:
+    # A search meets combinations of which there are too many to try; a trial that fails is named then.
+    whole = not space.ranges and space.size <= MOST
+    for setting in space.grid() if whole else list(space.ends()):
         given = nested({**space.fixed, **setting})
         check_names(dict(parameters), given, [study])
         merged = OmegaConf.to_container(OmegaConf.merge(configured, given))

@@ -79,10 +79,13 @@ class Sweep:
         return load_study(self.plan.study)
 
     @cached_property
+    def _origin(self) -> dict[str, Any]:
+        return origin(self.plan.project, self.plan.study, self.plan.env, "")
+
+    @cached_property
     def key(self) -> str:
         """What tells the sweep from others: code, configuration, what is varied; not how many seeds and trials."""
-        made_by = origin(self.plan.project, self.plan.study, self.plan.env, "")
-        told = {name: value for name, value in made_by.items() if name != "commit"}
+        told = {name: value for name, value in self._origin.items() if name != "commit"}
         return _digest([told, repr(self.plan.space), self.plan.search])
 
     def run(self) -> str:
@@ -118,7 +121,7 @@ class Sweep:
 
     def _seed_run(self, setting: Setting, seed: int, folder: str, stages: tuple[str, ...] = ()) -> SeedRun:
         given = ",".join(f"{name}={value}" for name, value in {**self.plan.space.fixed, **setting}.items())
-        made_by = {**origin(self.plan.project, self.plan.study, self.plan.env, given), "seed": seed}
+        made_by = {**self._origin, "parameters": given, "seed": seed}
         outputs = self.folder / "runs" / _digest(given) / folder
         run = SeedRun(self.plan.project, outputs, made_by, True, stages, log=outputs / "run.log")
         if self._parent is None:
