@@ -60,6 +60,9 @@ class DaskEngine:
 
     def start(self, gpus: int) -> None:
         dask.config.set(SETTINGS)
+        os.environ.setdefault(
+            "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED", "critical"
+        )  # of workers, from their first line
         for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what fails is told once, by the runner
         if self.address is None:
