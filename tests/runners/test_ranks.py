@@ -27,7 +27,7 @@ TRAININGS = {
         "bilstm",
         "genre_classification.bilstm.dropout=0,genre_classification.bilstm.word_dropout=0",
     ),
-    "decoder_transformer": ("transformer", "transformer", "run.precision=no"),
+    "decoder_transformer": ("transformer", "transformer", "run.seed=0"),
 }
 
 
