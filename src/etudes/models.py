@@ -41,6 +41,8 @@ LIBRARY = {
     "hours": ("etudes.benches.forecasts", "etudes.benches.hour_predictor"),
     "regressors": ("etudes.benches.regressors",),
     "text": ("etudes.text.continuation",),
+    "texts": ("etudes.text.features", "etudes.text.linear"),
+    "uncertain": ("etudes.benches.uncertain",),
     "victims": ("etudes.vision.victims",),
 }
 FACTS = "predictor-facts"  # the key of a predictor's config under which its card stands; it can be the name of no part

@@ -215,14 +215,16 @@ def functions(subject: Subject) -> None:
 
 
 def _fits(given: Any, wanted: Any) -> bool:
-    """Whether a model is what a hint asks for: itself, one of several, or of a protocol all attributes."""
+    """Whether a model is what a hint asks for: of that class, of one of several, or with all attributes of a protocol."""
     if wanted is Any:
         return True
     if typing.get_origin(wanted) in (typing.Union, types.UnionType):
         return any(_fits(given, each) for each in typing.get_args(wanted))
     if getattr(wanted, "_is_protocol", False):
         return set(get_type_hints(wanted)) <= set(given.model_fields)
-    return given is wanted
+    return given is wanted or (
+        inspect.isclass(given) and inspect.isclass(wanted) and issubclass(given, wanted)
+    )
 
 
 def readme_commands(subject: Subject) -> list[list[str]]:

@@ -7,7 +7,13 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from etudes.evaluation import average_precision, ranking_intervals, roc_auc
-from etudes.evaluation.ranking import ap_of_counts, auc_of_counts, threshold_counts
+from etudes.evaluation.ranking import (
+    ap_of_counts,
+    auc_difference,
+    auc_interval,
+    auc_of_counts,
+    threshold_counts,
+)
 
 
 def made(seed: int, n: int = 300, ties: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -67,6 +73,23 @@ def test_intervals_hold_the_estimate_and_repeat_with_the_seed() -> None:
     assert first == again
     assert first["roc_auc"][0] < roc_auc(scores, positive) < first["roc_auc"][1]
     assert first["average_precision"][0] < average_precision(scores, positive) < first["average_precision"][1]
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_normal_intervals_of_areas_are_those_of_the_bootstrap(ties: bool) -> None:
+    scores, positive = made(6, 400, ties)
+    other = np.random.default_rng(7).normal(size=400) + 0.3 * positive
+    value, low, high = auc_interval(scores, positive)
+    assert value == pytest.approx(roc_auc(scores, positive))
+    assert (low, high) == pytest.approx(ranking_intervals(scores, positive, 2000)["roc_auc"], abs=0.015)
+    difference, low, high = auc_difference(scores, other, positive)
+    assert difference == pytest.approx(roc_auc(scores, positive) - roc_auc(other, positive))
+    generator, resampled = np.random.default_rng(8), []
+    for _ in range(500):
+        rows = np.concatenate([generator.choice(np.flatnonzero(p), p.sum()) for p in (positive, ~positive)])
+        resampled.append(roc_auc(scores[rows], positive[rows]) - roc_auc(other[rows], positive[rows]))
+    assert (low, high) == pytest.approx(np.quantile(resampled, [0.025, 0.975]), abs=0.02)
+    assert auc_difference(scores, scores, positive) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(

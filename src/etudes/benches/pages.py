@@ -17,7 +17,7 @@ def scores(study: Study, metrics: dict[str, float], metric: str = "") -> go.Figu
     return metric_bars(metrics, metric, study.variants, study.baseline, references)
 
 
-def curves(study: Study, histories: dict[str, Any]) -> go.Figure:
-    """Loss, and the primary metric on dev, by epoch."""
+def curves(study: Study, histories: dict[str, Any], metric: str = "") -> go.Figure:
+    """Loss, and a metric (the primary one if empty) on dev, by epoch."""
     found = {name: history["epochs"] for name, history in histories.items() if history["epochs"]}
-    return learning_curves(found, study.metric, variants=study.variants)
+    return learning_curves(found, metric or study.metric, variants=study.variants)

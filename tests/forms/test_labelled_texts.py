@@ -1,0 +1,46 @@
+"""Delimited files of labelled texts: what is read, and one message for what is wrong."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from etudes.forms.raw import RawFile
+from etudes.forms.texts import read_labelled_texts
+
+GOOD = 'ban\ttext\tnote\n0\tfine words\tx\n\n1\t"two\nlines, ""quoted"""\ty\n'
+
+
+def read(text: str, separator: str = "\t") -> list[tuple[int, str, int]]:
+    raw = RawFile("talk.tsv", text.encode())
+    frame = read_labelled_texts(raw, "ban", "text", ("0", "1"), separator)
+    return list(frame.itertuples(index=False, name=None))
+
+
+def test_quoted_fields_hold_line_ends_and_quotes() -> None:
+    assert read(GOOD) == [(1, "fine words", 0), (2, 'two\nlines, "quoted"', 1)]
+
+
+def test_a_text_of_a_hundred_thousand_words_is_read_and_the_limit_put_back() -> None:
+    before = csv.field_size_limit()
+    rows = read(f"ban,text\n0,fine\n1,{'word ' * 100_000}\n", ",")
+    assert len(rows[1][1]) == 500_000 and csv.field_size_limit() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "no column 'ban'"),
+        (GOOD.replace("\t", ","), r"no column 'ban', found 'ban,text,note'.*check names and separator"),
+        (GOOD.replace("1\t", "2\t"), r"row 2 \(line 5\): the label '2', expected 0 or 1"),
+        (GOOD.replace("fine words", "  "), r"row 1 \(line 2\): the text is empty"),
+        (GOOD + "1\tonly this\n", r"row 3 \(line 6\): 2 fields, expected 3"),
+        (GOOD.replace("1\t", "0\t"), "all rows have the label 0"),
+        ("ban\ttext\n", "there are no rows"),
+        (GOOD + '1\t"never closed\n', r"talk\.tsv, line \d+: .*quotes"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(text: str, told: str) -> None:
+    with pytest.raises(ValueError, match=rf"(?s)talk\.tsv.*{told}|{told}"):
+        read(text)
