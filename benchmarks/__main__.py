@@ -32,6 +32,7 @@ BENCHMARKS = {
     "memory": ("benchmarks.memory", "memory_of_variants"),
     "padim": ("benchmarks.padim", "padim_against_anomalib"),
     "attacks": ("benchmarks.attacks", "attacks_against_peers"),
+    "maps": ("benchmarks.maps", "maps_against_captum"),
     "nearest": ("benchmarks.nearest", "margins_against_peers"),
     "strip": ("benchmarks.strip", "strip_against_whole_passes"),
     "decoder": ("benchmarks.decoder", "cached_generation"),
@@ -40,6 +41,7 @@ BENCHMARKS = {
     "tabular": ("benchmarks.tabular", "q_learning_against_a_loop"),
     "sessions": ("benchmarks.sessions", "sessions_against_gymnasium"),
     "cartpole": ("benchmarks.cartpole", "dqn_with_the_cart_against_stable_baselines3"),
+    "breakout": ("benchmarks.breakout", "dqn_from_pictures_against_stable_baselines3"),
     "policy": ("benchmarks.policy", "policy_gradients_against_stable_baselines3"),
 }
 
