@@ -78,3 +78,11 @@ def test_a_trial_below_the_median_is_pruned_after_the_warm_up(tmp_path: Path) ->
 def test_where_nothing_ended_there_is_no_best(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="no trial ended"):
         search_in(tmp_path).best()
+
+
+def test_a_score_that_is_no_number_is_a_failure(tmp_path: Path) -> None:
+    search = search_in(tmp_path)
+    trial = next(search.trials(1))
+    search.setting(trial)
+    search.ended(trial, float("nan"))
+    assert search.counts == {"failed": 1}

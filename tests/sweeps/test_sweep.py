@@ -214,6 +214,8 @@ def test_several_variants_are_judged_by_the_best_and_not_pruned(
         ([STUDY, "--trials=5"], "--trials are those of a search; add --search=tpe"),
         ([STUDY, "--search=tpe", f"--params={RATE}=1..2"], "add --trials=50"),
         ([STUDY, "--search=tpe", "--trials=2"], "--search has nothing to choose from"),
+        ([STUDY, "--seeds=0"], "0 is not in the range 1<=x<=1000"),
+        ([STUDY, "--search=grid"], "'grid' is not one of 'tpe', 'random'"),
         ([STUDY, "--env=tset"], "did you mean 'test'?"),
         ([STUDY, "--runner-params=workers=2"], "add --runner=etudes.runners.DaskRunner"),
         (
@@ -232,3 +234,13 @@ def test_what_cannot_be_swept_is_refused_in_one_message(arguments: list[str], me
     done = CliRunner().invoke(command, arguments)
     assert done.exit_code in (1, 2) and message in done.output, done.output
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("search", [None, "tpe"])
+def test_ctrl_c_is_one_line_and_its_status(search: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etudes.sweeps.command._sweep", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    more = ["--search=tpe", "--trials=2", f"--params={RATE}=0.1,0.2"] if search else []
+    done = CliRunner().invoke(command, [STUDY, *more])
+    assert done.exit_code == 130 and done.output.splitlines() == [
+        "Interrupted. What ended is kept; the same command goes on from here."
+    ]
