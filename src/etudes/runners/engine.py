@@ -170,12 +170,14 @@ class EngineRunner(AbstractRunner):
                 "conf/<environment>/catalog that writes them"
             )
         study_hook, tracking = hook_with(hook_manager, "surroundings"), hook_with(hook_manager, "attach")
+        status = hook_with(hook_manager, "node_ended")
         facts = self._facts(study_hook, tracking, pipeline, str(run_id))
         engine = self._engine()
         progress = _Progress(study_hook.counted(pipeline))
 
         def took(result: NodeResult) -> None:
             tracking.took(result.outputs)
+            status.node_ended(result.node, result.seconds)
             progress.tell(result)
 
         engine.start(study_hook.gpus)
@@ -185,6 +187,9 @@ class EngineRunner(AbstractRunner):
         finally:
             shutil.rmtree(facts.attempts, ignore_errors=True)
         if self._executor.failed:
+            for error in self._executor.failed.values():
+                if isinstance(error, NodeError):
+                    status.node_failed(error.node, error.said, error.trace)
             tracking.conclude(self._executor.failed, catalog)
             raise _failure(facts.studies, self._executor.failed)
 

@@ -274,7 +274,7 @@ def hook_with(hooks: Any, method: str) -> Any:
         if hasattr(plugin, method):
             return plugin
     raise LookupError(
-        f"no hook has '{method}'; expected StudyHook and TrackingHook among HOOKS in settings.py"
+        f"no hook has '{method}'; expected StudyHook, TrackingHook and RunStatusHook among HOOKS in settings.py"
     )
 
 
