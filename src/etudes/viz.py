@@ -21,6 +21,7 @@ from kedro_viz.launchers.cli.run import run as plugin_run
 from etudes.status import events_of
 from etudes.study import study_names
 
+PAGES = ("/", "/workflow", "/api/version")
 # The first visit sees the study, not a tour of kedro-viz; what a visitor chose is kept.
 START = """<script>
 if (localStorage.getItem("KedroViz") === null) localStorage.setItem("KedroViz", '{"showFeatureHints": false}');
@@ -119,7 +120,7 @@ def application(project: Path, study: str, pipeline: Pipeline, catalog: DataCata
         if request.url.path == "/api/run-status":
             return JSONResponse(status(project, study, pipeline).model_dump(mode="json"))
         response = await proceed(request)
-        if request.url.path not in ("/", "/api/version") and not request.url.path.startswith("/api/nodes/"):
+        if request.url.path not in PAGES and not request.url.path.startswith("/api/nodes/"):
             return response
         text = b"".join([part async for part in response.body_iterator]).decode()
         for old, new in changes.items():

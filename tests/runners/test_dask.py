@@ -155,6 +155,35 @@ def test_a_worker_that_is_killed_in_mid_training_goes_on_from_its_checkpoint(tmp
     assert [point.step for point in curve] == list(range(1, 6)), "a curve is written once"
 
 
+@pytest.mark.heavy
+def test_a_process_that_is_slow_to_start_again_is_not_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dask closes one for good that is away for longer than its limit, and the nodes that wait for it would wait for ever."""
+    from etudes.runners.dask import DaskEngine
+
+    engine = DaskEngine(None, 1, 0)
+    engine.start(0)
+    try:
+        client = engine._client
+        assert client is not None
+        (first,) = client.run(os.getpid).values()
+        # The next process sleeps longer than Dask would wait for it.
+        (tmp_path / "sitecustomize.py").write_text("import time; time.sleep(20)\n")
+        (nanny,) = engine._cluster.workers.values()  # type: ignore[union-attr]
+        monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))  # Dask writes to this environment
+        nanny.env["PYTHONPATH"] = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+        nanny.pre_spawn_env["PYTHONPATH"] = nanny.env["PYTHONPATH"]
+        assert engine._alive() == 1
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: not client.scheduler_info(n_workers=-1)["workers"], 60)
+        wait_for(lambda: bool(client.scheduler_info(n_workers=-1)["workers"]), 60)
+        (second,) = client.run(os.getpid).values()
+        assert second != first
+    finally:
+        engine.stop()
+
+
 @pytest.mark.parametrize(("workers", "gpus", "asked"), [(1, 0, 1), (2, 1, 2)])
 def test_more_gpus_than_any_worker_has_are_refused_and_the_processes_end(
     workers: int, gpus: int, asked: int

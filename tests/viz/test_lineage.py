@@ -21,7 +21,7 @@ import pytest
 
 from etudes.study import study_names
 from etudes.viz import load, main_figure
-from projects import ROOT, STUDY, kedro, quiet_environment
+from projects import ROOT, STUDY, kedro, quiet_environment, within
 
 CHROMIUM = Path("/usr/bin/chromium")
 LAYERS = ["raw", "intermediate", "model_input", "models", "model_output", "reporting"]
@@ -61,7 +61,7 @@ def server(finished_project: Path) -> Iterator[tuple[str, list[str]]]:
     )
     assert process.stdout is not None
     told = [process.stdout.readline(), process.stdout.readline()]
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + within(120)
     while time.monotonic() < deadline and process.poll() is None:
         try:
             urlopen(f"http://127.0.0.1:{port}/api/main", timeout=10).close()
@@ -151,7 +151,7 @@ def test_the_page_shows_nodes_layers_and_no_tour(server: tuple[str, list[str]]) 
             executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--no-first-run"]
         )
         page = browser.new_page(viewport={"width": 1200, "height": 900})
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(within(120_000))
         page.route(lambda url: not url.startswith((server[0], "data:", "blob:")), lambda route: route.abort())
         page.goto(f"{server[0]}/")
         nodes = page.locator(".pipeline-node")

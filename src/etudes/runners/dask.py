@@ -11,6 +11,7 @@ import os
 import threading
 from collections import deque
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 import dask
@@ -28,6 +29,8 @@ SETTINGS = {
     "distributed.worker.daemon": False,  # nodes may start processes: ranks of a training; a run is one
     "distributed.scheduler.allowed-failures": DEATHS - 1,
     "distributed.scheduler.work-stealing": False,  # a node that has begun stays where it is
+    # A process that died is started again, however long that takes on a busy machine; Dask gives it up after 15 s.
+    "distributed.deploy.lost-worker-timeout": "1 day",
     "distributed.logging.distributed": "error",
 }
 
@@ -140,13 +143,22 @@ class DaskEngine:
     def _send(self) -> None:
         """Hand over as many nodes as there are processes. Dask would give one process several, and blame those that wait there
         for its death."""
+        alive = self._alive() if self._waiting else 0
         while True:
             with self._lock:
-                if not self._waiting or self._sent >= self.places:
+                if not self._waiting or self._sent >= alive:
                     return
                 self._sent += 1
                 task, gpu, future = self._waiting.popleft()
             self._hand_over(task, gpu, future)
+
+    def _alive(self) -> int:
+        """How many nodes the workers that live can run at once; one that died is none of them until it has started again."""
+        client = self._client
+        if client is not None and client.status == "running":
+            with suppress(OSError):  # the futures tell why
+                return max(1, int(client.scheduler_info(n_workers=0)["total_threads"]))
+        return self.places
 
     def _hand_over(self, task: Task, gpu: bool, future: Future[NodeResult]) -> None:
         assert self._client is not None, "start comes first"
