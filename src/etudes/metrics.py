@@ -91,7 +91,20 @@ POSITIVE = (0.0, math.inf)
 _KNOWN = (
     Metric("accuracy"),
     Metric("balanced_accuracy"),
+    Metric("member_accuracy", "accuracy of one member"),
+    Metric("disagreement", "disagreement of members"),
+    Metric("divergence", "divergence of members", unit="nats", within=POSITIVE),
+    Metric("corrupted_accuracy", "accuracy on corrupted pictures"),
+    Metric(
+        "corrupted_log_loss", "log-loss on corrupted pictures", unit="nats", maximise=False, within=POSITIVE
+    ),
+    Metric("megaflops", unit="million operations a picture", maximise=False, digits=2, within=POSITIVE),
+    Metric("latency", "time of one picture", unit="ms", maximise=False, digits=2, within=POSITIVE),
+    Metric("batch_latency", "time of a batch", unit="ms", maximise=False, digits=1, within=POSITIVE),
+    Metric("weights", "weights", unit="count", maximise=False, digits=0, within=POSITIVE),
+    Metric("kilobytes", "size on disk", unit="kB", maximise=False, digits=1, within=POSITIVE),
     Metric("leaf_accuracy", "accuracy on leaves"),
+    Metric("split_accuracy", "accuracy over splits"),
     Metric("heldout_accuracy", "accuracy, held-out coefficients"),
     Metric("ceiling_gap", "gap to the ceiling", maximise=False, within=(-1.0, 1.0)),
     Metric("starts_gap", "gap, new start tokens", maximise=False, within=(-1.0, 1.0)),
@@ -109,6 +122,8 @@ _KNOWN = (
     Metric("top1_accuracy", "top-1 accuracy"),
     Metric("top3_accuracy", "top-3 accuracy"),
     Metric("top5_accuracy", "top-5 accuracy"),
+    Metric("unseen_accuracy", "accuracy on new words"),
+    Metric("sentence_accuracy", "sentences without a mistake"),
     Metric("macro_f1", "macro F1"),
     Metric("micro_f1", "micro F1"),
     Metric("weighted_f1", "weighted F1"),
@@ -198,6 +213,7 @@ _KNOWN = (
     Metric("psnr", "PSNR", unit="dB", digits=2),
     Metric("elbo", "evidence bound", unit="nats", digits=1),
     Metric("iwae", "importance-weighted bound", unit="nats", digits=1),
+    Metric("count", "number", digits=0, within=POSITIVE),
     Metric("active_units", unit="latent dimensions", digits=0, within=POSITIVE),
     Metric("fid", "FID", unit="squared feature distance", maximise=False, digits=2, within=POSITIVE),
     Metric(

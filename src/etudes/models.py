@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
@@ -29,7 +30,7 @@ LIBRARY = {
         "etudes.benches.experts",
         "etudes.benches.several_environments",
     ),
-    "classifiers": ("etudes.benches.classifiers",),
+    "classifiers": ("etudes.benches.classifiers", "etudes.benches.picture_predictor"),
     "digits": (
         "etudes.digits.judge",
         "etudes.digits.vae",
@@ -41,9 +42,11 @@ LIBRARY = {
     "hours": ("etudes.benches.forecasts", "etudes.benches.hour_predictor"),
     "regressors": ("etudes.benches.regressors",),
     "text": ("etudes.text.continuation",),
+    "tuned": ("etudes.vision.tuned",),
     "texts": ("etudes.text.features", "etudes.text.linear"),
     "uncertain": ("etudes.benches.uncertain",),
     "victims": ("etudes.vision.victims",),
+    "vision": ("etudes.vision.reader",),
 }
 FACTS = "predictor-facts"  # the key of a predictor's config under which its card stands; it can be the name of no part
 DESCRIPTION = "model.json"
@@ -172,6 +175,13 @@ def save_model(model: Persistent | Skipped, folder: Path) -> None:
             "blobs": names,
         }
         _write_description(temporary, description)
+
+
+def stored_bytes(model: Persistent) -> int:
+    """How large the folder is that `save_model` writes."""
+    with TemporaryDirectory() as folder:
+        save_model(model, Path(folder) / "model")
+        return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
 
 
 def load_model(folder: Path) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
@@ -167,3 +167,33 @@ class AttackSplitParameters(Strict):
     test: int = Field(ge=4, description="test pictures, at most")
     photos: int = Field(ge=4, description="photos that are attacked; the others are left to their networks")
     seed: int = Field(ge=0, description="apart from run.seed, so that seeds share one split")
+
+
+class PhotoSplitParameters(Strict):
+    """Which photos choose settings and which the numbers are of; the others are left to networks (`photo_splits`)."""
+
+    dev: int = Field(ge=2, description="photos on which settings are chosen, the same with every run.seed")
+    test: int = Field(
+        ge=4,
+        description="photos of the numbers; the run with another seed takes others as long as there are enough",
+    )
+    seed: int = Field(ge=0, description="of the order in which photos are taken")
+
+
+class TaggedFormParameters(Strict):
+    """What is read of CoNLL-U files."""
+
+    column: Literal["upos", "xpos"] = Field(description="the universal tags, or those of the language")
+
+
+class DocumentSplitParameters(Strict):
+    """How dev is cut from train."""
+
+    dev_fraction: float = Field(gt=0, lt=0.5, description="share of the sentences for dev, whole documents")
+    seed: int = Field(ge=0, description="seed of the split, apart from run.seed so that seeds share a split")
+
+
+class ResamplingParameters(Strict):
+    """How answers are scored."""
+
+    resamples: int = Field(ge=100, description="bootstrap resamples of sentences behind every interval")

@@ -74,6 +74,19 @@ class NetworksParameters(Strict):
         return value
 
 
+class SmallNetworkParameters(Strict):
+    """A small residual network (`cifar_networks.CifarResNet`) and how it learns from small pictures."""
+
+    blocks: int = Field(ge=1, description="of each of the three stages")
+    width: int = Field(ge=1, description="channels of the first stage")
+    stride: int = Field(
+        ge=1, le=2, description="of the first convolution; 2 halves the picture and quarters the cost"
+    )
+    shift: int = Field(ge=0, le=16, description="training pictures are moved by up to this many pixels")
+    mirror: bool = Field(description="training pictures are mirrored with a chance of one half")
+    fit: FitParameters
+
+
 class ViewParameters(Strict):
     """How far an altered view of a picture may lie from it; each is drawn uniformly up to its limit, to either side."""
 
@@ -91,6 +104,35 @@ class ViewsParameters(Strict):
     count: int = Field(ge=1, description="weak views of each picture, and as many strong ones")
     weak: ViewParameters
     strong: ViewParameters
+
+
+class FolderParameters(Strict):
+    """How pictures in folders of their classes are cut, and which are held out."""
+
+    side: int = Field(ge=32, le=512, description="of the square that is cut from a picture, pixels")
+    duplicate_bits: int = Field(
+        ge=0, lt=64, description="pictures whose hashes differ in at most so many of 128 bits stay together"
+    )
+    dev_fraction: float = Field(gt=0, lt=0.5, description="share of each class's training pictures for dev")
+    test_fraction: float = Field(
+        gt=0,
+        lt=0.5,
+        description="share of each class for test: in repeated splits, and where there is no folder test",
+    )
+    seed: int = Field(ge=0, description="seed of the split, apart from run.seed so that seeds share a split")
+
+
+class BackboneParameters(Strict):
+    """A pretrained network, or one that is trained here."""
+
+    network: str = Field(
+        description="of etudes.vision.pretrained; 'textures': a small one that is trained here, as the rest says"
+    )
+    crops: int = Field(ge=24, description="generated textures")
+    size: int = Field(ge=16, description="pixels of a texture's side")
+    dev_fraction: float = Field(gt=0, lt=0.5, description="share of the textures that chooses the epoch")
+    width: int = Field(ge=1, description="channels of the first stage")
+    fit: FitParameters
 
 
 def parse_view(text: str) -> tuple[str, int | None]:
