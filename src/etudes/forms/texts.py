@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -14,32 +15,40 @@ SHOWN_PROBLEMS = 5
 
 
 def read_labelled_texts(
-    raw: RawFile, label: str, text: str, values: tuple[str, str], separator: str = "\t"
+    raw: RawFile,
+    label: str,
+    text: str,
+    values: tuple[str, str],
+    separator: str = "\t",
+    columns: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Check the file: ``id`` (the number of the row, from 1), ``text``, and ``label``, 0 or 1.
 
     Args:
-        raw: UTF-8; its first line names the columns, of which two are read.
+        raw: UTF-8; its first line names the columns, of which two are read, unless ``columns`` does.
         label, text: the names of these columns.
         values: what stands for 0, and what for 1.
         separator: between fields.
+        columns: names of the columns of a file whose first line is a row like all others.
 
     Raises:
         ValueError: a wrong encoding or separator, a column that is missing, a row with another number of fields, a label that is
             none of the two, an empty text, no rows, or a single label; the message names the file and the rows.
     """
     rows = _rows(raw, separator)
-    header = rows.pop(0)[1] if rows else []
+    header = [*columns] or (rows.pop(0)[1] if rows else [])
     if missing := [name for name in (label, text) if name not in header]:
+        where = "the setting `columns`" if columns else "the first line"
         raise ValueError(
-            f"{raw.name}: the first line has no column '{missing[0]}', found {', '.join(map(repr, header))}. Expected the "
+            f"{raw.name}: {where} has no column '{missing[0]}', found {', '.join(map(repr, header))}. Expected the "
             f"columns '{label}' and '{text}' with {separator!r} between them; check names and separator."
         )
     places, labels = (header.index(label), header.index(text)), dict(zip(values, (0, 1), strict=True))
     problems, found = [], []
     for number, (line, fields) in enumerate(rows, start=1):
         if len(fields) != len(header):
-            problems.append(f"row {number} (line {line}): {len(fields)} fields, expected {len(header)}")
+            expected = f"{len(header)} with {separator!r} between them"
+            problems.append(f"row {number} (line {line}): {len(fields)} fields, expected {expected}")
             continue
         said, words = (fields[place] for place in places)
         if said.strip() not in labels:
