@@ -37,6 +37,7 @@ BENCHMARKS = {
     "tabular": ("benchmarks.tabular", "q_learning_against_a_loop"),
     "sessions": ("benchmarks.sessions", "sessions_against_gymnasium"),
     "cartpole": ("benchmarks.cartpole", "dqn_with_the_cart_against_stable_baselines3"),
+    "sentences": ("benchmarks.sentences", "training_against_peers"),
     "policy": ("benchmarks.policy", "policy_gradients_against_stable_baselines3"),
 }
 

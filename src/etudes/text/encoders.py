@@ -142,19 +142,16 @@ def characters_read(tokenizer: Any, texts: Sequence[str], max_length: int) -> li
 
     Spaces at the end, and what the tokenizer drops there, count as read.
     """
-    lengths = [len(ids) for ids in _ids(tokenizer, texts, None)]
     room = max_length - len(tokenize_batch(tokenizer, [""], max_length)[0])
     if hasattr(tokenizer, "encode_batch"):
-        ends = [
-            [end for _, end in e.offsets]
-            for e in tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        ]
+        tokenizer.no_truncation()
+        offsets = [e.offsets for e in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
     else:
-        found = tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True)
-        ends = [[end for _, end in offsets] for offsets in found["offset_mapping"]]
+        encoded = tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True)
+        offsets = encoded["offset_mapping"]
     return [
-        len(text) if length <= room else end[room - 1]
-        for text, length, end in zip(texts, lengths, ends, strict=True)
+        len(text) if len(found) <= room else found[room - 1][1]
+        for text, found in zip(texts, offsets, strict=True)
     ]
 
 
