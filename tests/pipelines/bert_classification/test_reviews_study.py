@@ -46,7 +46,7 @@ def lora(parts: Parts) -> AdaptedEncoder:
 def test_no_sentence_is_on_two_sides_and_dev_is_the_same_for_all_seeds(parts: Parts) -> None:
     lines = [
         f"{word} film\t{k % 2}"
-        for k, word in enumerate(["a", "one", "this", "That", "old", "new", "odd", "sad", "fun"])
+        for k, word in enumerate(["a", "one", "That", "this", "old", "new", "odd", "sad", "fun"])
     ]
     frames = ingest(given(*lines, "a  FILM\t0"), given("that film\t1", "x\t0"), SETTINGS("form"))[:2]
     train, dev, test, card = split(*frames, SETTINGS("form"), SETTINGS("split"), FROZEN)
