@@ -29,9 +29,8 @@ class LoraLinear(nn.Module):
         self.layer, self.scale = layer, alpha / rank
         for parameter in layer.parameters():
             parameter.requires_grad = False
-        like = {"dtype": layer.weight.dtype, "device": layer.weight.device}
-        self.a = nn.Parameter(torch.empty(rank, layer.in_features, **like))  # type: ignore[arg-type]
-        self.b = nn.Parameter(torch.zeros(layer.out_features, rank, **like))  # type: ignore[arg-type]
+        self.a = nn.Parameter(layer.weight.new_empty(rank, layer.in_features))
+        self.b = nn.Parameter(layer.weight.new_zeros(layer.out_features, rank))
         nn.init.kaiming_uniform_(self.a, a=math.sqrt(5))
 
     def forward(self, x: Tensor) -> Tensor:
