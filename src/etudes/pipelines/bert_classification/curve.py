@@ -65,6 +65,7 @@ def learning_curve(
         part, held_out = (
             split.take(order[:rows]) for split, order in zip((train_split, dev_split), orders, strict=True)
         )
+        model: Any
         if name in LINEAR:
             model = fit_linear(part, held_out, frozen, linear, variant=name)[0]
         elif name in settings:
@@ -95,9 +96,8 @@ def learning_curve(
     if POOLED in names and (size := min(curve.pooling_size, whole)) > 0:
         own = fine_tuned.pooling
         other = "first" if own == "mean" else "mean"
-        both = {own: found.get((POOLED, size)), other: learned(POOLED, size, pooling=other)}
-        if both[own] is None:
-            both[own] = learned(POOLED, size)
+        known = found[POOLED, size] if (POOLED, size) in found else learned(POOLED, size)
+        both = {own: known, other: learned(POOLED, size, pooling=other)}
         pairs["fine-tuned", size] = [both[how] for how in ("first", "mean")]
     return pd.DataFrame(rows), poolings(pairs, labels, count)
 
