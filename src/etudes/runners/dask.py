@@ -19,7 +19,7 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 from etudes.runners import tasks
 from etudes.runners.engine import Engine, EngineRunner, RunnerError
-from etudes.runners.tasks import NodeError, NodeResult, NodeTask
+from etudes.runners.tasks import NodeError, NodeResult, NodeTask, RunFacts
 
 LOOPBACK = "127.0.0.1"
 CONNECT_SECONDS = 20.0
@@ -37,6 +37,7 @@ class StopWithCluster(WorkerPlugin):
     next run writes the same files."""
 
     name = "etudes.stop-with-cluster"
+    idempotent = True  # a second run on the cluster would take the first one's away, which ends what it runs
 
     def teardown(self, worker: Any) -> None:
         if tasks.running():
@@ -55,6 +56,7 @@ class DaskEngine:
         self._lock = threading.Lock()
         self._waiting: deque[tuple[NodeTask, bool, Future[NodeResult]]] = deque()
         self._sent, self._places = 0, 1
+        self._run: RunFacts | None = None
 
     def start(self, gpus: int) -> None:
         dask.config.set(SETTINGS)
@@ -127,6 +129,7 @@ class DaskEngine:
         future: Future[NodeResult] = Future()
         with self._lock:
             self._waiting.append((task, gpu, future))
+            self._run = task.run
         self._send()
         return future
 
@@ -186,8 +189,8 @@ class DaskEngine:
     def stop(self) -> None:
         client, cluster, self._client, self._cluster = self._client, self._cluster, None, None
         if client is not None:
-            if cluster is None and client.status == "running":
-                client.run(tasks.stop, on_error="ignore")
+            if cluster is None and self._run is not None and client.status == "running":
+                client.run(tasks.stop, self._run, on_error="ignore")
             client.close(timeout=CONNECT_SECONDS)
         if cluster is not None:
             cluster.close(timeout=CONNECT_SECONDS)

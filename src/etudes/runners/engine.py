@@ -24,8 +24,8 @@ from etudes.runners.tasks import (
     NodeTask,
     RunFacts,
     hook_with,
+    inherited,
     stored_in_memory,
-    surroundings,
 )
 
 logger = logging.getLogger(__name__)
@@ -161,7 +161,7 @@ class EngineRunner(AbstractRunner):
             parameters=json.dumps(told["parameters"]),
             studies=tuple(sorted({study_of(node) for node in pipeline.nodes})),
             run_id=run_id,
-            surroundings=surroundings(),
+            surroundings=inherited(),
             tracked=tuple(sorted(tracking.open_runs.items())),
             attempts=str(Path(told["notes"]) / f"{run_id}.started"),
         )

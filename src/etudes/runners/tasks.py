@@ -88,11 +88,11 @@ class _Opened:
 _opened: _Opened | None = None
 # Generators, hooks and the session are those of a process: one node at a time, however many threads a worker has.
 _turn = threading.Lock()
-_running: str | None = None
+_running: NodeTask | None = None
 
 
-def running() -> str | None:
-    """The node that runs in this process, if any."""
+def running() -> NodeTask | None:
+    """What runs in this process, if anything."""
     return _running
 
 
@@ -107,7 +107,7 @@ def execute(task: NodeTask) -> NodeResult:
     """
     global _running  # noqa: PLW0603  a process has one
     with _turn:
-        _running = task.node
+        _running = task
         started = time.perf_counter()
         try:
             interrupts.forget()
@@ -125,9 +125,10 @@ def execute(task: NodeTask) -> NodeResult:
         return NodeResult(task.node, tuple(node.outputs), seconds, f"{os.uname().nodename}:{os.getpid()}")
 
 
-def stop() -> None:
-    """Interrupt the node that runs in this process, at its next live metric, checkpoint or output."""
-    if _running:
+def stop(run: RunFacts) -> None:
+    """Interrupt the node of a run that runs in this process, at its next live metric, checkpoint or output; those of other runs
+    go on."""
+    if _running is not None and _running.run == run:
         interrupts.request()
 
 
@@ -195,7 +196,7 @@ def hook_with(hooks: Any, method: str) -> Any:
     )
 
 
-def surroundings() -> tuple[tuple[str, str], ...]:
+def inherited() -> tuple[tuple[str, str], ...]:
     """`ENVIRONMENT` of this process."""
     return tuple((name, os.environ[name]) for name in ENVIRONMENT if name in os.environ)
 
