@@ -49,7 +49,7 @@ def evaluate(
 
     rows = test_split.rows.assign(truth=np.array(classes)[labels])
     predictions = prediction_rows(rows, "truth", classes, found, columns)
-    costs = answers(models, test_split.rows.head(TIMED), "sentences")[1]
+    costs = answers(models, test_split.rows.head(TIMED), "rows")[1]
     comparison = best_two(metrics, labels, found, n_resamples=evaluation.resamples)
     return metrics, predictions, gains(found, labels, evaluation), weights(models), comparison, costs
 

@@ -57,7 +57,7 @@ def create_pipeline() -> Pipeline:
                 *("report.curve", "etudes.benches.pages.scores", "etudes.benches.pages.curves"),
                 *("etudes.benches.classifier_pages.calibration", "etudes.benches.classifier_pages.confusion"),
             ),
-            page("report.best_two", "report.settings", "report.mistakes"),
+            page("etudes.benches.classifier_pages.best_two", "report.settings", "report.mistakes"),
             predictor(
                 "predictor.ReviewPredictor",
                 classes=dataset("split_card", "classes"),

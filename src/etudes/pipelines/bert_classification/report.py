@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from etudes.benches.classifier_pages import of_best
-from etudes.benches.classifiers import confident_mistakes, say_best_two
+from etudes.benches.classifiers import confident_mistakes
 from etudes.examples import Examples
 from etudes.reporting.charts import lines
 
@@ -16,16 +16,11 @@ from etudes.reporting.charts import lines
 def curve(curve_table: pd.DataFrame) -> go.Figure:
     """Accuracy on test by labelled training rows."""
     table = curve_table.rename(columns={"accuracy.low": "low", "accuracy.high": "high"})
-    axes = ("labelled training sentences", "accuracy on test (fraction)")
+    axes = ("labelled training rows", "accuracy on test (fraction)")
     title = "What so many labels teach"
     return lines(
         table, title, *axes, x="rows", y="accuracy", by="variant", low="low", high="high", log_x=True
     )
-
-
-def best_two(comparison_card: dict[str, Any]) -> str:
-    """The two most accurate variants, row by row."""
-    return say_best_two(comparison_card, "sentences", "accuracy")
 
 
 def settings(histories: dict[str, Any]) -> pd.DataFrame:
