@@ -38,6 +38,7 @@ BENCHMARKS = {
     "sessions": ("benchmarks.sessions", "sessions_against_gymnasium"),
     "cartpole": ("benchmarks.cartpole", "dqn_with_the_cart_against_stable_baselines3"),
     "sentences": ("benchmarks.sentences", "training_against_peers"),
+    "breakout": ("benchmarks.breakout", "dqn_from_pictures_against_stable_baselines3"),
     "policy": ("benchmarks.policy", "policy_gradients_against_stable_baselines3"),
 }
 

@@ -20,7 +20,8 @@ from etudes.serving.questions import LARGEST_SEED, seed_of
 class AgentPredictor(Predictor):
     """The chosen agent. A column for each number of the observation (named as in the environment's specification) is
     answered by the action and all action values; a column ``seed`` by the return of that episode and an animation. Where an
-    observation is the number of a state, ``states`` is how many there are.
+    observation is the number of a state, ``states`` is how many there are. Of pictures, which nobody types, ``size`` is 0: there is the
+    seed alone.
     """
 
     suffix = ".gif"
@@ -40,8 +41,15 @@ class AgentPredictor(Predictor):
 
     @property
     def columns(self) -> tuple[Column, ...]:
+        alone = not (self.size or self.states)
         seed = Column(
-            "seed", "whole", required=False, low=0, high=LARGEST_SEED, about="of an episode to play"
+            "seed",
+            "whole",
+            required=alone,
+            examples=(0, 1) if alone else (),
+            low=0,
+            high=LARGEST_SEED,
+            about="of an episode to play",
         )
         if self.states:
             numbered = Column(
@@ -99,7 +107,8 @@ class AgentPredictor(Predictor):
 
     def parse(self, text: str) -> pd.DataFrame:
         """A JSON list of the observation's numbers, or a whole number: the seed of an episode to play."""
-        expected = f"a JSON list of {self.size} numbers ({', '.join(self.names)}) or the seed of an episode, such as 7"
+        listed = f"a JSON list of {self.size} numbers ({', '.join(self.names)}) or " if self.names else ""
+        expected = f"{listed}the seed of an episode, such as 7"
         try:
             value = json.loads(text)
         except json.JSONDecodeError as error:
@@ -109,7 +118,7 @@ class AgentPredictor(Predictor):
         numbers = isinstance(value, list) and all(
             isinstance(item, int | float) and not isinstance(item, bool) for item in value
         )
-        if not numbers or len(value) != self.size:
+        if not numbers or not self.names or len(value) != self.size:
             raise ValueError(f"{text!r} is not {expected}")
         return pd.DataFrame([value], columns=self.names, dtype=np.float64)
 

@@ -235,5 +235,6 @@ def choose_predictor(
         agents = agents.only(int(np.argmax([told["dev_mean_return"] for told in histories[best]["agents"]])))
     card = study.predictor_card(best, scores[best], split_card["dev_fingerprint"], data_card)
     spec, facts = environment_of(split_card)
-    sizes = {"size": int(np.prod(facts.shape)), "states": facts.states}
+    pictures = len(facts.shape) > 1
+    sizes = {"size": 0 if pictures else int(np.prod(facts.shape)), "states": facts.states}
     return AgentPredictor(agents, card, environment=spec.as_dict(), **sizes)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from etudes.rl.bricks import BALL, BRICK, FLOOR, PADDLE, REACH, SIDE, START, TOP
+
 # Of position (m), speed (m/s), angle (rad), spin (rad/s): the pole first, the way back to the middle second.
 STEERING = np.array([0.15, 0.25, 3.0, 1.0])
 
@@ -69,12 +71,65 @@ def lander_rule(observations: NDArray) -> NDArray[np.int64]:
     return np.where((lift > np.abs(turn)) & (lift > 0.05), MAIN, steer).astype(np.int64)
 
 
+def _flights() -> NDArray[np.int64]:
+    """Places in the wall that a ball of the brick game crosses up and down from each column to either side (columns, sides, places)."""
+    rows = np.array([*range(START - 1, TOP - 1, -1), *range(TOP, START)])
+    rise = np.array(
+        [FLOOR - 1 - row for row in rows[: START - TOP]] + [FLOOR - 1 + row for row in rows[START - TOP :]]
+    )
+    way = (np.arange(SIDE)[:, None, None] + np.array([-1, 1])[:, None] * rise) % (2 * FLOOR)
+    return (rows - TOP) * SIDE + np.minimum(way, 2 * FLOOR - way)
+
+
+def bricks_rule(observations: NDArray) -> NDArray[np.int64]:
+    """The brick game: wait where the ball will land, observations (B, 2, 6, 6) -> actions (B,). It takes every brick.
+
+    The paddle is as fast as the ball, so nothing is missed. The ball is sent to a side on which a brick is in its way; where there is
+    none, so that it comes down nearer to a column from which there is one (a flight over the whole board ends a column on the other side
+    of where it began).
+    """
+    before, now = np.asarray(observations)[:, 0], np.asarray(observations)[:, 1]
+    rows, columns = np.divmod((now == BALL).reshape(len(now), -1).argmax(1), SIDE)
+    old_rows, old = np.divmod((before == BALL).reshape(len(now), -1).argmax(1), SIDE)
+    paddle = (now[:, FLOOR] == PADDLE).argmax(1) + REACH
+    falls, steps = rows > old_rows, FLOOR - rows
+    way = (columns + (columns - old) * steps) % (2 * FLOOR)
+    lands = np.where(falls, np.minimum(way, 2 * FLOOR - way), columns)
+    wall = (now[:, TOP:START] == BRICK).reshape(len(now), -1)
+    hits: NDArray[np.bool_] = np.asarray(
+        np.any(np.take(wall, _flights(), axis=1), axis=3)
+    )  # (B, columns, sides)
+    left, right = hits[np.arange(len(now)), lands].T
+    far = np.where(np.any(hits, axis=2), np.abs(np.arange(SIDE) - lands[:, None]), SIDE)
+    walk = np.where(far.argmin(1) > lands, -1, 1)
+    side = np.where(left, -1, np.where(right, 1, walk))
+    aimed = np.where(falls, lands - side, lands).clip(REACH, FLOOR - REACH)
+    goal = np.where(np.abs(aimed - paddle) <= steps, aimed, lands)
+    return np.where(goal < paddle, 1, np.where(goal > paddle, 2, 0)).astype(np.int64)
+
+
+def breakout_rule(observations: NDArray) -> NDArray[np.int64]:
+    """Atari's Breakout at 84 x 84 pixels: the middle of the paddle goes to the column of the ball, observations (B, 4, 84, 84) -> actions
+    (B,). Where no ball is seen it stays."""
+    now = np.asarray(observations)[:, -1]
+    air: NDArray[np.bool_] = now[:, 38:75, 5:79] > 40  # between wall and paddle, inside the frame
+    floor: NDArray[np.bool_] = now[:, 75:77, 5:79] > 40  # the paddle
+    places = np.arange(air.shape[2])
+    seen, found = np.any(air, axis=1), np.any(floor, axis=1)
+    ball = (seen * places).sum(1) / np.maximum(seen.sum(1), 1)
+    paddle = (found * places).sum(1) / np.maximum(found.sum(1), 1)
+    off = np.where(np.any(seen, axis=1) & np.any(found, axis=1), ball - paddle, 0.0)
+    return np.where(off > 2, 2, np.where(off < -2, 3, 0)).astype(np.int64)
+
+
 # By the beginning of an environment's name: it stays with new versions and other time limits.
 _RULES: dict[str, Callable[[NDArray], NDArray[np.int64]]] = {
     "CartPole": cart_rule,
     "Acrobot": acrobot_rule,
     "MountainCar": car_rule,
     "LunarLander": lander_rule,
+    "etudes.rl.brick_game:Bricks": bricks_rule,
+    "ALE/Breakout": breakout_rule,
 }
 
 

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import gymnasium
 
+LIFE_LOST = "life_lost"  # in what a step tells besides
+
 
 @dataclass(frozen=True)
 class EnvironmentSpec:
@@ -26,7 +28,8 @@ class EnvironmentSpec:
 
     ``id`` is gymnasium's (``LunarLander-v3``, or ``my_package:MyEnvironment-v0``, which is imported first);
     ``arguments`` go to its constructor; ``max_episode_steps`` is its own where None; ``solved`` is the return from
-    which an episode counts as solved; ``observations`` and ``actions`` name the parts, numbered where empty.
+    which an episode counts as solved; ``observations`` and ``actions`` name the parts, numbered where empty. ``screens``, for
+    games that observe their screen, are the arguments of `etudes.rl.screens.Screens`.
     """
 
     id: str
@@ -35,6 +38,7 @@ class EnvironmentSpec:
     max_episode_steps: int | None = None
     observations: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
+    screens: Mapping[str, Any] | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -52,25 +56,30 @@ class EnvironmentSpec:
         return cls(**{**values, **names})
 
     def as_dict(self) -> dict[str, Any]:
-        return {
+        told = {
             **asdict(self),
             "arguments": dict(self.arguments),
             "observations": list(self.observations),
             "actions": list(self.actions),
         }
+        if self.screens is None:  # as before there were any, so that fingerprints stay
+            del told["screens"]
+        return told
 
     def make(self, *, render: bool = False) -> gymnasium.Env:
         """One environment; with ``render`` its frames can be asked for as arrays.
 
         Raises:
-            ValueError: gymnasium does not know it or lacks what it needs.
+            ValueError: gymnasium does not know it or lacks what it needs, or it does not observe a screen where one is expected.
         """
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # its greeting would go to standard output
         import gymnasium
 
         options = {"render_mode": "rgb_array"} if render else {}
         try:
-            return gymnasium.make(
+            if self.id.startswith("ALE/"):
+                import_atari()
+            environment = gymnasium.make(
                 self.id,
                 max_episode_steps=self.max_episode_steps,
                 disable_env_checker=True,
@@ -81,6 +90,30 @@ class EnvironmentSpec:
                 f"the environment '{self.id}' cannot be made: {error} Expected an id that gymnasium knows "
                 "(or package:id), with what it needs installed and arguments that it takes."
             ) from error
+        if self.screens is None:
+            return environment
+        from etudes.rl.screens import Screens
+
+        try:
+            return Screens(environment, **self.screens)
+        except (TypeError, ValueError) as error:
+            environment.close()
+            raise ValueError(f"the screens of '{self.id}': {error}") from error
+
+
+def import_atari() -> None:
+    """Let Gymnasium know the Atari games.
+
+    Raises:
+        ImportError: the optional package is not installed.
+    """
+    try:
+        import ale_py
+    except ImportError:
+        raise ImportError(
+            "Atari games need ale-py, which is optional: pip install 'etudes[atari]'."
+        ) from None
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)  # its greeting
 
 
 @dataclass(frozen=True)
@@ -131,13 +164,15 @@ def inspect_environment(spec: EnvironmentSpec, *, numbered: bool = False) -> Env
 
 @dataclass(frozen=True)
 class Step:
-    """What one step of E environments gave, each (E, ...); ``real`` is false where it only reset one."""
+    """What one step of E environments gave, each (E, ...); ``real`` is false where it only reset one, ``lost`` true where a life of
+    several was lost."""
 
     observations: NDArray
     rewards: NDArray[np.float64]
     terminated: NDArray[np.bool_]
     truncated: NDArray[np.bool_]
     real: NDArray[np.bool_]
+    lost: NDArray[np.bool_]
 
 
 class Environments:
@@ -173,20 +208,21 @@ class Environments:
         chosen = np.ones(count, bool) if where is None else where
         observations = self.observations.copy()
         rewards, terminated, truncated = np.zeros(count), np.zeros(count, bool), np.zeros(count, bool)
-        real = ~self.pending & chosen
+        real, lost = ~self.pending & chosen, np.zeros(count, bool)
         for index, action in enumerate(np.asarray(actions).tolist()):
             if not chosen[index]:
                 continue
             if not real[index]:
                 observations[index] = self._begin(index)
                 continue
-            observations[index], rewards[index], terminated[index], truncated[index], _ = self._environments[
-                index
-            ].step(action)
+            observations[index], rewards[index], terminated[index], truncated[index], told = (
+                self._environments[index].step(action)
+            )
+            lost[index] = told.get(LIFE_LOST, False)
             self._actions[index].append(action)
         self.observations = observations
         self.pending = np.where(chosen, terminated | truncated, self.pending)
-        return Step(observations, rewards, terminated, truncated, real)
+        return Step(observations, rewards, terminated, truncated, real, lost)
 
     def _begin(self, index: int) -> NDArray:
         generator = self._generators[index]

@@ -79,6 +79,11 @@ class ReplayBuffer:
         """Stored transitions, without the steps that only reset."""
         return int(self._real.sum())
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all that is stored."""
+        return sum(getattr(self, f"_{name}").nbytes for name in ARRAYS)
+
     def start(self, observations: ArrayLike) -> None:
         """Empty the buffer; ``observations`` (E, *shape) are the first ones of all environments."""
         self._head = self._filled = 0

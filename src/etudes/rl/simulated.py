@@ -53,7 +53,7 @@ class SimulatedEnvironments:
         self.states, self.observations = states, simulator.observe(states)
         self.pending = np.where(chosen, terminated | truncated, self.pending)
         self.calls += 1
-        return Step(self.observations, rewards, terminated, truncated, real)
+        return Step(self.observations, rewards, terminated, truncated, real, np.zeros(count, bool))
 
     def _uniforms(self) -> NDArray[np.float64]:
         """The uniform numbers (chances + starts, E) of a call."""

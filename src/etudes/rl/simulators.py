@@ -2,7 +2,8 @@
 
 A `Simulator` holds no state. States are arrays with a row for each environment, uniform numbers come from the caller, so that a
 training decides by itself where its chance comes from. Three kinds of Gymnasium's environments have one: those whose dynamics
-are a table (`FiniteProcess`), the cart with a pole, and the two links that swing up. Tests hold them to Gymnasium's own ``step``.
+are a table (`FiniteProcess`), the cart with a pole, and the two links that swing up; tests hold them to Gymnasium's own ``step``. A fourth,
+`etudes.rl.bricks`, is a game of ours.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from etudes.rl.bricks import Bricks
 from etudes.rl.environments import EnvironmentSpec
 
 Floats = NDArray[np.float64]
@@ -234,7 +236,7 @@ class Acrobot(_Mechanism):
         return np.stack([spin, other, -(own * faster + swung) / both, faster])
 
 
-def simulator_of(spec: EnvironmentSpec) -> FiniteProcess | CartPole | Acrobot | None:
+def simulator_of(spec: EnvironmentSpec) -> FiniteProcess | CartPole | Acrobot | Bricks | None:
     """The array form of an environment, or None where there is none.
 
     Raises:
@@ -244,7 +246,7 @@ def simulator_of(spec: EnvironmentSpec) -> FiniteProcess | CartPole | Acrobot | 
 
 
 @cache
-def _simulator_of(described: str) -> FiniteProcess | CartPole | Acrobot | None:
+def _simulator_of(described: str) -> FiniteProcess | CartPole | Acrobot | Bricks | None:
     spec = EnvironmentSpec.from_dict(json.loads(described))
     environment = spec.make()
     try:
@@ -256,9 +258,10 @@ def _simulator_of(described: str) -> FiniteProcess | CartPole | Acrobot | None:
             # A passenger who changes his mind is no row of Taxi's table.
             whole = not getattr(bare, "fickle_passenger", False)
             return FiniteProcess.read(bare.P, bare.initial_state_distrib, limit, spec) if whole else None
-        equations: dict[str, type[CartPole] | type[Acrobot]] = {
+        equations: dict[str, type[CartPole] | type[Acrobot] | type[Bricks]] = {
             "CartPoleEnv": CartPole,
             "AcrobotEnv": Acrobot,
+            "BrickGame": Bricks,
         }
         found = equations.get(type(bare).__name__)
         return found(spec, limit) if found and not spec.arguments else None
