@@ -29,6 +29,7 @@ BENCHMARKS = {
     "memory": ("benchmarks.memory", "memory_of_variants"),
     "padim": ("benchmarks.padim", "padim_against_anomalib"),
     "attacks": ("benchmarks.attacks", "attacks_against_peers"),
+    "maps": ("benchmarks.maps", "maps_against_captum"),
     "nearest": ("benchmarks.nearest", "margins_against_peers"),
     "strip": ("benchmarks.strip", "strip_against_whole_passes"),
     "decoder": ("benchmarks.decoder", "cached_generation"),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etudes.splits import among, hold_out, spread, stratified_groups, without_repeats
+from etudes.splits import among, dealt, hold_out, spread, stratified_groups, without_repeats
 
 ROWS = pd.DataFrame({"a": [0, 0, 1, 1, 2], "b": [1, 1, 0, 2, 2]})
 
@@ -59,3 +59,14 @@ def test_rows_of_test_and_repeated_rows_are_dropped_once() -> None:
     kept, dropped = without_repeats(train, np.array(["t", "u"]))
     assert kept.tolist() == [True, True, False, False, False, True]
     assert dropped == {"dropped_because_in_test": 2, "dropped_because_repeated": 1}
+
+
+def test_folds_are_even_and_hold_groups_whole() -> None:
+    groups = np.random.default_rng(0).integers(0, 60, 300)
+    fold = dealt(groups, 5, seed=1)
+    assert all(len(set(fold[groups == group])) == 1 for group in set(groups))
+    sizes = np.bincount(fold)
+    assert sizes.max() - sizes.min() <= np.bincount(groups).max()
+    assert (dealt(groups, 5, seed=2) != fold).any() and np.array_equal(dealt(groups, 5, seed=1), fold)
+    with pytest.raises(ValueError, match="2 groups cannot be dealt into 3 folds"):
+        dealt(np.array([0, 0, 1]), 3, seed=0)

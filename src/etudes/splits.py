@@ -98,6 +98,30 @@ def stratified_groups(labels: NDArray, groups: NDArray, fraction: float, seed: i
     return chosen
 
 
+def dealt(groups: NDArray, folds: int, seed: int) -> NDArray[np.int64]:
+    """The fold (N,) of each row: folds of about one size, each group whole; large groups come first, each into the smallest fold.
+
+    Args:
+        groups: (N,) equal for rows that are one, such as near-duplicates.
+        folds: how many.
+        seed: of the order of groups of one size.
+
+    Raises:
+        ValueError: fewer groups than folds.
+    """
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(sizes) < folds:
+        raise ValueError(
+            f"{len(sizes)} groups cannot be dealt into {folds} folds; expected one for each or more"
+        )
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    fold, load = np.empty(len(sizes), dtype=np.int64), np.zeros(folds)
+    for k in order[np.argsort(-sizes[order], kind="stable")]:
+        fold[k] = load.argmin()
+        load[fold[k]] += sizes[k]
+    return fold[group]
+
+
 def without_repeats(
     train: Iterable[Hashable], test: Iterable[Hashable]
 ) -> tuple[NDArray[np.bool_], dict[str, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from etudes.benches.regressors import BlockScores, errors, rmse
+from etudes.benches.regressors import BlockScores, errors, mae, out_of_fold, rmse
 
 
 def noisy(seed: int, n: int = 60) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
@@ -19,17 +19,19 @@ def noisy(seed: int, n: int = 60) -> tuple[np.ndarray, dict[str, np.ndarray], np
     )
 
 
-def test_root_mean_squared_error_is_that_of_scikit_learn() -> None:
-    from sklearn.metrics import root_mean_squared_error
+def test_errors_are_those_of_scikit_learn() -> None:
+    from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
     truth, answers, _ = noisy(0)
+    assert mae(truth, answers["a"]) == pytest.approx(mean_absolute_error(truth, answers["a"]))
     assert rmse(truth, answers["a"]) == pytest.approx(root_mean_squared_error(truth, answers["a"]))
 
 
 @pytest.mark.parametrize("shape", [(60, 1), (59,), (1, 60)])
 def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"both have the shape \(N,\)"):
-        rmse(np.zeros(60), np.zeros(shape))
+    for error in (rmse, mae):
+        with pytest.raises(ValueError, match=r"both have the shape \(N,\)"):
+            error(np.zeros(60), np.zeros(shape))
     with pytest.raises(ValueError, match="N >= 1"):
         errors(np.zeros(0), np.zeros(0))
 
@@ -81,3 +83,14 @@ def test_days_are_counted_from_the_first_and_one_block_is_refused() -> None:
         BlockScores.by_day(truth, answers, times, days=9, resamples=30)
     with pytest.raises(ValueError, match="blocks must have the shape"):
         BlockScores(truth, answers, np.zeros(3), 30)
+
+
+def test_answers_out_of_fold_are_of_rows_without_it_in_their_order() -> None:
+    fold, y = np.array([1, 0, 2, 0, 1]), np.array([1.0, 2.0, 4.0, 8.0, 16.0])
+
+    def answer(kept: np.ndarray, out: np.ndarray) -> np.ndarray:
+        return y[kept].sum() + 100 * np.flatnonzero(out)
+
+    assert out_of_fold(fold, answer).tolist() == [14, 121, 227, 321, 414]
+    both = out_of_fold(fold, lambda kept, out: np.stack([answer(kept, out), y[out]], axis=1))
+    assert both[:, 0].tolist() == [14, 121, 227, 321, 414] and both[:, 1].tolist() == y.tolist()

@@ -7,7 +7,7 @@ import csv
 import pytest
 
 from etudes.forms.raw import RawFile
-from etudes.forms.texts import read_labelled_texts
+from etudes.forms.texts import read_labelled_texts, read_rows
 
 GOOD = 'ban\ttext\tnote\n0\tfine words\tx\n\n1\t"two\nlines, ""quoted"""\ty\n'
 
@@ -52,3 +52,18 @@ def test_a_text_of_a_hundred_thousand_words_is_read_and_the_limit_put_back() -> 
 def test_what_is_wrong_is_named_with_its_place(text: str, told: str) -> None:
     with pytest.raises(ValueError, match=rf"(?s)talk\.tsv.*{told}|{told}"):
         read(text)
+
+
+def test_rows_are_what_is_made_of_them_and_all_that_is_wrong_is_said_at_once() -> None:
+    def parse(row: dict[str, str]) -> dict[str, int]:
+        return {"pay": int(row["pay"])}
+
+    good = RawFile("jobs.csv", b"note,pay\nx,5\n\ny,6\n")
+    assert read_rows(good, ["pay"], parse) == [{"id": 1, "pay": 5}, {"id": 2, "pay": 6}]
+    wrong = RawFile("jobs.csv", b"note,pay\n" + b"x,much\n" * 7 + b"x\n")
+    with pytest.raises(
+        ValueError, match=r"(?s)jobs\.csv: 8 rows cannot.*row 1 \(line 2\): invalid.*and 3 more"
+    ):
+        read_rows(wrong, ["pay"], parse)
+    with pytest.raises(ValueError, match=r"no column 'place', found 'note', 'pay'.*place, pay with ','"):
+        read_rows(good, ["place", "pay"], parse)

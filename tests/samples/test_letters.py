@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from etudes.samples.letters import DIGITS, LETTERS, curves_of, drawn
+from etudes.samples import letters
+from etudes.samples.letters import DIGITS, LETTERS, _centred, curves_of, drawn
 
 
 def test_every_character_is_there_as_often_as_the_others() -> None:
@@ -19,12 +20,22 @@ def test_every_character_is_there_as_often_as_the_others() -> None:
     assert not np.array_equal(drawn(40, 25, 28, 28, 4)["pixels"], found["pixels"])
 
 
-def test_mass_is_in_the_middle_and_the_background_dark() -> None:
+def test_mass_is_in_the_middle_and_the_background_dark(monkeypatch) -> None:
+    moved = []
+
+    def centred(ink: np.ndarray) -> np.ndarray:
+        found = _centred(ink)
+        moved.append([picture.sum(axis=(1, 2), dtype=float) for picture in (ink, found)])
+        return found
+
+    monkeypatch.setattr(letters, "_centred", centred)
     pixels = drawn(letters=60, digits=40, side=28, detail=28, seed=0)["pixels"].astype(float)
-    mass = pixels.sum(axis=(1, 2))
+    before, after = np.concatenate(moved, axis=1)
+    whole = before == after
     for axis in (1, 2):
-        middle = pixels.sum(axis=axis) @ (np.arange(28) - 13.5) / mass
-        assert np.abs(middle).max() < 0.7  # half a pixel, but for ink that is cut off
+        off = np.abs(pixels.sum(axis=axis) @ (np.arange(28) - 13.5) / after)
+        assert off[whole].max() <= 0.5  # moved by whole pixels
+    assert whole.mean() > 0.6 and (after / before).min() > 0.85
     assert np.median(pixels) == 0 and pixels.max(axis=(1, 2)).min() > 200
 
 

@@ -41,6 +41,12 @@ def test_files_are_pictures_of_the_size() -> None:
     assert all(read_picture(folder.read(name)).shape == (24, 24, 3) for name in folder)
 
 
+def test_photos_are_the_same_scenes_in_one_folder() -> None:
+    photos, layout = (raw_file(part, train=4, test=2, side=16, seed=3) for part in ("photos", "photographs"))
+    assert set(photos.entries.values()) == set(layout.entries.values())
+    assert set(photos) >= {"1_box_00001.png", "0_ball_00003.png", "1_box_00005.png"}
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -42,6 +42,7 @@ class EchoPredictor(Predictor):
     """As many letters as asked for, from the place of the seed on; "!" breaks it."""
 
     closing: str
+    ignored = ("note",)
     columns = (
         Column("prompt", "text", examples=("The ", "If ")),
         Column("temperature", "number", required=False, default=1.0, low=0, examples=(0.5, 1.0)),
@@ -128,6 +129,16 @@ def test_optional_columns_reach_the_model_and_may_be_left_out(model: Any, client
     assert status == 200 and told == {"predictions": [{"continuation": "abcde."}]}
     status, told = post(client, "prompt,seed\nThe ,1\nIf,\n", "text/csv; charset=utf-8")
     assert [row["continuation"] for row in told["predictions"]] == ["bcdef.", "abcde."]
+
+
+def test_columns_that_are_ignored_may_hold_anything(model: Any, client: Any) -> None:
+    rows = [{"prompt": "a", "seed": 1, "note": value} for value in (None, [1], {"deep": "er"})]
+    assert model.predict(pd.DataFrame(rows))["continuation"].tolist() == ["bcdef."] * 3
+    for body, kind in (({"dataframe_records": rows}, None), ("note,prompt,seed\nx,a,1\n", "text/csv")):
+        status, told = post(client, body, *([kind] if kind else []))
+        assert status == 200 and {row["continuation"] for row in told["predictions"]} == {"bcdef."}
+    parsed = EchoPredictor(Echo("xy"), CARD, closing="?").parse('{"prompt": "a", "note": 5}')
+    assert list(parsed.columns) == ["prompt"]
 
 
 def test_a_column_that_does_not_exist_is_refused_by_name(model: Any, client: Any) -> None:

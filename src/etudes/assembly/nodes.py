@@ -224,7 +224,10 @@ class _Wire:
         found = {name: inputs[_argument(source)] for name, source in self.sources.items()}
         if self.mapping:
             return trained(found)
-        return found[""][self.key] if self.key else found[""]
+        value = found[""]
+        if not self.key:
+            return value
+        return value[self.key] if isinstance(value, Mapping) else getattr(value, self.key)
 
 
 def _argument(source: str) -> str:

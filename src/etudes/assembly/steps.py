@@ -31,7 +31,7 @@ class Each:
 
 
 def dataset(name: str, key: str = "") -> Dataset:
-    """Give an argument the dataset ``name``, or the group ``params:<name>`` of the study's parameters, or the entry ``key`` of a card."""
+    """Give an argument the dataset ``name``, or the group ``params:<name>`` of the study's parameters, or the entry ``key`` of either."""
     return Dataset(name, key)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from etudes.benches.hours import Windows, cut, month_folds
-from etudes.benches.regressors import Score, pooled, rmse
+from etudes.benches.regressors import Score, out_of_fold, pooled, rmse
 from etudes.models import register_model
 from etudes.stored import Stored
 
@@ -122,7 +122,4 @@ def plain(fit: Callable[[Windows], Any]) -> Candidates:
 
 def held_out(windows: Windows, fold: np.ndarray, fit: Callable[[Windows], Any]) -> np.ndarray:
     """Answers (N,) to every window by a rule that was fitted without its fold (N,)."""
-    answers = np.full(len(windows), np.nan)
-    for k in np.unique(fold):
-        answers[fold == k] = fit(windows.take(fold != k)).predict(windows.take(fold == k))
-    return answers
+    return out_of_fold(fold, lambda kept, out: fit(windows.take(kept)).predict(windows.take(out)))

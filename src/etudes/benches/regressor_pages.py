@@ -39,15 +39,14 @@ def row_by_row(study: Study, rows: pd.DataFrame, variant: str, title: str) -> go
     )
 
 
-def claims(saved_table: pd.DataFrame) -> pd.DataFrame:
-    """What variants save beside others (`etudes.benches.regressors.BlockScores.table`), with intervals in one cell."""
-    words = [
-        f"{row['saved']:.2f} [{row['saved.low']:.2f}, {row['saved.high']:.2f}]"
-        for row in saved_table.to_dict("records")
-    ]
+def claims(study: Study, saved_table: pd.DataFrame) -> pd.DataFrame:
+    """What variants save beside others (a table such as `etudes.benches.regressors.BlockScores.table`), with intervals in one cell."""
+    metric = as_metric(study.metric)
+    cells = saved_table[["saved", "saved.low", "saved.high"]].map(metric.format)
+    words = [f"{value} [{low}, {high}]" for value, low, high in cells.itertuples(index=False)]
     kept = saved_table.drop(columns=["saved", "saved.low", "saved.high"])
     first = [name for name in kept if name not in ("variant", "against")]
-    return kept[[*first, "variant", "against"]].assign(**{"RMSE saved": words})
+    return kept[[*first, "variant", "against"]].assign(**{f"{metric.text} saved": words})
 
 
 def of_season(

@@ -46,6 +46,15 @@ def rmse(truth: FloatArray, answers: FloatArray) -> float:
     return float(np.sqrt(np.square(errors(truth, answers)).mean()))
 
 
+def mae(truth: FloatArray, answers: FloatArray) -> float:
+    """mean |y_i - f_i| in the unit of both (N,).
+
+    Raises:
+        ValueError: as `rmse`.
+    """
+    return float(np.abs(errors(truth, answers)).mean())
+
+
 def errors(truth: FloatArray, answers: FloatArray) -> FloatArray:
     """y_i - f_i (N,).
 
@@ -160,6 +169,22 @@ def pooled(scored: Sequence[Sequence[Score]], rows: Sequence[int]) -> list[Score
         (float(np.sqrt(np.average([error**2 for error, _ in of_one], weights=rows))), of_one[0][1])
         for of_one in zip(*scored, strict=True)
     ]
+
+
+def out_of_fold(
+    fold: NDArray[np.int64], answer: Callable[[NDArray[np.bool_], NDArray[np.bool_]], FloatArray]
+) -> FloatArray:
+    """Answers (N,) or (N, K) to every row by what is fitted without its fold (N,).
+
+    Args:
+        fold: of each row.
+        answer: of masks (N,) of the rows to fit and of the rows to answer, the answers to the latter in their order.
+    """
+    parts = {k: answer(fold != k, fold == k) for k in np.unique(fold)}
+    found = np.empty((len(fold), *next(iter(parts.values())).shape[1:]))
+    for k, part in parts.items():
+        found[fold == k] = part
+    return found
 
 
 @register_model("regressors.trees")

@@ -1,10 +1,11 @@
-"""A file of texts with one of two labels each: delimited lines with a header, fields in quotes where they hold line ends."""
+"""Delimited files of texts: lines with a header, fields in quotes where they hold line ends; a row may carry one of two labels."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -12,6 +13,53 @@ from etudes.forms.files import read_text
 from etudes.forms.raw import RawFile
 
 SHOWN_PROBLEMS = 5
+Record = dict[str, Any]
+
+
+def read_rows(
+    raw: RawFile,
+    columns: Sequence[str],
+    parse: Callable[[dict[str, str]], Record],
+    separator: str = ",",
+    header: Sequence[str] = (),
+) -> list[Record]:
+    """Each row's ``id`` (its number, from 1) and what ``parse`` makes of it; blank lines are skipped.
+
+    Args:
+        raw: UTF-8; its first line names the columns, unless ``header`` does.
+        columns: those that must be there.
+        parse: of the fields of a row by the name of their column; raises a ValueError that says what is wrong in it.
+        separator: between fields.
+        header: the columns' names of a file whose first line is a row like all others.
+
+    Raises:
+        ValueError: a wrong encoding or separator, a column that is missing, rows with another number of fields or that ``parse``
+            refuses; the message names the file and the rows.
+    """
+    rows = _rows(raw, separator)
+    where = "the setting `columns`" if header else "the first line"
+    header = [*header] or (rows.pop(0)[1] if rows else [])
+    if missing := [name for name in columns if name not in header]:
+        raise ValueError(
+            f"{raw.name}: {where} has no column '{missing[0]}', found {', '.join(map(repr, header))[:300]}. Expected the "
+            f"columns {', '.join(columns)} with {separator!r} between them; check names and separator."
+        )
+    problems, found = [], []
+    for number, (line, fields) in enumerate(rows, start=1):
+        try:
+            if len(fields) != len(header):
+                raise ValueError(f"{len(fields)} fields, expected {len(header)}")
+            found.append({"id": number, **parse(dict(zip(header, fields, strict=True)))})
+        except ValueError as error:
+            problems.append(f"row {number} (line {line}): {error}")
+    if problems:
+        more = f"\n  ... and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
+        shown = "\n  ".join(problems[:SHOWN_PROBLEMS])
+        raise ValueError(
+            f"{raw.name}: {len(problems)} rows cannot be read.\n  {shown}{more}\nMend them; a text that holds the "
+            'separator, a line end or a quote stands in quotes ("), a quote in it is written twice.'
+        )
+    return found
 
 
 def read_labelled_texts(
@@ -25,48 +73,27 @@ def read_labelled_texts(
     """Check the file: ``id`` (the number of the row, from 1), ``text``, and ``label``, 0 or 1.
 
     Args:
-        raw: UTF-8; its first line names the columns, of which two are read, unless ``columns`` does.
+        raw: as for `read_rows`.
         label, text: the names of these columns.
         values: what stands for 0, and what for 1.
         separator: between fields.
         columns: names of the columns of a file whose first line is a row like all others.
 
     Raises:
-        ValueError: a wrong encoding or separator, a column that is missing, a row with another number of fields, a label that is
-            none of the two, an empty text, no rows, or a single label; the message names the file and the rows.
+        ValueError: as `read_rows`; a label that is none of the two, an empty text, no rows, or a single label.
     """
-    rows = _rows(raw, separator)
-    header = [*columns] or (rows.pop(0)[1] if rows else [])
-    if missing := [name for name in (label, text) if name not in header]:
-        where = "the setting `columns`" if columns else "the first line"
-        raise ValueError(
-            f"{raw.name}: {where} has no column '{missing[0]}', found {', '.join(map(repr, header))}. Expected the "
-            f"columns '{label}' and '{text}' with {separator!r} between them; check names and separator."
-        )
-    places, labels = (header.index(label), header.index(text)), dict(zip(values, (0, 1), strict=True))
-    problems, found = [], []
-    for number, (line, fields) in enumerate(rows, start=1):
-        if len(fields) != len(header):
-            expected = f"{len(header)} with {separator!r} between them"
-            problems.append(f"row {number} (line {line}): {len(fields)} fields, expected {expected}")
-            continue
-        said, words = (fields[place] for place in places)
-        if said.strip() not in labels:
-            problems.append(
-                f"row {number} (line {line}): the label {said[:30]!r}, expected {' or '.join(values)}"
-            )
-        elif not words.strip():
-            problems.append(f"row {number} (line {line}): the text is empty")
-        else:
-            found.append((number, words, labels[said.strip()]))
-    if problems:
-        more = f"\n  ... and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
-        shown = "\n  ".join(problems[:SHOWN_PROBLEMS])
-        raise ValueError(
-            f"{raw.name}: {len(problems)} rows cannot be read.\n  {shown}{more}\nMend them; a text that holds the "
-            'separator, a line end or a quote stands in quotes ("), a quote in it is written twice.'
-        )
-    frame = pd.DataFrame(found, columns=["id", "text", "label"])
+    labels = dict(zip(values, (0, 1), strict=True))
+
+    def parse(row: dict[str, str]) -> Record:
+        if (said := row[label].strip()) not in labels:
+            raise ValueError(f"the label {row[label][:30]!r}, expected {' or '.join(values)}")
+        if not row[text].strip():
+            raise ValueError("the text is empty")
+        return {"text": row[text], "label": labels[said]}
+
+    frame = pd.DataFrame(
+        read_rows(raw, (label, text), parse, separator, columns), columns=["id", "text", "label"]
+    )
     if frame["label"].nunique() < 2:
         told = (
             f"all rows have the label {values[frame['label'].iloc[0]]}" if len(frame) else "there are no rows"

@@ -97,7 +97,10 @@ def curves_of(strokes: str) -> NDArray[np.float64]:
 
 
 def _centred(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pictures (N, S, S) moved by whole pixels so that their mass is in the middle, as MNIST's is."""
+    """Pictures (N, S, S) moved by whole pixels so that their mass is in the middle, as MNIST's is.
+
+    Ink that leaves the frame is lost: of the characters drawn here about three in ten lose some, the worst a tenth of it.
+    """
     side, mass = ink.shape[1], ink.sum(axis=(1, 2), dtype=np.float64)
     places = np.arange(side) + MIDDLE - side / 2
     off = [np.rint(ink.sum(axis=axis) @ places / mass).astype(int) for axis in (2, 1)]

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from etudes.forms.raw import RawFolder
 
-PARTS = ("photographs",)
+PARTS = ("photographs", "photos")
 KINDS = ("ball", "box", "cone")
 NOISE = 4.0  # standard deviation of the camera's noise, bytes
 
 
 def raw_file(part: str, train: int, test: int, side: int, seed: int) -> RawFolder:
-    """``<train or test>/<kind>/<number>.png`` as PNG files in memory; kinds in turn.
+    """PNG files in memory, kinds in turn: ``<train or test>/<kind>/<number>.png``, or the same scenes in one folder.
 
     Args:
-        part: ``photographs``.
+        part: ``photographs``; ``photos`` are called ``<index of the kind>_<kind>_<number>.png``, those of test last.
         train, test: pictures of each part, at least 1.
         side: pixels of a side, at least 8.
         seed: decides every draw; a part of a larger sample equals the smaller sample.
@@ -33,7 +33,7 @@ def raw_file(part: str, train: int, test: int, side: int, seed: int) -> RawFolde
     from etudes.forms.pictures import png_bytes
 
     if part not in PARTS:
-        raise ValueError(f"part = '{part}', expected {PARTS[0]}")
+        raise ValueError(f"part = '{part}', expected {' or '.join(PARTS)}")
     if min(train, test) < 1 or side < 8:
         raise ValueError(f"train = {train}, test = {test}, side = {side}; expected at least 1, 1 and 8")
     entries: dict[str, bytes] = {}
@@ -41,7 +41,10 @@ def raw_file(part: str, train: int, test: int, side: int, seed: int) -> RawFolde
         for number in range(count):
             kind = KINDS[number % len(KINDS)]
             pixels = scene(kind, side, np.random.default_rng([seed, place, number]))
-            entries[f"{name}/{kind}/{number:05d}.png"] = png_bytes(pixels)
+            file = f"{name}/{kind}/{number:05d}.png"
+            if part == "photos":
+                file = f"{number % len(KINDS)}_{kind}_{place * train + number:05d}.png"
+            entries[file] = png_bytes(pixels)
     name = f"embedded sample of drawn scenes (seed {seed})"
     return RawFolder(name, entries, {"embedded_sample": True, "source": "embedded sample of drawn scenes"})
 

@@ -38,6 +38,7 @@ class Predictor(ABC):
 
     registered_name: str
     suffix: ClassVar[str] = ""  # of the file that `draw` gives: .png or .gif; none where it gives none
+    ignored: ClassVar[tuple[str, ...]] = ()  # columns that a user's rows may hold and that are not read
 
     def __init__(self, model: Any, card: dict[str, Any], **parts: Any) -> None:
         if taken := [name for name in parts if hasattr(type(self), name)]:
@@ -69,7 +70,7 @@ class Predictor(ABC):
         Raises:
             ValueError: the frame is not as declared, or its values cannot be answered.
         """
-        return self.answer(checked(frame, self.columns))
+        return self.answer(checked(self._read(frame), self.columns))
 
     def example(self) -> pd.DataFrame:
         """Rows that show the form of the input: the examples of the columns that have any."""
@@ -87,7 +88,7 @@ class Predictor(ABC):
         Raises:
             ValueError: there is no such file, it cannot be read, or its columns are not those declared.
         """
-        frame = rows_of(text, self.columns, self.usage)
+        frame = self._read(rows_of(text, self.columns, self.usage))
         check_names([str(name) for name in frame.columns], self.columns)
         return with_pictures(frame, self.columns)
 
@@ -120,6 +121,9 @@ class Predictor(ABC):
         for name, model in models.items():
             state.nest(name, model.state())
         return state
+
+    def _read(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.loc[:, [name not in self.ignored for name in frame.columns]]
 
     def _named(self) -> Sequence[tuple[str, Any]]:
         return [("model", self.model), *self.parts.items()]
