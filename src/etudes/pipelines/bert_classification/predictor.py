@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from etudes.models import register_model
 from etudes.serving.predictor import Column, Predictor
+from etudes.serving.texts import cut_note, refuse_blank
 
 LONGEST = 20_000  # characters that are looked at, eighty times the longest sentence of the public data
 FEW = 0.5  # share of a text's letters that are in training texts, below which an answer says little
@@ -36,9 +36,7 @@ class ReviewPredictor(Predictor):
         Raises:
             ValueError: a text of nothing but spaces.
         """
-        blank = np.flatnonzero(frame["text"].str.strip() == "")
-        if len(blank):
-            raise ValueError(f"text in row {blank[0]} is nothing but spaces; expected a text")
+        refuse_blank(frame["text"])
         texts = [text[:LONGEST] for text in frame["text"]]
         p = self.model.predict_proba(pd.DataFrame({"text": texts}))
         reads = getattr(self.model, "characters_read", lambda texts: [len(text) for text in texts])
@@ -58,9 +56,7 @@ class ReviewPredictor(Predictor):
         lines = []
         for row in answer.to_dict("records"):
             lines.append(f"{row['answer']}  {row['probability']:.1%}")
-            if row["characters_read"] < row["characters"]:
-                read, all_ = row["characters_read"], row["characters"]
-                lines.append(f"cut: the first {read:,} of {all_:,} characters were read")
+            lines += cut_note(row)
             if not row["known_letters"] >= FEW:
                 lines.append("few of its letters, if any, are in the training texts: the answer says little")
         return "\n".join(lines)
