@@ -91,6 +91,18 @@ POSITIVE = (0.0, math.inf)
 _KNOWN = (
     Metric("accuracy"),
     Metric("balanced_accuracy"),
+    Metric("member_accuracy", "accuracy of one member"),
+    Metric("disagreement", "disagreement of members"),
+    Metric("divergence", "divergence of members", unit="nats", within=POSITIVE),
+    Metric("corrupted_accuracy", "accuracy on corrupted pictures"),
+    Metric(
+        "corrupted_log_loss", "log-loss on corrupted pictures", unit="nats", maximise=False, within=POSITIVE
+    ),
+    Metric("megaflops", unit="million operations a picture", maximise=False, digits=2, within=POSITIVE),
+    Metric("latency", "time of one picture", unit="ms", maximise=False, digits=2, within=POSITIVE),
+    Metric("batch_latency", "time of a batch", unit="ms", maximise=False, digits=1, within=POSITIVE),
+    Metric("weights", "weights", unit="count", maximise=False, digits=0, within=POSITIVE),
+    Metric("kilobytes", "size on disk", unit="kB", maximise=False, digits=1, within=POSITIVE),
     Metric("leaf_accuracy", "accuracy on leaves"),
     Metric("split_accuracy", "accuracy over splits"),
     Metric("heldout_accuracy", "accuracy, held-out coefficients"),
@@ -198,6 +210,9 @@ _KNOWN = (
     Metric("aurc", "area under risk by coverage", maximise=False, digits=4),
     Metric("entropy", "predictive entropy", unit="nats", maximise=False, within=POSITIVE),
     Metric("error_rate", maximise=False),
+    Metric("trained_weights", unit="weights", maximise=False, digits=0, within=POSITIVE),
+    Metric("trained_share", maximise=False),
+    Metric("training_mib", "memory of their training", unit="MiB", maximise=False, digits=1, within=POSITIVE),
     Metric("psnr", "PSNR", unit="dB", digits=2),
     Metric("elbo", "evidence bound", unit="nats", digits=1),
     Metric("iwae", "importance-weighted bound", unit="nats", digits=1),

@@ -8,6 +8,7 @@ import pytest
 from scipy.special import softmax
 
 from etudes.benches.uncertain import (
+    Ensemble,
     Tempered,
     by_variant,
     claim_table,
@@ -95,6 +96,26 @@ def test_differences_have_a_sign_and_a_verdict() -> None:
     assert loss["difference"] == pytest.approx(expected)
     assert loss["difference.low"] < expected < loss["difference.high"]
     assert claim_table([("a", "b")], LABELS, {}, {}, 100).empty
+
+
+def test_without_strangers_there_are_rows_alone_and_more_hits_are_better() -> None:
+    right = np.eye(3)[LABELS] * 0.9 + 0.1 / 3
+    answers = {"right": right, "wrong": np.roll(right, 1, axis=1)}
+    table = claim_table([("right", "wrong")], LABELS, answers, None, 200, ("accuracy", "log_loss"))
+    assert table["measure"].tolist() == ["accuracy", "log_loss"] and set(table["verdict"]) == {"better"}
+    assert table.loc[0, "difference"] == 1.0 and table.loc[1, "difference"] < 0
+    assert "x.ood_auroc" not in uncertainty_scores("x", LABELS, right, None, 200)
+
+
+def test_an_ensemble_averages_probabilities_of_all_draws() -> None:
+    class Drawn(Sharpened):
+        def draws(self, frame: pd.DataFrame) -> np.ndarray:
+            return np.stack([self.predict_proba(frame), softmax(LOGITS[frame["id"]], axis=1)])
+
+    ensemble = Ensemble([Drawn(2.0), Drawn(4.0)])
+    draws = ensemble.draws(FRAME[:20])
+    assert draws.shape == (4, 20, 3)
+    np.testing.assert_allclose(ensemble.predict_proba(FRAME[:20]), draws.mean(axis=0))
 
 
 def test_predictions_become_probabilities_again_and_rejection_is_by_entropy() -> None:

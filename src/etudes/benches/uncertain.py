@@ -28,6 +28,7 @@ from etudes.evaluation.uncertainty import (
     risk_area_interval,
 )
 from etudes.examples import Examples
+from etudes.metrics import KNOWN
 from etudes.models import register_model
 from etudes.splits import stratified
 from etudes.stored import Stored
@@ -37,8 +38,37 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Trained = tuple[Any, dict[str, Any]]
 LOSSES = {"log_loss": log_losses, "multiclass_brier": brier_scores}  # of a row; the smaller the better
+
+
+def hits(labels: IntArray, probabilities: FloatArray) -> FloatArray:
+    """Whether each row was answered rightly (N,), as 0.0 and 1.0."""
+    return (probabilities.argmax(axis=1) == labels).astype(np.float64)
+
+
+MEASURES = {"accuracy": hits, **LOSSES}  # of a row
 AUROC = "ood_auroc"  # the larger the better
 CLAIM = ["first", "second", "measure", "difference", "difference.low", "difference.high", "verdict"]
+
+
+@register_model("uncertain.ensemble")
+@dataclass
+class Ensemble(Stored):
+    """The mean of the probabilities of networks that differ in first weights and order of batches (Lakshminarayanan et al. 2017).
+
+    Args:
+        networks: models with ``draws(examples)`` (T, N, K).
+    """
+
+    networks: list[Any]
+
+    def draws(self, examples: Examples) -> NDArray[np.float32]:
+        """Probabilities of each network (M, N, K)."""
+        return np.concatenate([network.draws(examples) for network in self.networks])
+
+    def predict_proba(self, examples: Examples) -> FloatArray:
+        """(N, K)."""
+        mean: FloatArray = self.draws(examples).mean(axis=0, dtype=np.float64)
+        return mean
 
 
 @register_model("uncertain.tempered")
@@ -116,15 +146,15 @@ def on_strangers(models: Mapping[str, Any], strangers: pd.DataFrame | Examples) 
 
 
 def uncertainty_scores(
-    name: str, labels: IntArray, probabilities: FloatArray, strangers: FloatArray, resamples: int
+    name: str, labels: IntArray, probabilities: FloatArray, strangers: FloatArray | None, resamples: int
 ) -> dict[str, float]:
-    """Brier score, area under the risk-coverage curve and AUROC of strangers of a variant, flat, with 95 % intervals.
+    """Brier score, area under the risk-coverage curve and, of those who were asked strangers, their AUROC, flat, with 95 % intervals.
 
     Args:
         name: of the variant.
         labels: (N,).
         probabilities: (N, K).
-        strangers: (M, K) answers to them.
+        strangers: (M, K) answers to them, or None.
         resamples: behind the intervals over rows.
     """
     scores = brier_scores(labels, probabilities)
@@ -133,8 +163,9 @@ def uncertainty_scores(
     found = {
         "multiclass_brier": tuple(brier),
         "aurc": (risk_area(right, unsure), *risk_area_interval(right, unsure, resamples)),
-        AUROC: auc_interval(*strangeness(probabilities, strangers)),
     }
+    if strangers is not None:
+        found[AUROC] = auc_interval(*strangeness(probabilities, strangers))
     ends = ("", ".low", ".high")
     return {
         f"{name}.{metric}{end}": float(v)
@@ -154,10 +185,11 @@ def claim_table(
     pairs: Sequence[tuple[str, str]],
     labels: IntArray,
     probabilities: Mapping[str, FloatArray],
-    strangers: Mapping[str, FloatArray],
+    strangers: Mapping[str, FloatArray] | None,
     resamples: int,
+    measures: Sequence[str] = tuple(LOSSES),
 ) -> pd.DataFrame:
-    """Log-loss, Brier score and AUROC of strangers of one variant minus another's on the same rows, with 95 % intervals.
+    """Measures of rows and, if there are any, AUROC of strangers, of one variant minus another's on the same rows, with 95 % intervals.
 
     ``verdict`` is of the first: *better*, *worse* or *cannot tell*, by intervals that are corrected for all rows of the table
     (Bonferroni).
@@ -166,26 +198,31 @@ def claim_table(
         pairs: of variants; those that did not run are left out.
         labels: (N,).
         probabilities: (N, K) by variant.
-        strangers: (M, K) by variant.
-        resamples: behind the intervals of losses, over rows.
+        strangers: (M, K) by variant, or None.
+        resamples: behind the intervals of ``measures``, over rows.
+        measures: names of `MEASURES`.
     """
     pairs = [pair for pair in pairs if set(pair) <= probabilities.keys()]
     if not pairs:
         return pd.DataFrame(columns=CLAIM)
-    level = 1 - 0.05 / (len(pairs) * (len(LOSSES) + 1))
+    level = 1 - 0.05 / (len(pairs) * (len(measures) + (strangers is not None)))
     of_rows = {
-        (a, b, name): loss(labels, probabilities[a]) - loss(labels, probabilities[b])
-        for name, loss in LOSSES.items()
+        (a, b, name): MEASURES[name](labels, probabilities[a]) - MEASURES[name](labels, probabilities[b])
+        for name in measures
         for a, b in pairs
     }
     losses = pd.DataFrame({str(place): rows for place, rows in enumerate(of_rows.values())})
     plain, sure = (mean_intervals(losses, resamples, at) for at in (0.95, level))
     found = []
     for place, key in enumerate(of_rows):
-        ends = sure.iloc[place]
-        found.append([*key, *plain.iloc[place], verdict(-ends["high"], -ends["low"])])
+        low, high = sure.iloc[place][["low", "high"]]
+        gain = (low, high) if KNOWN[key[2]].maximise else (-high, -low)
+        found.append([*key, *plain.iloc[place], verdict(*gain)])
+    if strangers is None:
+        return pd.DataFrame(found, columns=CLAIM)
     for a, b in pairs:
-        (one, strange), (other, _) = (strangeness(probabilities[n], strangers[n]) for n in (a, b))
+        one, strange = strangeness(probabilities[a], strangers[a])
+        other, _ = strangeness(probabilities[b], strangers[b])
         _, low, high = auc_difference(one, other, strange, level)
         found.append([a, b, AUROC, *auc_difference(one, other, strange), verdict(low, high)])
     return pd.DataFrame(found, columns=CLAIM)

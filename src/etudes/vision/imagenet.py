@@ -26,8 +26,14 @@ def normalised(pixels: NDArray[np.uint8], device: str = "cpu") -> Tensor:
         raise ValueError(
             f"expected pixels (N, H, W, 3) of type uint8, found {pixels.shape} of type {pixels.dtype}"
         )
-    batch = torch.from_numpy(np.array(pixels)).to(device).permute(0, 3, 1, 2)
-    return standardised(batch.to(torch.float32).div_(255))
+    return standardised_bytes(torch.from_numpy(np.array(pixels)).to(device))
+
+
+def standardised_bytes(pixels: Tensor) -> Tensor:
+    """The same of a tensor of bytes (N, H, W, 3) that is on its device already; the result has its channels last in memory."""
+    import torch
+
+    return standardised(pixels.permute(0, 3, 1, 2).to(torch.float32).div_(255))
 
 
 def standardised(batch: Tensor) -> Tensor:

@@ -74,6 +74,19 @@ class NetworksParameters(Strict):
         return value
 
 
+class SmallNetworkParameters(Strict):
+    """A small residual network (`cifar_networks.CifarResNet`) and how it learns from small pictures."""
+
+    blocks: int = Field(ge=1, description="of each of the three stages")
+    width: int = Field(ge=1, description="channels of the first stage")
+    stride: int = Field(
+        ge=1, le=2, description="of the first convolution; 2 halves the picture and quarters the cost"
+    )
+    shift: int = Field(ge=0, le=16, description="training pictures are moved by up to this many pixels")
+    mirror: bool = Field(description="training pictures are mirrored with a chance of one half")
+    fit: FitParameters
+
+
 class ViewParameters(Strict):
     """How far an altered view of a picture may lie from it; each is drawn uniformly up to its limit, to either side."""
 
@@ -143,3 +156,11 @@ def parse_view(text: str) -> tuple[str, int | None]:
     if name == "mlp" and side is not None:
         raise ValueError("mlp sees photos of one size; leave its @PIXELS out")
     return name, side
+
+
+class KeptViewsParameters(Strict):
+    """Altered copies of the training pictures, of which teachers are asked once, before any student learns."""
+
+    count: int = Field(ge=1, description="of each picture, the picture itself among them")
+    shift: int = Field(ge=0, le=16, description="most pixels by which one is moved")
+    mirror: bool = Field(description="mirrored with a chance of one half")

@@ -15,6 +15,7 @@ from etudes.forms.archives import picture_files
 from etudes.forms.pictures import pixel_digest, read_picture
 from etudes.forms.raw import RawFolder
 from etudes.splits import stratified, without_repeats
+from etudes.training.parameters import DevSplitParameters
 
 LAYOUT = "<train or test>/<class>/<picture>.png"
 PARTS = ("train", "test")
@@ -102,3 +103,15 @@ def split_photographs(
     parts = kept.take(~is_dev), kept.take(is_dev), test
     counts = {f"{name}_rows": len(part) for name, part in zip(("train", "dev", "test"), parts, strict=True)}
     return *parts, {**photographs_data_card, **counts, **dropped}
+
+
+def split(
+    pictures_images: Examples, data_card: dict[str, Any], split: DevSplitParameters
+) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
+    """`split_photographs` for a study of classifiers, whose card names the unit of a row and the dev split.
+
+    Raises:
+        ValueError: too few training pictures are left.
+    """
+    train, dev, test, card = split_photographs(pictures_images, data_card, split)
+    return train, dev, test, {**card, "unit": "pictures", "dev_fingerprint": examples_fingerprint(dev)}

@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from digit_toys import crisp_splits, fit_settings, run_settings, settings, splits
+from etudes.benches.uncertain import Ensemble
 from etudes.pipelines.mc_dropout.model import (
-    Ensemble,
     Network,
     Swept,
     train_ensemble,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from etudes.benches.classifiers import on_dev
-from etudes.benches.uncertain import Tempered, train_tempered
+from etudes.benches.uncertain import Ensemble, Tempered, train_tempered
 from etudes.digits.judge import JudgeProblem, intensities
 from etudes.digits.reader import DigitReader
 from etudes.evaluation.uncertainty import log_losses
@@ -37,7 +37,7 @@ from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed, seed_everything
 from etudes.training.session import part
 
-__all__ = ["DigitReader", "Tempered"]
+__all__ = ["DigitReader", "Ensemble", "Tempered"]
 Trained = tuple[Any, dict[str, Any]]
 BATCH, MANY = 500, 100  # pictures asked at once, of one pass and of many
 
@@ -70,22 +70,6 @@ class Network(NetworkModel):
                 )
                 parts.append(logits.softmax(-1).numpy())
         return np.concatenate(parts, axis=1)
-
-    def predict_proba(self, examples: Examples) -> NDArray[np.float64]:
-        """(N, K)."""
-        return self.draws(examples).mean(axis=0, dtype=np.float64)
-
-
-@register_model("mc_dropout.ensemble")
-@dataclass
-class Ensemble(Stored):
-    """The mean of the probabilities of networks that differ in first weights and order of batches (Lakshminarayanan et al. 2017)."""
-
-    networks: list[Network]
-
-    def draws(self, examples: Examples) -> NDArray[np.float32]:
-        """Probabilities of each network (M, N, K)."""
-        return np.concatenate([network.draws(examples) for network in self.networks])
 
     def predict_proba(self, examples: Examples) -> NDArray[np.float64]:
         """(N, K)."""
