@@ -66,10 +66,15 @@ class CifarResNet(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Standardised pictures (N, channels, H, W) -> logits (N, classes)."""
+        logits: Tensor = self.linear(self.features(pictures))
+        return logits
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """Standardised pictures (N, channels, H, W) -> means over the picture of the last stage's channels (N, 4 width), which the
+        last layer reads."""
         batch = self.bn1(self.conv1(pictures)).relu_()
         batch = self.layer3(self.layer2(self.layer1(batch)))
-        logits: Tensor = self.linear(batch.mean((2, 3)))
-        return logits
+        return batch.mean((2, 3))
 
 
 def _stage(inputs: int, outputs: int, blocks: int, rate: float) -> nn.Sequential:

@@ -156,3 +156,11 @@ def parse_view(text: str) -> tuple[str, int | None]:
     if name == "mlp" and side is not None:
         raise ValueError("mlp sees photos of one size; leave its @PIXELS out")
     return name, side
+
+
+class KeptViewsParameters(Strict):
+    """Altered copies of the training pictures, of which teachers are asked once, before any student learns."""
+
+    count: int = Field(ge=1, description="of each picture, the picture itself among them")
+    shift: int = Field(ge=0, le=16, description="most pixels by which one is moved")
+    mirror: bool = Field(description="mirrored with a chance of one half")
