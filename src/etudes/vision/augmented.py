@@ -29,18 +29,20 @@ class AugmentedProblem(PictureProblem):
     """`PictureProblem` whose training pictures are each shown in a view of their own, drawn anew whenever they are shown.
 
     The best epoch has the least loss on dev: of few dev pictures the loss says more than how many are right. Without a
-    ``view`` the pictures are shown as they are. ``seed`` decides the views, together with the rows of the batch.
+    ``view`` the pictures are shown as they are. ``seed`` decides the views, together with the rows of the batch. ``made_by`` says what the
+    network was made by, where its weights and modules do not tell all of it.
     """
 
     view: ViewParameters | None = None
     seed: int = 0
+    made_by: str = ""
     monitor: str = "loss"
     maximise: bool = False
 
     @property
     def fingerprint(self) -> str:
         how = self.view.model_dump_json() if self.view else "as they are"
-        return fingerprint(super().fingerprint, how, str(self.seed))
+        return fingerprint(super().fingerprint, how, str(self.seed), self.made_by)
 
     def collate(self, indices: NDArray[np.int64], device: torch.device) -> tuple[Tensor, Tensor]:
         pixels, labels = self.taken(indices, device)

@@ -5,6 +5,7 @@ Importing this module registers every class that a model file may name. N pictur
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -222,6 +223,7 @@ def learn(
         even=True,
         view=scratch.view if variant in AUGMENTED else None,
         seed=seed,
+        made_by=json.dumps(config),
     )
     epochs = fit(problem, scratch.fit, task.run)
     return Scratch(network, config), epochs
