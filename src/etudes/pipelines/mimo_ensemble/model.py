@@ -132,6 +132,7 @@ def train_network(
         members=members,
         batch_repetition=how.batch_repetition,
         input_repetition=how.input_repetition,
+        passes=passes,
     )
     epochs = max(1, round(network.fit.epochs / how.batch_repetition))
     rows = fit(problem, network.fit.model_copy(update={"epochs": epochs}), own)

@@ -67,17 +67,20 @@ class MimoProblem(PictureProblem):
     L = 1/(n M) sum_i sum_m -log p_m(y_i,m | x_i,1 ... x_i,M), every slot with the label of its own picture (equation 1 of the
     paper, which sums over m: a factor that Adam does not see). ``batch_size`` is the number of rows. Dev is asked as test
     is: the same picture M times, the mean of M probabilities; its log-loss chooses the epoch.
+    ``passes`` of a network whose dropout stays on are none of its training, but of the model that a checkpoint becomes.
     """
 
     members: int = 1
     batch_repetition: int = 1
     input_repetition: float = 0.0
+    passes: int = 0
     monitor: str = "loss"
     maximise: bool = False
 
     @property
     def fingerprint(self) -> str:
-        return f"{super().fingerprint} {self.members} {self.batch_repetition} {self.input_repetition}"
+        own = (self.members, self.batch_repetition, self.input_repetition, self.passes)
+        return f"{super().fingerprint} {own}"
 
     def batches(self, generator: np.random.Generator) -> Sequence[NDArray[np.int64]]:
         order = generator.permutation(len(self.train))
