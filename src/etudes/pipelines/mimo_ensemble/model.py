@@ -103,18 +103,20 @@ def train_network(
     mimo: MimoParameters | None = None,
     rate: float = 0.0,
     passes: int = 0,
+    width: int | None = None,
 ) -> tuple[Network, list[dict[str, float]]]:
     """One network and its epochs; the epoch with the best log-loss on dev is kept.
 
     ``name`` decides first weights, order of batches and draws, so no two networks share them. Where batches are repeated there
-    are as many times fewer epochs, so that every network takes about as many steps of as many rows.
+    are as many times fewer epochs, so that every network takes about as many steps of as many rows. ``width`` takes the place of the
+    network's own.
     """
     own = run.model_copy(update={"seed": derive_seed(run.seed, name)})
     seed_everything(derive_seed(own.seed, "weights"))
     config: dict[str, Any] = {
         "blocks": network.blocks,
         "classes": members * len(split_card["classes"]),
-        "width": network.width,
+        "width": network.width if width is None else width,
         "channels": 3 * members,
         "stride": network.stride,
         "rate": rate,
@@ -212,13 +214,13 @@ def train_narrow(
     run: RunParameters,
 ) -> Trained:
     """Several narrow networks."""
-    narrow = network.model_copy(update={"width": parameters.width})
     networks: list[Network] = []
     epochs: list[dict[str, float]] = []
     for place in range(parameters.networks):
         name = f"narrow_{place + 1}"
         with part(name):
-            model, epochs = train_network(train_split, dev_split, split_card, narrow, run, name)
+            how = (train_split, dev_split, split_card, network, run, name)
+            model, epochs = train_network(*how, width=parameters.width)
         networks.append(model)
     ensemble = Ensemble(networks)
     return ensemble, on_dev(ensemble, dev_split, epochs=epochs)
@@ -235,7 +237,7 @@ def train_widths(
 ) -> Trained:
     """Networks of other widths, with one input and with several."""
     found: dict[str, tuple[Network, dict[str, Any]]] = {}
-    for width in sorted({*parameters.widths} - {network.width}):
+    for width in sorted({*parameters.widths}):
         for members in (1, parameters.members):
             name = f"width_{width}_inputs_{members}"
             how = (
