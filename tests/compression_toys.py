@@ -17,10 +17,13 @@ CONFIG = {"blocks": 1, "classes": 4, "width": 8}
 def group(name: str, **changes: Any) -> Any:
     """A group of the study's `test` parameters, changed; its network learns the toy pictures."""
     fit = fit_settings(epochs=8, batch_size=16, learning_rate=0.02, checkpoint_steps=1000).model_dump()
+    more = {"fit": {**fit, "epochs": 3}}
     own = {
+        "views": {"shift": 0, "mirror": False},  # the class is a place
         "network": {"width": 8, "fit": fit},
         "small": {"fit": fit},
-        "tuning": {"fit": {**fit, "epochs": 3}},
+        "tuning": more,
+        "pruning": more,
     }
     return settings("network_compression", name, **{**own.get(name, {}), **changes})
 

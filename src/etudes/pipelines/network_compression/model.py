@@ -256,7 +256,8 @@ def train_pruning(
                 else:
                     start, shape = slimmed(original, config, rate)
                 found.before.append(_copied(start, shape))
-                epochs = lessons.teach(start, "tuning", tuning.fit, **how)
+                settings = tuning.fit if kind == "magnitude" else parameters.fit
+                epochs = lessons.teach(start, "tuning", settings, **how)
             found.after.append(Network(start, shape))
             found.kinds.append(kind)
             found.rates.append(rate)

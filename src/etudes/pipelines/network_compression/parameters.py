@@ -54,6 +54,7 @@ class PruningParameters(Strict):
     magnitude: tuple[Rate, ...] = Field(min_length=1, description="shares of the weights in blocks")
     channels: tuple[Rate, ...] = Field(min_length=1, description="shares of the channels inside of blocks")
     bits: Literal[32, 16, 8, 4] = Field(description="of each weight that is left")
+    fit: FitParameters = Field(description="of those that lost channels; the others learn as `tuning` says")
 
 
 class SmallParameters(Strict):

@@ -19,7 +19,7 @@ def masks_of(network: nn.Module, rate: float) -> dict[str, Tensor]:
     """
     sizes = {name: layer.weight.abs() for name, layer in layers_of(folded(network)) if "." in name}
     ordered = torch.cat([size.flatten() for size in sizes.values()]).sort().values
-    least = ordered[min(int(rate * len(ordered)), len(ordered) - 1)]
+    least = ordered[min(round(rate * len(ordered)), len(ordered) - 1)]
     return {f"{name}.weight": (size >= least).float() for name, size in sizes.items()}
 
 
