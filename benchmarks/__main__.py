@@ -29,6 +29,7 @@ BENCHMARKS = {
     "memory": ("benchmarks.memory", "memory_of_variants"),
     "padim": ("benchmarks.padim", "padim_against_anomalib"),
     "attacks": ("benchmarks.attacks", "attacks_against_peers"),
+    "augment": ("benchmarks.augment", "views_against_torchvision"),
     "maps": ("benchmarks.maps", "maps_against_captum"),
     "nearest": ("benchmarks.nearest", "margins_against_peers"),
     "strip": ("benchmarks.strip", "strip_against_whole_passes"),
@@ -42,6 +43,7 @@ BENCHMARKS = {
     "cartpole": ("benchmarks.cartpole", "dqn_with_the_cart_against_stable_baselines3"),
     "breakout": ("benchmarks.breakout", "dqn_from_pictures_against_stable_baselines3"),
     "policy": ("benchmarks.policy", "policy_gradients_against_stable_baselines3"),
+    "tagging": ("benchmarks.tagging", "tagging_against_peers"),
 }
 
 

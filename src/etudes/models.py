@@ -29,7 +29,7 @@ LIBRARY = {
         "etudes.benches.experts",
         "etudes.benches.several_environments",
     ),
-    "classifiers": ("etudes.benches.classifiers",),
+    "classifiers": ("etudes.benches.classifiers", "etudes.benches.picture_predictor"),
     "digits": (
         "etudes.digits.judge",
         "etudes.digits.vae",
@@ -41,6 +41,7 @@ LIBRARY = {
     "hours": ("etudes.benches.forecasts", "etudes.benches.hour_predictor"),
     "regressors": ("etudes.benches.regressors",),
     "text": ("etudes.text.continuation",),
+    "tuned": ("etudes.vision.tuned",),
     "texts": ("etudes.text.features", "etudes.text.linear"),
     "uncertain": ("etudes.benches.uncertain",),
     "victims": ("etudes.vision.victims",),

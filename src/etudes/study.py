@@ -111,7 +111,8 @@ class RecordedPart:
 class Study:
     """What a study says of itself, read from its ``study.toml``.
 
-    ``metric`` is the primary one on test, ``metrics`` the columns of its result tables (names of
+    ``takes`` and ``answers`` are what one may ask its predictor and what it answers, ``gpu`` which variants train on one (Markdown, a cell of a
+    table each). ``metric`` is the primary one on test, ``metrics`` the columns of its result tables (names of
     `etudes.metrics.KNOWN`), ``dev_metric`` the one in the histories that chooses the registered model.
     ``tables`` are recorded beside the metrics. ``support`` names networks that variants need and that are trained but not compared: a backbone, a judge, a victim.
     ``headlines`` are what the overview shows, the primary metric first. ``agents`` is a recorded table with a row for each of the
@@ -124,6 +125,9 @@ class Study:
     field: str
     summary: str
     data: tuple[str, ...]
+    takes: str
+    answers: str
+    gpu: str
     metric: str
     metrics: tuple[str, ...]
     maximise: bool

@@ -147,6 +147,9 @@ def description(subject: Subject) -> None:
     study = subject.study
     assert study.baseline in study.variants
     assert len(study.summary) < 200 and study.title
+    assert study.takes and study.answers and "\n" not in study.takes + study.answers + study.gpu
+    on_gpu = any("gpu" in node.tags for node in subject.graph.nodes)
+    assert on_gpu != study.gpu.startswith("nothing"), f"gpu = '{study.gpu}', nodes with the tag: {on_gpu}"
     assert study.references, "a study measures itself against something"
     assert all(reference.source for reference in study.references)
     assert study.metric in study.metrics and {*study.metrics, study.dev_metric} <= set(KNOWN)

@@ -13,7 +13,7 @@ import pytest
 from etudes.results import summaries, tables
 from etudes.results.summaries import average_table
 from etudes.sources.table import load_sources
-from etudes.study import RecordedTable, load_study, study_names
+from etudes.study import RecordedTable, load_studies, load_study, study_names
 from projects import ROOT, STUDY
 
 HEIGHTS = RecordedTable("heights", ("height", "photos"), ("success",))
@@ -238,6 +238,30 @@ def test_data_page_has_every_data_set_with_licence_citation_and_how_to_get_it(tm
     used = {name for study in study_names() for name in load_study(study).data}
     assert all(f"| [{name}](#" in page for name in used)
     assert "<good" not in page, "a browser would take it for a tag"
+    assert tables.fill(page, tmp_path) == page
+
+
+def test_pages_list_what_every_study_takes_answers_and_reads(tmp_path: Path) -> None:
+    for name, catalog in (
+        ("vae", "vae.raw:\n  sample: digits\n"),
+        ("revnet", "a:\n  sample: digits\nb:\n  sample: prose\n"),
+    ):
+        path = tmp_path / "conf" / "base" / "catalog" / f"{name}.yml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(catalog)
+    page = tables.fill(
+        "".join(f"<!-- {mark} -->\n<!-- /{mark} -->\n" for mark in ("asked", "gpu", "samples")), tmp_path
+    )
+    asked, gpu, samples = page.split("<!-- /")[:3]
+    for study in load_studies():
+        (row,) = [line for line in asked.splitlines() if f"`{study.name}`" in line.split(" | ")[0]]
+        assert row.endswith(f"| {study.takes} | {study.answers} |")
+        (row,) = [line for line in gpu.splitlines() if f"`{study.name}`" in line.split(" | ")[0]]
+        assert row.endswith(f"| {study.gpu} |")
+    assert (
+        samples.splitlines()[-2].startswith("| `digits` | Real pictures") and "| `revnet`, `vae` |" in samples
+    )
+    assert samples.splitlines()[-1].startswith("| `prose` |") and samples.endswith("| `revnet` |\n")
     assert tables.fill(page, tmp_path) == page
 
 

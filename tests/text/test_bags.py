@@ -49,6 +49,18 @@ def test_singular_vectors_are_numpys_with_their_largest_entry_above_zero() -> No
     assert singular_vectors(matrix, 99).shape[1] == pytest.approx(len(TITLES) - 1)
 
 
+@pytest.mark.parametrize(
+    ("documents", "shape"), [([[], []], (0, 0)), ([["a"], ["a"], []], (1, 1)), ([["a", "b"]], (2, 1))]
+)
+def test_documents_with_next_to_nothing_in_them_have_few_directions_or_none(
+    documents: list[list[str]], shape: tuple[int, int]
+) -> None:
+    matrix = Bag.fit(documents).matrix(documents)
+    found = singular_vectors(matrix, 5)
+    assert found.shape == shape and (found >= 0).all()
+    np.testing.assert_allclose(matrix @ found @ found.T, matrix.toarray(), atol=1e-12)
+
+
 def test_directions_that_no_row_has_are_left_out() -> None:
     rng = np.random.default_rng(0)
     matrix = csr_matrix(rng.normal(size=(30, 3)) @ rng.normal(size=(3, 8)))

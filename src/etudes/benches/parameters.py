@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
@@ -167,3 +167,22 @@ class AttackSplitParameters(Strict):
     test: int = Field(ge=4, description="test pictures, at most")
     photos: int = Field(ge=4, description="photos that are attacked; the others are left to their networks")
     seed: int = Field(ge=0, description="apart from run.seed, so that seeds share one split")
+
+
+class TaggedFormParameters(Strict):
+    """What is read of CoNLL-U files."""
+
+    column: Literal["upos", "xpos"] = Field(description="the universal tags, or those of the language")
+
+
+class DocumentSplitParameters(Strict):
+    """How dev is cut from train."""
+
+    dev_fraction: float = Field(gt=0, lt=0.5, description="share of the sentences for dev, whole documents")
+    seed: int = Field(ge=0, description="seed of the split, apart from run.seed so that seeds share a split")
+
+
+class ResamplingParameters(Strict):
+    """How answers are scored."""
+
+    resamples: int = Field(ge=100, description="bootstrap resamples of sentences behind every interval")

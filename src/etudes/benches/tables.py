@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from etudes.benches.parameters import TableFormParameters, TableSplitParameters
 from etudes.cards import data_card, fingerprint
-from etudes.forms.files import names_file, read_text
+from etudes.forms.files import SHOWN_PROBLEMS, names_file, problem_lines, read_text
 from etudes.forms.raw import RawFile
 from etudes.models import register_model
 from etudes.serving.predictor import Column, Predictor
@@ -22,7 +22,6 @@ from etudes.splits import stratified
 LABEL = "label"  # of the file; in a frame the class is ``class``, and ``label`` its number
 OWN = ("id", "class", "label")
 FEWEST_ROWS = 3  # of a class: one for each of train, dev and test
-SHOWN_PROBLEMS = 5
 PLAIN = TableFormParameters(label=LABEL, leave_out=(), missing=())
 Frame = pd.DataFrame
 
@@ -180,10 +179,8 @@ def _numbers(
         except ValueError as error:
             problems.append(f"row {index + 1}: {error}")
     if problems:
-        more = f"\n  ... and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
-        shown = "\n  ".join(problems[:SHOWN_PROBLEMS])
         raise ValueError(
-            f"{raw.name}: {len(problems)} of {len(rows)} rows cannot be read.\n  {shown}{more}\nMend them; a row with "
+            f"{raw.name}: {len(problems)} of {len(rows)} rows cannot be read.{problem_lines(problems)}\nMend them; a row with "
             "a missing number must be left out or filled in."
         )
     return numbers

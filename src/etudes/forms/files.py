@@ -26,6 +26,7 @@ ENCODINGS = (
     (b"\xff\xfe", "UTF-16"),
     (b"\xfe\xff", "UTF-16"),
 )
+SHOWN_PROBLEMS = 5
 
 
 def ends_in(name: str, endings: Sequence[str]) -> bool:
@@ -123,6 +124,14 @@ def read_text(raw: RawFile) -> str:
             f"{raw.name}, line {line}: holds a zero byte; expected a UTF-8 text file, found a binary one or UTF-16"
         )
     return text
+
+
+def problem_lines(problems: Sequence[str]) -> str:
+    """What is wrong with a file as the lines of a message: the first few problems, and how many more there are."""
+    shown = [*problems[:SHOWN_PROBLEMS]]
+    if len(problems) > SHOWN_PROBLEMS:
+        shown.append(f"... and {len(problems) - SHOWN_PROBLEMS} more")
+    return "".join(f"\n  {line}" for line in shown)
 
 
 def _walk(folder: str, above: tuple[str, ...]) -> Iterator[os.DirEntry[str]]:

@@ -15,7 +15,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from etudes.forms.files import read_text
+from etudes.forms.files import problem_lines, read_text
 from etudes.forms.raw import RawFile
 
 Frame = pd.DataFrame
@@ -29,7 +29,6 @@ WINDS = (
     "SE",
     "cv",
 )  # directions in the column cbwd; the last, calm and variable, is the reference
-SHOWN = 5
 
 
 def read_days(raw: RawFile) -> Frame:
@@ -144,10 +143,8 @@ def _number(name: str, text: str) -> float:
 
 def _refuse(raw: RawFile, problems: list[str], form: str) -> None:
     if problems:
-        more = f"\n  ... and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-        shown = "\n  ".join(problems[:SHOWN])
         raise ValueError(
-            f"{raw.name}: {len(problems)} lines or days cannot be read. Expected {form}.\n  {shown}{more}\n"
+            f"{raw.name}: {len(problems)} lines or days cannot be read. Expected {form}.{problem_lines(problems)}\n"
             "Mend them, or get the file again."
         )
 

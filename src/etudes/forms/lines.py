@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from etudes.forms.files import read_text
+from etudes.forms.files import problem_lines, read_text
 from etudes.forms.raw import RawFile
 
 Record = TypeVar("Record")
-SHOWN_PROBLEMS = 5
 
 
 def read_lines(
@@ -37,11 +36,9 @@ def read_lines(
         except ValueError as error:
             problems.append(f"line {number}: {error}")
     if problems:
-        more = f"\n  ... and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
-        shown = "\n  ".join(problems[:SHOWN_PROBLEMS])
         lines = "line" if len(problems) == 1 else "lines"
         raise ValueError(
-            f"{raw.name}: {len(problems)} {lines} cannot be read. Expected {form}, UTF-8.\n  {shown}{more}\n"
+            f"{raw.name}: {len(problems)} {lines} cannot be read. Expected {form}, UTF-8.{problem_lines(problems)}\n"
             "Mend the lines, or get the file again."
         )
     if not records:

@@ -9,10 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from etudes.forms.files import read_text
+from etudes.forms.files import problem_lines, read_text
 from etudes.forms.raw import RawFile
 
-SHOWN_PROBLEMS = 5
 Record = dict[str, Any]
 
 
@@ -28,8 +27,8 @@ def read_rows(
         separator: between fields.
 
     Raises:
-        ValueError: a wrong encoding or separator, a column that is missing, rows with another number of fields or that ``parse``
-            refuses; the message names the file and the rows.
+        ValueError: a wrong encoding or separator, a column that is missing or there twice, rows with another number of fields or that
+            ``parse`` refuses; the message names the file and the rows.
     """
     rows = _rows(raw, separator)
     header = rows.pop(0)[1] if rows else []
@@ -37,6 +36,10 @@ def read_rows(
         raise ValueError(
             f"{raw.name}: the first line has no column '{missing[0]}', found {', '.join(map(repr, header))[:300]}. Expected the "
             f"columns {', '.join(columns)} with {separator!r} between them; check names and separator."
+        )
+    if twice := [name for name in columns if header.count(name) > 1]:
+        raise ValueError(
+            f"{raw.name}: the first line has the column '{twice[0]}' {header.count(twice[0])} times; expected it once"
         )
     problems, found = [], []
     for number, (line, fields) in enumerate(rows, start=1):
@@ -47,10 +50,8 @@ def read_rows(
         except ValueError as error:
             problems.append(f"row {number} (line {line}): {error}")
     if problems:
-        more = f"\n  ... and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
-        shown = "\n  ".join(problems[:SHOWN_PROBLEMS])
         raise ValueError(
-            f"{raw.name}: {len(problems)} rows cannot be read.\n  {shown}{more}\nMend them; a text that holds the "
+            f"{raw.name}: {len(problems)} row{'s' * (len(problems) > 1)} cannot be read.{problem_lines(problems)}\nMend them; a text that holds the "
             'separator, a line end or a quote stands in quotes ("), a quote in it is written twice.'
         )
     return found

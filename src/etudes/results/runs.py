@@ -120,7 +120,7 @@ def read_run(outputs: Path, study: str, env: str) -> Run:
     """What the outputs of one seed hold.
 
     Raises:
-        RuntimeError: no run of the study ended in this folder.
+        RuntimeError: no run of the study ended in this folder, or a table that is to be recorded is empty.
     """
     marker = _marker(outputs, study, env)
     if not marker.exists():
@@ -137,6 +137,11 @@ def read_run(outputs: Path, study: str, env: str) -> Run:
 
         path = outputs / "07_model_output" / env / study / f"{name}.csv"
         rows = pd.read_csv(path, keep_default_na=False, na_values=[""], encoding="utf-8").to_dict("records")
+        if not rows:
+            raise RuntimeError(
+                f"{path}: the table '{name}', which the study records, has no rows. Expected at least one; its evaluation "
+                "leaves it empty, or too few variants were run"
+            )
         return [{str(column): value for column, value in row.items()} for row in rows]
 
     resources = {

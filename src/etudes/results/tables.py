@@ -1,4 +1,4 @@
-"""Tables of the READMEs and of the pages in ``docs``: results, from ``docs/results/*.json``, and the raw data sets."""
+"""Tables of the READMEs and of the pages in ``docs``: results, from ``docs/results/*.json``, raw data sets, what studies say of themselves."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from etudes.atomic import atomic_file
 from etudes.evaluation.seeds import holm
 from etudes.metrics import KNOWN, Metric
 from etudes.results.data_sets import data_sets
+from etudes.results.listings import asked, on_gpu, samples
 from etudes.results.summaries import p_value, table_metric
 from etudes.study import Headline, RecordedTable, Study, load_studies, load_study
 
 RESULTS = re.compile(
     r"<!-- (?P<mark>results(?::(?P<name>\w+)(?:\.(?P<detail>\w+))?)?) -->\n.*?<!-- /results -->", re.DOTALL
 )
-DATA = re.compile(r"<!-- data -->\n.*?<!-- /data -->", re.DOTALL)
+LISTED = {"data": lambda _: data_sets(), "samples": samples, "asked": asked, "gpu": on_gpu}
+LISTING = re.compile(rf"<!-- (?P<mark>{'|'.join(LISTED)}) -->\n.*?<!-- /(?P=mark) -->", re.DOTALL)
 
 
 def refresh(project: Path, write: bool) -> list[Path]:
@@ -43,7 +45,7 @@ def fill(text: str, project: Path) -> str:
 
     ``<!-- results:STUDY -->`` begins the table of a study, ``results:STUDY.TABLE`` one of its recorded tables,
     ``results:overview`` one row a study; ``results`` alone is the overview and a section for each study, ``data`` are the
-    raw data sets.
+    raw data sets, ``samples``, ``asked`` and ``gpu`` what `etudes.results.listings` says.
     """
 
     def table(match: re.Match[str]) -> str:
@@ -59,7 +61,12 @@ def fill(text: str, project: Path) -> str:
         return f"<!-- {mark} -->\n{content}\n<!-- /results -->"
 
     text = RESULTS.sub(table, text)
-    return DATA.sub(lambda _: f"<!-- data -->\n{data_sets()}\n<!-- /data -->", text)
+
+    def listing(match: re.Match[str]) -> str:
+        mark = match["mark"]
+        return f"<!-- {mark} -->\n{LISTED[mark](project)}\n<!-- /{mark} -->"
+
+    return LISTING.sub(listing, text)
 
 
 def load_record(project: Path, study: str) -> dict[str, Any] | None:

@@ -31,6 +31,7 @@ FILES = (
     ".txt",
     *TABLES,
     ".jsonl",
+    ".conllu",
     ".png",
     ".jpg",
     ".jpeg",

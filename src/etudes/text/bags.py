@@ -54,13 +54,18 @@ class Bag(Stored):
 def singular_vectors(matrix: csr_matrix, dimensions: int) -> FloatArray:
     """The first right singular vectors (V, D) of features (N, V), largest first (latent semantic analysis, Deerwester et al. 1990).
 
-    D is less where the matrix is smaller or has a lower rank: what lies in no row would be another direction each time. Each vector has
-    its largest entry above 0.
+    D is less where the matrix is smaller or has a lower rank: what lies in no row would be another direction each time. It is 0 where
+    there is nothing in the matrix, as of documents that are all empty. Each vector has its largest entry above 0.
     """
     from scipy.sparse.linalg import svds
 
+    if not matrix.count_nonzero():
+        return np.zeros((matrix.shape[1], 0))
     size = min(dimensions, min(matrix.shape) - 1)
-    _, values, vectors = svds(matrix, k=size, v0=np.ones(min(matrix.shape)))
+    if size:
+        _, values, vectors = svds(matrix, k=size, v0=np.ones(min(matrix.shape)))
+    else:  # of a single row or column, which leaves nothing to iterate
+        _, values, vectors = np.linalg.svd(matrix.toarray(), full_matrices=False)
     order = np.argsort(-values)
     vectors = vectors[order[values[order] > LEAST * values.max()]]
     signs = np.sign(vectors[np.arange(len(vectors)), np.abs(vectors).argmax(axis=1)])

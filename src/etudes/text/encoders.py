@@ -126,6 +126,11 @@ def _ids(tokenizer: Any, texts: Sequence[str], max_length: int | None) -> list[l
     return [encoding.ids for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=not whole)]
 
 
+def piece_ids(name: str, words: Sequence[str]) -> list[list[int]]:
+    """The word pieces that an encoder's tokenizer cuts each word into, as rows of its input embeddings; none for a word that it drops."""
+    return _ids(load_tokenizer(name), words, None)
+
+
 def mean_pool(hidden: Tensor, mask: Tensor) -> Tensor:
     """Mean over real tokens: hidden (batch, time, features), mask (batch, time) -> (batch, features)."""
     weights = mask.unsqueeze(-1).to(hidden.dtype)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from etudes.training.parameters import FitParameters, Strict
 
 Positive = Annotated[float, Field(gt=0)]
+
+
+def _ordered(value: tuple[int, int]) -> tuple[int, int]:
+    if not 1 <= value[0] <= value[1]:
+        raise ValueError("expected 1 <= shortest <= longest")
+    return value
+
+
+Runs = Annotated[tuple[int, int], AfterValidator(_ordered)]  # the shortest and the longest
 
 
 class BiLSTMParameters(Strict):
@@ -72,14 +81,7 @@ class LinearParameters(Strict):
     penalties: list[Positive] = Field(min_length=1, description="L2 penalties of logistic regression")
     smoothings: list[Positive] = Field(min_length=1, description="counts added by naive Bayes")
     ratio_smoothing: Positive = Field(description="the same of NB-SVM's ratios, which is not chosen")
-    characters: tuple[int, int] = Field(description="shortest and longest run of characters inside a word")
-
-    @field_validator("characters")
-    @classmethod
-    def _ordered(cls, value: tuple[int, int]) -> tuple[int, int]:
-        if not 1 <= value[0] <= value[1]:
-            raise ValueError("expected 1 <= shortest <= longest")
-        return value
+    characters: Runs = Field(description="shortest and longest run of characters inside a word")
 
 
 class ContinuationParameters(Strict):

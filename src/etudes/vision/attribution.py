@@ -81,14 +81,13 @@ def grad_cam(view: View, layer: nn.Module, photos: Tensor, classes: Tensor) -> T
     seen: list[Tensor] = []
 
     def keep(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        seen.append(output)
-        return output.clone()  # an activation that follows may write into the layer's own output
+        seen.append(output.detach().requires_grad_(True))  # no gradient is asked for before the layer
+        return seen[-1].clone()  # an activation that follows may write into the layer's own output
 
     handle = layer.register_forward_hook(keep)
     try:
         with torch.enable_grad():
-            inputs = photos.detach().clone().requires_grad_(True)
-            scores = view(inputs).gather(1, classes[:, None])
+            scores = view(photos.detach()).gather(1, classes[:, None])
             if len(seen) != 1 or seen[0].ndim != 4:
                 found = [tuple(tensor.shape) for tensor in seen]
                 raise ValueError(
@@ -98,7 +97,7 @@ def grad_cam(view: View, layer: nn.Module, photos: Tensor, classes: Tensor) -> T
             slopes = torch.autograd.grad(scores.sum(), seen[0])[0]
     finally:
         handle.remove()
-    maps = (slopes.mean((2, 3), keepdim=True) * seen[0]).sum(1, keepdim=True).relu().detach()
+    maps = (slopes.mean((2, 3), keepdim=True) * seen[0].detach()).sum(1, keepdim=True).relu()
     enlarged: Tensor = nn.functional.interpolate(maps, photos.shape[2:], mode="bilinear", align_corners=False)
     return enlarged[:, 0]
 

@@ -13,9 +13,12 @@ from etudes.examples import Examples
 from etudes.forms.archives import picture_files
 from etudes.forms.pictures import read_picture
 from etudes.forms.raw import RawFolder
+from etudes.splits import stratified_groups
 from etudes.vision.duplicates import near_duplicates
+from etudes.vision.parameters import FolderParameters
 
 LAYOUT = "<any folder>/<class>/<picture>.jpg"
+TEST = "test"  # the folder of pictures that are tested on
 FEWEST = 4  # groups of near-duplicates of a class: some to test on, and the others to learn from
 
 
@@ -73,6 +76,50 @@ def grouped(photographs: Examples, bits: int) -> tuple[Examples, dict[str, Any]]
         "contradicting_left_out": int((~told).sum()),
     }
     return Examples(_labelled(kept.rows), kept.arrays), card
+
+
+def ingest_parts(raw_pictures: RawFolder, pictures: FolderParameters) -> tuple[Examples, dict[str, Any]]:
+    """`ingest`, and whether each picture lies in a folder ``test`` (``held_back``)."""
+    examples, card = ingest(raw_pictures, pictures.side)
+    held_back = [TEST in PurePosixPath(name).parts[:-2] for name in examples.rows["id"]]
+    return Examples(examples.rows.assign(held_back=held_back), examples.arrays), card
+
+
+def split(
+    photographs_images: Examples, pictures: FolderParameters
+) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
+    """Train, dev and test. Test are the pictures in a folder of that name; where there is none, a share of each class.
+
+    Of near-duplicates on both sides of a folder's split, those to train on are dropped.
+
+    Raises:
+        ValueError: a class without pictures in one of the parts.
+    """
+    kept, card = grouped(photographs_images, pictures.duplicate_bits)
+    labels, group, is_test = (kept.rows[name].to_numpy() for name in ("label", "group", "held_back"))
+    if not is_test.any():
+        is_test = stratified_groups(labels, group, pictures.test_fraction, pictures.seed)
+    twin = ~is_test & np.isin(group, group[is_test])
+    rest = kept.take(~is_test & ~twin)
+    rest_labels, rest_group = (rest.rows[name].to_numpy() for name in ("label", "group"))
+    is_dev = stratified_groups(rest_labels, rest_group, pictures.dev_fraction, pictures.seed)
+    parts = {"train": rest.take(~is_dev), "dev": rest.take(is_dev), "test": kept.take(is_test)}
+    for name, part in parts.items():
+        counts = np.bincount(part.rows["label"], minlength=len(card["classes"]))
+        if counts.min() < 1:
+            raise ValueError(
+                f"no picture of the class '{card['classes'][int(counts.argmin())]}' is in {name}; expected at least one of "
+                "each class in train, dev and test. Add pictures, or raise pictures.dev_fraction or test_fraction."
+            )
+    split_card = {
+        **card,
+        "unit": "pictures",
+        "side": pictures.side,
+        **{f"{name}_rows": len(part) for name, part in parts.items()},
+        "dropped_because_in_test": int(twin.sum()),
+        "dev_fingerprint": examples_fingerprint(parts["dev"]),
+    }
+    return parts["train"], parts["dev"], parts["test"], split_card
 
 
 def _labelled(rows: pd.DataFrame) -> pd.DataFrame:

@@ -107,11 +107,11 @@ def altered(batch: Tensor, view: ViewParameters, generator: torch.Generator) -> 
     n = len(batch)
 
     def drawn(most: float) -> Tensor:
-        return (torch.rand(n, generator=generator) * 2 - 1) * most
+        return ((torch.rand(n, generator=generator) * 2 - 1) * most).to(batch.device)
 
     angle, zoom, shear = drawn(view.turn), 1 + drawn(view.zoom), drawn(view.shear)
     cos, sin = zoom * angle.cos(), zoom * angle.sin()
-    sign = torch.where(drawn(1.0) < 0, -1.0, 1.0) if view.mirror else torch.ones(n)
+    sign = torch.where(drawn(1.0) < 0, -1.0, 1.0) if view.mirror else torch.ones_like(angle)
     first = torch.stack([sign * cos, cos * shear - sin, drawn(2 * view.shift)], 1)
     second = torch.stack([sign * sin, sin * shear + cos, drawn(2 * view.shift)], 1)
     grid = nn.functional.affine_grid(torch.stack([first, second], 1), list(batch.shape), align_corners=False)

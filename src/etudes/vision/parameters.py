@@ -106,6 +106,35 @@ class ViewsParameters(Strict):
     strong: ViewParameters
 
 
+class FolderParameters(Strict):
+    """How pictures in folders of their classes are cut, and which are held out."""
+
+    side: int = Field(ge=32, le=512, description="of the square that is cut from a picture, pixels")
+    duplicate_bits: int = Field(
+        ge=0, lt=64, description="pictures whose hashes differ in at most so many of 128 bits stay together"
+    )
+    dev_fraction: float = Field(gt=0, lt=0.5, description="share of each class's training pictures for dev")
+    test_fraction: float = Field(
+        gt=0,
+        lt=0.5,
+        description="share of each class for test: in repeated splits, and where there is no folder test",
+    )
+    seed: int = Field(ge=0, description="seed of the split, apart from run.seed so that seeds share a split")
+
+
+class BackboneParameters(Strict):
+    """A pretrained network, or one that is trained here."""
+
+    network: str = Field(
+        description="of etudes.vision.pretrained; 'textures': a small one that is trained here, as the rest says"
+    )
+    crops: int = Field(ge=24, description="generated textures")
+    size: int = Field(ge=16, description="pixels of a texture's side")
+    dev_fraction: float = Field(gt=0, lt=0.5, description="share of the textures that chooses the epoch")
+    width: int = Field(ge=1, description="channels of the first stage")
+    fit: FitParameters
+
+
 def parse_view(text: str) -> tuple[str, int | None]:
     """``name`` or ``name@pixels``.
 

@@ -118,3 +118,17 @@ def test_few_are_a_part_of_train_and_rate_zero_is_trained_once() -> None:
 def test_rates_that_are_none_are_refused(rates: list[float]) -> None:
     with pytest.raises(ValidationError, match="expected different shares from 0 to below 1"):
         settings("mc_dropout", "dropout", rates=rates)
+
+
+@pytest.mark.parametrize(
+    ("group", "changes"),
+    [
+        ("few", {"places": ["dense", "dense"]}),
+        ("evaluation", {"passes": [0, 5]}),
+        ("evaluation", {"kept": [0.0, 1.0]}),
+        ("rotation", {"angles": [0, float("inf")]}),
+    ],
+)
+def test_settings_that_would_stop_the_evaluation_are_refused_before_it(group: str, changes: dict) -> None:
+    with pytest.raises(ValidationError, match=next(iter(changes))):
+        settings("mc_dropout", group, **changes)

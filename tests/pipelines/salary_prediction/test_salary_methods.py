@@ -7,9 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from etudes.benches.regressors import mae
-from etudes.pipelines.salary_prediction.advertisements import ingest, split
+from etudes.pipelines.salary_prediction.advertisements import CATEGORIES, ingest, split
 from etudes.pipelines.salary_prediction.features import OF_FIELDS, Views
 from etudes.pipelines.salary_prediction.methods import (
     Boosting,
@@ -106,6 +107,22 @@ def test_the_network_learns_and_survives_storage(rows: pd.DataFrame) -> None:
     other = Network.from_state(model.state())
     np.testing.assert_allclose(other.predict(rows), model.predict(rows), atol=1e-6)
     assert other.margin == model.margin == history["margin"]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"terms": {"characters": [5, 3]}}, {"network": {"filters": 9}}, {"ridge": {"penalties": [0]}}]
+)
+def test_settings_that_fit_no_method_are_refused(changes: dict) -> None:
+    with pytest.raises(ValidationError, match=r"characters|filters|penalties"):
+        SETTINGS("learning", **changes)
+
+
+def test_advertisements_without_categories_are_learned_from(rows: pd.DataFrame) -> None:
+    """A file may have the columns and nothing in them."""
+    bare = rows.assign(**dict.fromkeys(CATEGORIES, ""))
+    for variant in ("ridge_fields", "boosting"):
+        model, _ = train(bare, LEARNING, RUN, variant=variant)
+        assert np.isfinite(model.predict(bare)).all()
 
 
 def test_margins_shrink_as_coverage_does(rows: pd.DataFrame) -> None:

@@ -132,6 +132,28 @@ def test_false_alarms_are_counted_by_hand() -> None:
     assert (row["fpr_identity"], row["fpr_control"]) == (0.5, 0.5)
 
 
+def test_tables_of_answers_are_counted_by_hand() -> None:
+    labels = np.array([0, 0, 1, 1])
+    perfect, turned = np.array([0.1, 0.2, 0.8, 0.9]), np.array([0.1, 0.8, 0.2, 0.9])
+    table = evaluation.gains({"combination": perfect, "bow": turned}, labels)
+    assert table[["against", "gain"]].to_numpy().tolist() == [
+        ["bow", 0.25]
+    ]  # one pair of four is turned round
+    assert evaluation.gains({"bow": turned}, labels).empty
+    found = validation.Answers(chosen=turned, choices=["combination", "bow", "bow"])
+    (row,) = evaluation.nested(found, labels, 100).to_dict("records")
+    assert row["roc_auc"] == 0.75 and row["chosen_share"] == pytest.approx(1 / 3)
+    log_odds = np.array([-800.0, -1.0, 1.0, 800.0])
+    scored = evaluation.scales({"bow": log_odds}, {"bow": perfect}, labels, SETTINGS("evaluation"))
+    as_is, platt = scored.set_index("scale").loc[["as it is", "Platt"], "log_loss"]
+    assert as_is == pytest.approx(np.log1p(np.exp(-1)) / 2)
+    assert platt == pytest.approx(-np.log([0.9, 0.8, 0.8, 0.9]).mean())
+    found.asked = {("nb_svm", "none"): [np.array([0.9, 0.1, 0.5])], ("nb_svm", "masked"): [np.ones(3)]}
+    asked = pd.DataFrame({"text": list("abc"), "term": list("aab"), "named": [True, True, False]})
+    told = evaluation.by_term(found, asked, IDENTITY)
+    assert told[["term", "fpr"]].to_numpy().tolist() == [["a", 0.5], ["b", 1.0]]
+
+
 def test_vectors_of_characters_are_worse_and_glove_takes_part(
     parts: tuple[Any, ...], trained: dict[str, Any], tmp_path: Path
 ) -> None:

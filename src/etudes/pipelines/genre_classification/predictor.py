@@ -8,6 +8,7 @@ import pandas as pd
 from etudes.models import register_model
 from etudes.pipelines.genre_classification.films import described
 from etudes.serving.predictor import Column, Predictor
+from etudes.serving.texts import refuse_blank
 
 
 @register_model("genre_classification.predictor")
@@ -40,9 +41,7 @@ class GenrePredictor(Predictor):
         Raises:
             ValueError: a plot of nothing but spaces.
         """
-        blank = np.flatnonzero(frame["plot"].str.strip() == "")
-        if len(blank):
-            raise ValueError(f"plot in row {blank[0]} is nothing but spaces; expected a text")
+        refuse_blank(frame["plot"])
         probabilities = self.model.predict_proba(described(frame))
         best = probabilities.argmax(1)
         return pd.DataFrame(

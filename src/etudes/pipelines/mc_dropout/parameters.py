@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -21,6 +21,9 @@ Variant = Literal[
     "ensemble",
 ]
 Place = Literal["dense", "everywhere"]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Angle = Annotated[float, Field(ge=-360, le=360)]
 
 
 class NetworkParameters(Strict):
@@ -55,6 +58,13 @@ class DropoutParameters(NetworkParameters):
             raise ValueError("rates: expected different shares from 0 to below 1, one of them above 0")
         return rates
 
+    @field_validator("places")
+    @classmethod
+    def _once(cls, places: tuple[Place, ...]) -> tuple[Place, ...]:
+        if len({*places}) < len(places):
+            raise ValueError(f"places: expected each once, found {', '.join(places)}")
+        return places
+
 
 class FewParameters(DropoutParameters):
     """The same with few training pictures."""
@@ -82,19 +92,19 @@ class StrangersParameters(Strict):
 class UncertaintyParameters(ScoringParameters):
     """How the test split is scored."""
 
-    passes: tuple[int, ...] = Field(min_length=1, description="numbers of passes of the curve")
+    passes: tuple[Count, ...] = Field(min_length=1, description="numbers of passes of the curve")
     repeats: int = Field(
         ge=1,
         description="most groups of passes, without a pass in common, whose mean a point of the curve is",
     )
-    kept: tuple[float, ...] = Field(min_length=1, description="shares of test that are still answered")
+    kept: tuple[Share, ...] = Field(min_length=1, description="shares of test that are still answered")
 
 
 class RotationParameters(Strict):
     """Test pictures that are turned."""
 
     pictures: int = Field(ge=1, description="test pictures, the first ones")
-    angles: tuple[float, ...] = Field(min_length=2, description="degrees, against the clock")
+    angles: tuple[Angle, ...] = Field(min_length=2, description="degrees, against the clock")
     shown: int = Field(ge=1, description="passes that are shown one by one")
 
 

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from etudes.benches.parameters import TreesParameters
+from etudes.text.parameters import Positive, Runs
 from etudes.training.parameters import FitParameters, Strict
 
 Linear = Literal["ridge", "ridge_fields"]
 Network = Literal["network", "network_lstm", "without_title", "without_description", "without_categories"]
 Variant = Literal["median", Linear, "boosting", "combination", Network]
-Positive = Annotated[float, Field(gt=0)]
 
 
 class FormParameters(Strict):
@@ -38,7 +38,7 @@ class TermsParameters(Strict):
     """Terms that linear methods count."""
 
     title_runs: int = Field(ge=1, description="longest run of words of a title")
-    characters: tuple[int, int] = Field(description="shortest and longest run of characters of a title")
+    characters: Runs = Field(description="shortest and longest run of characters of a title")
     description_runs: int = Field(ge=1, description="longest run of words of a description")
     fewest: int = Field(ge=1, description="training advertisements that a term of descriptions is in")
 
@@ -62,7 +62,9 @@ class NetworkParameters(Strict):
     """The network of three heads."""
 
     embedding: int = Field(ge=2, description="dimensions of a word")
-    filters: int = Field(ge=2, description="filters of a head of text; even, for two directions")
+    filters: int = Field(
+        ge=2, multiple_of=2, description="filters of a head of text; even, for two directions"
+    )
     hidden: int = Field(ge=1, description="units of the head of categories")
     dropout: float = Field(ge=0, lt=1)
     word_dropout: float = Field(ge=0, lt=1, description="share of words hidden in training")

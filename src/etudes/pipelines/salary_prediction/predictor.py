@@ -8,6 +8,7 @@ import pandas as pd
 from etudes.models import register_model
 from etudes.pipelines.salary_prediction.advertisements import CATEGORIES, DESCRIPTION, SALARY, TITLE
 from etudes.serving.predictor import Column, Predictor
+from etudes.serving.texts import cut_note, refuse_blank
 from etudes.text.tokens import tokenize
 
 LONGEST = 20_000  # characters of a description that are read, twice the longest of the public data
@@ -47,11 +48,7 @@ class SalaryPredictor(Predictor):
         Raises:
             ValueError: a description of nothing but spaces.
         """
-        blank = np.flatnonzero(frame[DESCRIPTION].str.strip() == "")
-        if len(blank):
-            raise ValueError(
-                f"{DESCRIPTION} in row {blank[0]} is nothing but spaces; expected the text of an advertisement"
-            )
+        refuse_blank(frame[DESCRIPTION])
         rows = frame.fillna("")
         rows[DESCRIPTION] = rows[DESCRIPTION].str.slice(0, LONGEST)
         known = set(self.vocabulary)
@@ -78,10 +75,7 @@ class SalaryPredictor(Predictor):
             lines.append(
                 f"{row['salary']:,.0f} GBP a year ({row['low']:,.0f} to {row['high']:,.0f} in {self.coverage:.0%} of cases)"
             )
-            if row["characters_read"] < row["characters"]:
-                lines.append(
-                    f"cut: the first {row['characters_read']:,} of {row['characters']:,} characters were read"
-                )
+            lines += cut_note(row)
             if row["known_words"] == 0:
                 lines.append("none of its words is in the training advertisements: the amount says little")
         return "\n".join(lines)

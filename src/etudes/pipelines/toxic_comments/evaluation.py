@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from etudes.benches.classifiers import answers, binary_scores, prediction_rows
 from etudes.benches.parameters import ScoringParameters
@@ -112,8 +113,7 @@ def scales(
     """Log-loss, calibration error and Brier score of log-odds as they are, and after Platt's scale."""
     names, rows = ("log_loss", "ece", "brier"), []
     for name, scores in raw.items():
-        as_is = 1 / (1 + np.exp(-np.clip(scores, -500, 500)))
-        for scale, p in (("as it is", as_is), ("Platt", toxic[name])):
+        for scale, p in (("as it is", expit(scores)), ("Platt", toxic[name])):
             both = np.stack([1 - p, p], axis=1)
             scored = binary_scores(name, labels, both, evaluation.resamples, evaluation.bins)
             own = {f"{metric}{end}": scored[f"{name}.{metric}{end}"] for metric in names for end in ENDS}
@@ -196,7 +196,7 @@ def question(
             scores = np.empty(len(rows))
             for number in range(int(fold.max()) + 1):
                 kept, out = fold != number, fold == number
-                seen, x = {}, {}
+                seen = {}
                 for name in {"words", tested}:
                     counts, (table, there) = bags[name][0], tables[name]
                     weight = there * (inverse_frequency(counts[kept]) if weights == "idf" else 1.0)

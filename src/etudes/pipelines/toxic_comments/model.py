@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from etudes.benches.classifiers import Majority
+from etudes.evaluation.classification import SMALLEST_PROBABILITY
 from etudes.examples import Examples
 from etudes.models import register_model
 from etudes.pipelines.toxic_comments.predictor import CommentPredictor
@@ -28,7 +29,6 @@ from etudes.training.seeds import derive_seed
 
 __all__ = ["PARTS", "CommentPredictor", "FineTuned", "fine_tune", "train", "train_encoder", "train_majority"]
 History = dict[str, Any]
-SMALLEST = 1e-12  # probability of the fine-tuned encoder that is told from 0
 WORDS, CHARACTERS = ("terms", "words", "tfidf"), ("terms", "characters", "tfidf")
 WORD_RATIOS, CHARACTER_RATIOS = ("terms", "words", "ratio"), ("terms", "characters", "ratio")
 # What stands side by side in each linear variant.
@@ -97,7 +97,7 @@ class FineTuned(Scorer):
     def scores(self, texts: Sequence[str] | Corpus, rows: IntArray | None = None) -> FloatArray:
         found = texts.texts if isinstance(texts, Corpus) else list(texts)
         chosen = found if rows is None else [found[row] for row in rows]
-        p = np.maximum(self.network.predict_proba(pd.DataFrame({"text": chosen})), SMALLEST)
+        p = np.maximum(self.network.predict_proba(pd.DataFrame({"text": chosen})), SMALLEST_PROBABILITY)
         return np.log(p[:, 1]) - np.log(p[:, 0])
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from etudes.benches.parameters import ScoringParameters
 from etudes.text.parameters import EncoderParameters, FrozenParameters, LinearParameters
@@ -24,6 +24,7 @@ Linear = Literal[
     "combination",
 ]
 Variant = Literal["majority", Linear, "encoder"]
+Term = Annotated[str, Field(min_length=1)]
 
 
 class FormParameters(Strict):
@@ -35,6 +36,13 @@ class FormParameters(Strict):
         description="what stands for a text that is fine, and for one that is not"
     )
     separator: str = Field(min_length=1, max_length=1, description="between fields")
+
+    @field_validator("values")
+    @classmethod
+    def _different(cls, values: tuple[str, str]) -> tuple[str, str]:
+        if values[0] == values[1]:
+            raise ValueError(f"expected two different values, found '{values[0]}' twice")
+        return values
 
 
 class SplitParameters(Strict):
@@ -51,9 +59,16 @@ class SplitParameters(Strict):
 class IdentityParameters(Strict):
     """The check of terms that name a group of people."""
 
-    terms: list[str] = Field(min_length=1, description="adjectives that name a group")
-    controls: list[str] = Field(min_length=1, description="adjectives that name none")
+    terms: list[Term] = Field(min_length=1, description="adjectives that name a group")
+    controls: list[Term] = Field(min_length=1, description="adjectives that name none")
     treated: list[Linear] = Field(description="variants that are trained again with each treatment")
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        terms = [term.casefold() for term in (*self.terms, *self.controls)]
+        if twice := sorted({term for term in terms if terms.count(term) > 1}):
+            raise ValueError(f"expected each term once in terms and controls, found '{twice[0]}' again")
+        return self
 
 
 class QuestionParameters(Strict):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from etudes.models import register_model
 from etudes.serving.predictor import Column, Predictor
+from etudes.serving.texts import cut_note, refuse_blank
 from etudes.text.tokens import tokenize
 
 LONGEST = 20_000  # characters that are read, four times the longest comment of the public data
@@ -32,9 +32,7 @@ class CommentPredictor(Predictor):
         Raises:
             ValueError: a text of nothing but spaces.
         """
-        blank = np.flatnonzero(frame["text"].str.strip() == "")
-        if len(blank):
-            raise ValueError(f"text in row {blank[0]} is nothing but spaces; expected a text")
+        refuse_blank(frame["text"])
         texts = [text[:LONGEST] for text in frame["text"]]
         p = self.model.predict_proba(pd.DataFrame({"text": texts}))
         vocabulary = self._vocabulary()
@@ -58,10 +56,7 @@ class CommentPredictor(Predictor):
         lines = []
         for row in answer.to_dict("records"):
             lines.append(f"{row['answer']}  {row['probability']:.1%}")
-            if row["characters_read"] < row["characters"]:
-                lines.append(
-                    f"cut: the first {row['characters_read']:,} of {row['characters']:,} characters were read"
-                )
+            lines += cut_note(row)
             if row["known_words"] == 0:
                 lines.append("none of its words is in the training texts: the answer says little")
         return "\n".join(lines)
