@@ -23,6 +23,7 @@ from etudes.models import (
     register_model,
     registered_class,
     save_model,
+    stored_bytes,
 )
 from etudes.study import Skipped
 
@@ -246,3 +247,9 @@ def test_a_class_is_found_without_the_other_methods_of_its_study() -> None:
         "found('genre_classification.tfidf'); found('genre_classification.predictor'); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_model_is_as_large_as_its_files(tmp_path: Path) -> None:
+    model = ToyModel(full_state())
+    save_model(model, tmp_path / "model")
+    assert stored_bytes(model) == sum(file.stat().st_size for file in (tmp_path / "model").iterdir()) > 500

@@ -103,6 +103,7 @@ _KNOWN = (
     Metric("batch_latency", "time of a batch", unit="ms", maximise=False, digits=1, within=POSITIVE),
     Metric("kilobytes", "file", unit="kB", maximise=False, digits=1, within=POSITIVE),
     Metric("weights", "weights", unit="count", maximise=False, digits=0, within=POSITIVE),
+    Metric("kilobytes", "size on disk", unit="kB", maximise=False, digits=1, within=POSITIVE),
     Metric("leaf_accuracy", "accuracy on leaves"),
     Metric("split_accuracy", "accuracy over splits"),
     Metric("heldout_accuracy", "accuracy, held-out coefficients"),

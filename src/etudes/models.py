@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
@@ -174,6 +175,13 @@ def save_model(model: Persistent | Skipped, folder: Path) -> None:
             "blobs": names,
         }
         _write_description(temporary, description)
+
+
+def stored_bytes(model: Persistent) -> int:
+    """How large the folder is that `save_model` writes."""
+    with TemporaryDirectory() as folder:
+        save_model(model, Path(folder) / "model")
+        return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
 
 
 def load_model(folder: Path) -> Any:

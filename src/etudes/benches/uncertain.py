@@ -218,8 +218,11 @@ def claim_table(
         low, high = sure.iloc[place][["low", "high"]]
         gain = (low, high) if KNOWN[key[2]].maximise else (-high, -low)
         found.append([*key, *plain.iloc[place], verdict(*gain)])
-    for a, b in pairs if strangers is not None else ():
-        (one, strange), (other, _) = (strangeness(probabilities[n], strangers[n]) for n in (a, b))
+    if strangers is None:
+        return pd.DataFrame(found, columns=CLAIM)
+    for a, b in pairs:
+        one, strange = strangeness(probabilities[a], strangers[a])
+        other, _ = strangeness(probabilities[b], strangers[b])
         _, low, high = auc_difference(one, other, strange, level)
         found.append([a, b, AUROC, *auc_difference(one, other, strange), verdict(low, high)])
     return pd.DataFrame(found, columns=CLAIM)

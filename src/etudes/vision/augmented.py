@@ -43,20 +43,10 @@ class AugmentedProblem(PictureProblem):
         return fingerprint(super().fingerprint, how, str(self.seed))
 
     def collate(self, indices: NDArray[np.int64], device: torch.device) -> tuple[Tensor, Tensor]:
-        rows = torch.from_numpy(indices).to(device)
-        pictures, labels = self._on(device)
-        batch = pictures[rows].to(torch.float32).div_(255)
+        pixels, labels = self.taken(indices, device)
+        batch = pixels.permute(0, 3, 1, 2).contiguous().to(torch.float32).div_(255)
         if self.view is not None:
             # The batch decides, so that a resumed run draws the same views.
             seed = np.random.SeedSequence([self.seed, *map(int, indices)]).generate_state(1, np.uint64)[0]
             batch = altered(batch, self.view, torch.Generator().manual_seed(int(seed >> np.uint64(1))))
-        return standardised(batch), labels[rows]
-
-    def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Bytes (N, 3, H, W) and labels (N,), moved to the device once."""
-        kept: tuple[Tensor, Tensor] | None = vars(self).get("_kept")
-        if kept is None or kept[0].device != device:
-            pictures = torch.from_numpy(np.array(self.train)).permute(0, 3, 1, 2).contiguous()
-            kept = (pictures.to(device), torch.from_numpy(np.array(self.labels)).to(device))
-            vars(self)["_kept"] = kept
-        return kept
+        return standardised(batch), labels

@@ -34,8 +34,7 @@ class PictureReader(Predictor):
 
     def answer(self, frame: pd.DataFrame) -> pd.DataFrame:
         """One row a picture: ``class``, ``probability``, ``probabilities`` by class."""
-        pictures = [read_picture(raw, self.side, self.side) for raw in frame["image"]]
-        pixels = np.stack(pictures) if pictures else np.zeros((0, self.side, self.side, 3), np.uint8)
+        pixels = np.stack([read_picture(raw, self.side, self.side) for raw in frame["image"]])
         rows = pd.DataFrame({"id": [str(row) for row in range(len(pixels))]})
         found = self.model.predict_proba(Examples(rows, {"pixels": pixels}))
         best = found.argmax(1)

@@ -75,6 +75,9 @@ def test_costs_are_of_all_networks_that_are_asked() -> None:
     assert table.loc["ensemble", ["megaflops", "weights"]].tolist() == pytest.approx((2 * one).tolist())
     assert (table[["latency", "batch_latency"]] > 0).all(axis=None)
     assert networks_of(MODELS["temperature"]) == [PLAIN]
+    assert table.loc["plain", "kilobytes"] > 4 * one["weights"] / 1000, (
+        "four bytes a weight, and what is said of it"
+    )
 
 
 def test_corrupted_pictures_are_asked_of_all() -> None:

@@ -20,6 +20,7 @@ from etudes.evaluation.diversity import disagreement, divergence
 from etudes.evaluation.paired import mean_intervals
 from etudes.evaluation.uncertainty import log_losses
 from etudes.examples import Examples
+from etudes.models import stored_bytes
 from etudes.pipelines.mimo_ensemble.model import Network, Swept
 from etudes.pipelines.mimo_ensemble.parameters import EvaluationParameters, MimoParameters
 from etudes.training.parameters import RunParameters
@@ -107,12 +108,16 @@ def networks_of(model: Any) -> list[Network]:
 def cost_table(
     test_split: Examples, models: Mapping[str, Any], evaluation: EvaluationParameters
 ) -> pd.DataFrame:
-    """``variant``, ``megaflops``, ``weights``, and the time of an answer from bytes to probabilities: ``latency`` (ms) of one picture,
+    """``variant``, ``megaflops``, ``weights``, ``kilobytes`` of the stored model, and the time of an answer from bytes to probabilities: ``latency`` (ms) of one picture,
     ``batch_latency`` of a batch. Variants take turns, in this process and with its threads."""
     side, table = int(test_split["pixels"].shape[1]), {}
     for name, model in models.items():
         costs = [network.cost(side) for network in networks_of(model)]
-        table[name] = {"megaflops": sum(c[0] for c in costs), "weights": sum(c[1] for c in costs)}
+        table[name] = {
+            "megaflops": sum(c[0] for c in costs),
+            "weights": sum(c[1] for c in costs),
+            "kilobytes": stored_bytes(model) / 1000,
+        }
     for column, count in (("latency", 1), ("batch_latency", evaluation.batch)):
         asked = test_split.take(np.arange(min(count, len(test_split))))
         calls = {name: partial(model.predict_proba, asked) for name, model in models.items()}

@@ -111,7 +111,7 @@ def train_network(
     """
     own = run.model_copy(update={"seed": derive_seed(run.seed, name)})
     seed_everything(derive_seed(own.seed, "weights"))
-    config = {
+    config: dict[str, Any] = {
         "blocks": network.blocks,
         "classes": members * len(split_card["classes"]),
         "width": network.width,
@@ -120,11 +120,13 @@ def train_network(
         "rate": rate,
     }
     how = mimo or MimoParameters(batch_repetition=1, input_repetition=0.0)
-    data = [(np.asarray(p["pixels"]), p.rows["label"].to_numpy()) for p in (train_split, dev_split)]
     problem = MimoProblem(
         CifarResNet(**config),
-        *(array for pair in data for array in pair),
-        network.fit.batch_size,
+        train=np.asarray(train_split["pixels"]),
+        labels=train_split.rows["label"].to_numpy(),
+        dev=np.asarray(dev_split["pixels"]),
+        dev_labels=dev_split.rows["label"].to_numpy(),
+        batch_size=network.fit.batch_size,
         shift=network.shift,
         mirror=network.mirror,
         members=members,
@@ -174,8 +176,8 @@ def train_dropout(
     run: RunParameters,
 ) -> Trained:
     """The network with dropout, which stays on when it is asked; its epoch is chosen with dropout off."""
-    kind = {"rate": parameters.rate, "passes": parameters.passes}
-    model, epochs = train_network(train_split, dev_split, split_card, network, run, "dropout", **kind)
+    how = (train_split, dev_split, split_card, network, run, "dropout")
+    model, epochs = train_network(*how, rate=parameters.rate, passes=parameters.passes)
     return model, on_dev(model, dev_split, epochs=epochs)
 
 
@@ -189,7 +191,8 @@ def train_ensemble(
     run: RunParameters,
 ) -> Trained:
     """Several networks; `plain`, if it was trained, is the first of them."""
-    networks, epochs = list(members.values()), []
+    networks = list(members.values())
+    epochs: list[dict[str, float]] = []
     for place in range(len(networks), parameters.networks):
         name = f"network_{place + 1}"
         with part(name):
@@ -209,7 +212,8 @@ def train_narrow(
 ) -> Trained:
     """Several narrow networks."""
     narrow = network.model_copy(update={"width": parameters.width})
-    networks, epochs = [], []
+    networks: list[Network] = []
+    epochs: list[dict[str, float]] = []
     for place in range(parameters.networks):
         name = f"narrow_{place + 1}"
         with part(name):
