@@ -52,15 +52,16 @@ def evaluate(
         metrics (flat), predictions, the per-class table, the two best variants row by row, inference costs; tables of paired
         differences, of costs, of pruned networks before and after more training, and of networks by bits.
     """
-    metrics, *scored = score(test_split, split_card, models, evaluation, rows="pictures")
+    scored = score(test_split, split_card, models, evaluation, rows="pictures")
+    metrics, predictions = scored[:2]
     labels = test_split.rows["label"].to_numpy()
-    probabilities = by_variant(scored[0], split_card["classes"])
+    probabilities = by_variant(predictions, split_card["classes"])
     for name, p in probabilities.items():
         metrics |= uncertain.uncertainty_scores(name, labels, p, None, evaluation.resamples)
         metrics[f"{name}.kilobytes"] = kilobytes(models[name])
     claims = uncertain.claim_table(PAIRS, labels, probabilities, None, evaluation.resamples, ("accuracy",))
     return (
-        *(metrics, *scored, claims.assign(within=within(claims))),
+        *(*scored, claims.assign(within=within(claims))),
         cost_table(test_split, models, evaluation),
         pruning_table(test_split, pruning_model, evaluation),
         frontier_table(test_split, original_model, pruning_model, evaluation),

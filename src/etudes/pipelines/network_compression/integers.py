@@ -142,7 +142,7 @@ class Integer(Stored):
             inner = kernels.conv2d_relu(batch, layers[id(block.conv1)], *at[f"{place}.inner"])
             outer = kernels.conv2d(inner, layers[id(block.conv2)], *at[f"{place}.outer"])
             batch = kernels.add_relu(outer, shortcut(block, batch), *at[f"{place}.block"])
-        return network.linear(batch.dequantize().mean((2, 3)))  # type: ignore[no-any-return]
+        return network.linear(batch.dequantize().mean((2, 3)))
 
 
 def _prepared(layer: nn.Conv2d) -> Any:
@@ -152,5 +152,5 @@ def _prepared(layer: nn.Conv2d) -> Any:
     whole = torch.quantize_per_channel(
         weights, scales, torch.zeros(len(scales), dtype=torch.long), 0, torch.qint8
     )
-    how = ([*layer.stride], [*layer.padding], [*layer.dilation], layer.groups)  # type: ignore[misc]
+    how = ([*layer.stride], [*layer.padding], [*layer.dilation], layer.groups)
     return torch.ops.quantized.conv2d_prepack(whole, layer.bias, *how)

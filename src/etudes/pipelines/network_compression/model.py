@@ -46,6 +46,7 @@ from etudes.vision.teaching import TeachingProblem, asked, views_of
 __all__ = ["Integer", "PictureReader"]
 Trained = tuple[Any, dict[str, Any]]
 Alteration = Callable[[str, Tensor], Tensor]
+RESNET_20 = {"blocks": 3, "classes": 10, "width": 16}
 
 
 @register_model("network_compression.network")
@@ -142,7 +143,9 @@ class Lessons:
         if alter:
             how |= {"alter": alter, "altered": altered_by}
         problem = AlteredProblem(
-            *(network.requires_grad_(True), *_arrays(self.train, self.dev), settings.batch_size),
+            network.requires_grad_(True),
+            *_arrays(self.train, self.dev),
+            settings.batch_size,
             views=_views(self.train, self.views, self.run),
             **how,
         )
@@ -172,22 +175,18 @@ def train_network(
     classes, own = len(split_card["classes"]), _own(run, "network", precision)
     seed_everything(own.seed)
     epochs: list[dict[str, float]] = []
-    if parameters.weights is None:
-        config = {"blocks": parameters.blocks, "classes": classes, "width": parameters.width}
-        problem = PictureProblem(
-            *(Compact(**config), *_arrays(train_split, dev_split), parameters.fit.batch_size),
-            shift=views.shift,
-            mirror=views.mirror,
+    shape = {"blocks": parameters.blocks, "classes": classes, "width": parameters.width}
+    config: dict[str, Any] = shape if parameters.weights is None else RESNET_20
+    if classes != config["classes"]:
+        raise ValueError(
+            f"network.weights: {parameters.weights} knows {config['classes']} classes, these pictures show {classes}; expected null"
         )
+    network = Compact(**config)
+    if parameters.weights is None:
+        arrays, batch = _arrays(train_split, dev_split), parameters.fit.batch_size
+        problem = PictureProblem(network, *arrays, batch, shift=views.shift, mirror=views.mirror)
         epochs = fit(problem, parameters.fit, own)
-        network = problem.model
     else:
-        config = {"blocks": 3, "classes": 10, "width": 16}
-        if classes != config["classes"]:
-            raise ValueError(
-                f"network.weights: {parameters.weights} knows {config['classes']} classes, these pictures show {classes}; expected null"
-            )
-        network = Compact(**config)
         network.load_state_dict(pretrained.network(parameters.weights).state_dict())
     pictures = _views(train_split, views, run)
     logits = asked(network, pictures.reshape(-1, *pictures.shape[2:]), resolve_device(run.device))[0]
@@ -338,8 +337,7 @@ def _rounded(start: Network, bits: int, lessons: Lessons, limit: float) -> Train
     def alter(name: str, weight: Tensor) -> Tensor:
         return rounded(weight, depths[name]) if name in depths else weight
 
-    how = {"alter": alter, "altered_by": f"{bits} bits"}
-    epochs = lessons.teach(network, "tuning", lessons.tuning.fit, **how)
+    epochs = lessons.teach(network, "tuning", lessons.tuning.fit, alter=alter, altered_by=f"{bits} bits")
     return _judged(packed(network, start.config, bits), lessons.dev, limit, epochs=epochs)
 
 
@@ -365,8 +363,9 @@ def _own(run: RunParameters, name: str, precision: str | None) -> RunParameters:
     return run.model_copy(update={"seed": seed, "precision": precision or run.precision})
 
 
-def _arrays(train: Examples, dev: Examples) -> list[NDArray]:
-    return [array for p in (train, dev) for array in (np.asarray(p["pixels"]), p.rows["label"].to_numpy())]
+def _arrays(train: Examples, dev: Examples) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    labels = [part.rows["label"].to_numpy() for part in (train, dev)]
+    return np.asarray(train["pixels"]), labels[0], np.asarray(dev["pixels"]), labels[1]
 
 
 def _views(train: Examples, views: KeptViewsParameters, run: RunParameters) -> NDArray[np.uint8]:

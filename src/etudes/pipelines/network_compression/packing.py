@@ -17,6 +17,7 @@ from etudes.models import ModelFileError, Persistent, register_model, save_model
 from etudes.pipelines.network_compression.networks import Compact, folded, layers_of
 from etudes.pipelines.network_compression.rounding import codes_of, from_bytes, length, scales_of, to_bytes
 from etudes.stored import Stored
+from etudes.vision.cifar_networks import CifarResNet
 from etudes.vision.teaching import asked
 
 BITS = (32, 16, 8, 4)
@@ -51,7 +52,7 @@ class Packed(Stored):
         self._network = unpacked(self)
 
     @property
-    def network(self) -> nn.Module:
+    def network(self) -> CifarResNet:
         """The network itself."""
         return self._network
 
@@ -64,7 +65,7 @@ class Packed(Stored):
         return torch.from_numpy(self.logits(examples)).double().softmax(1).numpy()
 
 
-def packed(network: nn.Module, config: dict[str, Any], bits: int, sparse: bool = False) -> Packed:
+def packed(network: CifarResNet, config: dict[str, Any], bits: int, sparse: bool = False) -> Packed:
     """A trained network in few bytes; with ``sparse`` weights that are zero are not there.
 
     Raises:
@@ -92,7 +93,7 @@ def packed(network: nn.Module, config: dict[str, Any], bits: int, sparse: bool =
     )
 
 
-def unpacked(model: Packed) -> nn.Module:
+def unpacked(model: Packed) -> CifarResNet:
     """The network that a file holds.
 
     Raises:
@@ -139,7 +140,7 @@ def unpacked(model: Packed) -> nn.Module:
     for name, left in rest.items():
         if len(left):
             raise _length(name)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _length(name: str) -> ModelFileError:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from etudes.pipelines.network_compression.networks import Compact, blocks_of, folded, layers_of
+from etudes.vision.cifar_networks import CifarResNet
 
 
-def masks_of(network: nn.Module, rate: float) -> dict[str, Tensor]:
+def masks_of(network: CifarResNet, rate: float) -> dict[str, Tensor]:
     """Which weights stay, by the parameter's name: all but the share ``rate`` with the least magnitude among all convolutions in blocks
     together (Han et al. 2015, arXiv:1506.02626).
 
@@ -23,7 +24,7 @@ def masks_of(network: nn.Module, rate: float) -> dict[str, Tensor]:
     return {f"{name}.weight": (size >= least).float() for name, size in sizes.items()}
 
 
-def channels_kept(network: nn.Module, rate: float) -> list[Tensor]:
+def channels_kept(network: CifarResNet, rate: float) -> list[Tensor]:
     """Of each block, in rising order, the channels between its convolutions that stay: all but the share ``rate`` whose filters have the
     least sum of magnitudes after folding (Li et al. 2017, arXiv:1608.08710), at least one."""
     found = []
@@ -34,7 +35,7 @@ def channels_kept(network: nn.Module, rate: float) -> list[Tensor]:
     return found
 
 
-def slimmed(network: nn.Module, config: dict[str, Any], rate: float) -> tuple[Compact, dict[str, Any]]:
+def slimmed(network: CifarResNet, config: dict[str, Any], rate: float) -> tuple[Compact, dict[str, Any]]:
     """A network with fewer channels inside of its blocks, which is a smaller dense network, and its config.
 
     Blocks pass on as many channels as before, so that shortcuts stay as they are.

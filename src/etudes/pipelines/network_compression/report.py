@@ -23,7 +23,7 @@ ACCURACY, BYTES = "accuracy on test (fraction)", "file (kilobytes)"
 def size(study: Study, cost_table: pd.DataFrame, metrics: dict[str, float], limit: float) -> go.Figure:
     """Accuracy by the bytes of the file, with the line that files must stay below."""
     shown = cost_table.assign(accuracy=[metrics[f"{name}.accuracy"] for name in cost_table["variant"]])
-    how = {"x": "kilobytes", "y": "accuracy", "by": "variant", "order": study.variants}
+    how: dict[str, Any] = {"x": "kilobytes", "y": "accuracy", "by": "variant", "order": study.variants}
     found = points(
         shown, "Accuracy by size", BYTES, ACCURACY, **how, size=12, log_x=True, empty="No network ran."
     )
@@ -34,7 +34,7 @@ def size(study: Study, cost_table: pd.DataFrame, metrics: dict[str, float], limi
 
 def frontier(frontier_table: pd.DataFrame, limit: float) -> go.Figure:
     """Every network at every number of bits."""
-    how = {"x": "kilobytes", "y": "accuracy", "by": "network", "log_x": True}
+    how: dict[str, Any] = {"x": "kilobytes", "y": "accuracy", "by": "network", "log_x": True}
     found = lines(frontier_table, "Fewer weights, fewer bits", BYTES, ACCURACY, **how)
     found.add_vline(x=limit, line_dash="dot", annotation_text=f"{limit:g} kB")
     return found
@@ -53,7 +53,7 @@ def lost(pruning_table: pd.DataFrame) -> go.Figure:
 def speed(study: Study, cost_table: pd.DataFrame) -> go.Figure:
     """Time by operations: they are not the same."""
     axes = ("operations of one picture (millions)", "time of a batch (ms)")
-    how = {"x": "megaflops", "y": "batch_latency", "by": "variant", "order": study.variants}
+    how: dict[str, Any] = {"x": "megaflops", "y": "batch_latency", "by": "variant", "order": study.variants}
     return points(
         cost_table, "Operations and time", *axes, **how, size=12, log_x=True, empty="No network ran."
     )
@@ -73,7 +73,7 @@ def mistaken(
     answered = {str(name): rows for name, rows in predictions.groupby("variant", sort=False)}
     if ours.empty or "uncompressed" not in answered:
         return absent_png("no network was made smaller")
-    smallest = ours.loc[ours["kilobytes"].idxmin(), "variant"]
+    smallest = str(ours["variant"].iloc[int(ours["kilobytes"].argmin())])
     truth = answered["uncompressed"]["truth"].to_numpy()
     right, now = (answered[name]["predicted"].to_numpy() for name in ("uncompressed", smallest))
     lost_rows = np.flatnonzero((right == truth) & (now != truth))[: evaluation.shown]

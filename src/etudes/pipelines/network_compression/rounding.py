@@ -66,9 +66,9 @@ def from_bytes(packed: Bytes, count: int, bits: int) -> NDArray[np.float32]:
     """The ``count`` codes again."""
     kinds: dict[int, str] = {32: "<f4", 16: "<f2", 8: "i1"}
     if bits in kinds:
-        return packed.view(kinds[bits])[:count].astype(np.float32)
+        return np.asarray(packed.view(kinds[bits])[:count], np.float32)
     halves = np.stack([packed & 15, packed >> 4], axis=1).ravel()[:count]
-    return halves.astype(np.float32) - 8
+    return np.asarray(halves, np.float32) - np.float32(8)
 
 
 def length(count: int, bits: int) -> int:
