@@ -148,7 +148,7 @@ def train_answers(
     train_split: Examples, teacher: dict[str, Network], views: KeptViewsParameters, run: RunParameters
 ) -> Trained:
     """Ask a teacher about every view of the training pictures, once for all students; without a teacher there are no answers."""
-    nothing = {"dev": {}, "epochs": []}
+    nothing: dict[str, Any] = {"dev": {}, "epochs": []}
     if not teacher:
         return Answers(*np.zeros((2, 0, views.count, 0), np.float32)), nothing
     pictures = _views(train_split, views, run)
@@ -325,8 +325,9 @@ def _config(network: NetworkParameters, split_card: Mapping[str, Any]) -> dict[s
     }
 
 
-def _arrays(train: Examples, dev: Examples) -> list[NDArray]:
-    return [array for p in (train, dev) for array in (np.asarray(p["pixels"]), p.rows["label"].to_numpy())]
+def _arrays(train: Examples, dev: Examples) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    labels = [part.rows["label"].to_numpy() for part in (train, dev)]
+    return np.asarray(train["pixels"]), labels[0], np.asarray(dev["pixels"]), labels[1]
 
 
 def _views(train: Examples, views: KeptViewsParameters, run: RunParameters) -> NDArray[np.uint8]:

@@ -1,5 +1,7 @@
 """How data flows through the study."""
 
+from typing import Any
+
 from kedro.pipeline import Pipeline
 
 from etudes.assembly import (
@@ -43,9 +45,9 @@ def create_pipeline() -> Pipeline:
                                            report ─ figures, picture, report, predictor
     """
     distilled = each("model", "distilled")
-    told = {"answers": dataset("answers_model"), "distilled": distilled}
-    own = {"answers": dataset("own_answers_model"), "distilled": distilled}
-    grid = {"grid": dataset("grid_model"), "tried": dataset("grid_history")}
+    told: dict[str, Any] = {"answers": dataset("answers_model"), "distilled": distilled}
+    own: dict[str, Any] = {"answers": dataset("own_answers_model"), "distilled": distilled}
+    grid: dict[str, Any] = {"grid": dataset("grid_model"), "tried": dataset("grid_history")}
     return assemble(
         "knowledge_distillation",
         Parameters,

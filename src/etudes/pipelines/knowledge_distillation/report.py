@@ -29,7 +29,7 @@ def grid(grid_table: pd.DataFrame) -> go.Figure:
         "temperature (no unit)",
         "accuracy (fraction)",
     )
-    cells = {"x": "share", "y": "temperature", "value": "accuracy", "digits": 3}
+    cells: dict[str, Any] = {"x": "share", "y": "temperature", "value": "accuracy", "digits": 3}
     return heat(shown, "Accuracy on test", *axes, **cells, empty="No teacher was trained.")
 
 
@@ -37,7 +37,7 @@ def cost(study: Study, cost_table: pd.DataFrame, metrics: dict[str, float]) -> g
     """Accuracy by size."""
     shown = cost_table.assign(accuracy=[metrics[f"{name}.accuracy"] for name in cost_table["variant"]])
     axes = ("size of the weights (kilobytes)", "accuracy on test (fraction)")
-    how = {"x": "kilobytes", "y": "accuracy", "by": "variant", "order": study.variants}
+    how: dict[str, Any] = {"x": "kilobytes", "y": "accuracy", "by": "variant", "order": study.variants}
     return points(
         shown, "What an answer costs", *axes, **how, size=12, log_x=True, empty="No network was trained."
     )
@@ -61,7 +61,7 @@ def chosen(grid_table: pd.DataFrame) -> str:
     """Which temperature and share dev chose, and what the grid spans."""
     if grid_table.empty:
         return "No teacher was trained."
-    best = grid_table.loc[grid_table["dev_accuracy"].idxmax()]
+    best = grid_table.iloc[int(grid_table["dev_accuracy"].argmax())]
     low, high = grid_table["accuracy"].min(), grid_table["accuracy"].max()
     return (
         f"Dev chose temperature {best['temperature']:g} and share {best['share']:g} ({best['accuracy']:.3f} on test); over the grid, test "
