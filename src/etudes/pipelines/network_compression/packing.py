@@ -140,7 +140,7 @@ def unpacked(model: Packed) -> CifarResNet:
     for name, left in rest.items():
         if len(left):
             raise _length(name)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.to(memory_format=torch.channels_last)
 
 
 def _length(name: str) -> ModelFileError:

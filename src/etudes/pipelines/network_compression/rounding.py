@@ -59,7 +59,7 @@ def to_bytes(codes: NDArray, bits: int) -> Bytes:
         return codes.astype(np.int8).view(np.uint8)
     nibbles = np.zeros(len(codes) + len(codes) % 2, np.uint8)
     nibbles[: len(codes)] = codes.astype(np.int8) + 8
-    return nibbles[::2] | nibbles[1::2] << 4
+    return np.asarray(nibbles[::2] | nibbles[1::2] << 4, np.uint8)
 
 
 def from_bytes(packed: Bytes, count: int, bits: int) -> NDArray[np.float32]:
