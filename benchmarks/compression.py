@@ -21,9 +21,9 @@ def smaller_networks_against_the_whole() -> list[Row]:
 
     from etudes.examples import Examples
     from etudes.pipelines.network_compression.integers import Integer, grids
-    from etudes.pipelines.network_compression.networks import Compact
-    from etudes.pipelines.network_compression.packing import packed
     from etudes.pipelines.network_compression.pruning import masks_of, slimmed
+    from etudes.vision.compact import Compact
+    from etudes.vision.packing import packed
 
     torch.manual_seed(0)
     generator = np.random.default_rng(0)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from digit_toys import fit_settings, settings
-from etudes.pipelines.network_compression.networks import Compact
+from etudes.vision.compact import Compact
 from mimo_toys import CARD, DEV, RUN, TEST, TRAIN
 
 __all__ = ["CARD", "CONFIG", "DEV", "RUN", "TEST", "TRAIN", "group", "lived"]

@@ -8,7 +8,9 @@ from torch import nn
 from torch.nn.utils import prune
 
 from compression_toys import CONFIG, lived
-from etudes.pipelines.network_compression.networks import (
+from etudes.pipelines.network_compression.pruning import channels_kept, masks_of, slimmed
+from etudes.vision.cifar_networks import CifarResNet, resnet20_cifar10
+from etudes.vision.compact import (
     Compact,
     Shuffle,
     blocks_of,
@@ -16,8 +18,6 @@ from etudes.pipelines.network_compression.networks import (
     folded,
     layers_of,
 )
-from etudes.pipelines.network_compression.pruning import channels_kept, masks_of, slimmed
-from etudes.vision.cifar_networks import CifarResNet, resnet20_cifar10
 
 PICTURES = torch.randn(5, 3, 16, 16, generator=torch.Generator().manual_seed(1))
 

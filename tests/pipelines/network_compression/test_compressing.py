@@ -15,10 +15,10 @@ from etudes.pipelines.network_compression import model as methods
 from etudes.pipelines.network_compression import report
 from etudes.pipelines.network_compression.evaluation import evaluate, within
 from etudes.pipelines.network_compression.model import Original, PrunedNetworks
-from etudes.pipelines.network_compression.networks import layers_of
-from etudes.pipelines.network_compression.packing import kilobytes
 from etudes.study import load_study
 from etudes.vision.cifar_networks import resnet20_cifar10
+from etudes.vision.compact import layers_of
+from etudes.vision.packing import kilobytes
 from etudes.vision.pretrained import Pretrained
 from etudes.vision.teaching import asked, views_of
 

@@ -9,8 +9,8 @@ import torch
 from compression_toys import CARD, CONFIG, DEV, RUN, TEST, TRAIN, group, lived
 from etudes.pipelines.network_compression import model as methods
 from etudes.pipelines.network_compression.integers import LEVELS, Integer, grids, simulated, through
-from etudes.pipelines.network_compression.packing import kilobytes, packed
 from etudes.vision.imagenet import standardised_bytes
+from etudes.vision.packing import kilobytes, packed
 
 PIXELS = np.asarray(TRAIN["pixels"])
 PICTURES = standardised_bytes(torch.from_numpy(np.array(TEST["pixels"])))

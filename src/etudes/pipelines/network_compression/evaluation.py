@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -14,12 +11,13 @@ from etudes.benches import uncertain
 from etudes.benches.classifiers import evaluate as score
 from etudes.benches.uncertain import by_variant, verdict
 from etudes.evaluation import classification_metrics
-from etudes.evaluation.cost import latencies, megaflops
+from etudes.evaluation.cost import megaflops
 from etudes.examples import Examples
 from etudes.pipelines.network_compression.model import Network, Original, PrunedNetworks
-from etudes.pipelines.network_compression.networks import layers_of
-from etudes.pipelines.network_compression.packing import kilobytes, packed
 from etudes.pipelines.network_compression.parameters import EvaluationParameters
+from etudes.vision.compact import layers_of
+from etudes.vision.costs import cost_table, times
+from etudes.vision.packing import kilobytes, packed
 
 PAIRS = (
     *(
@@ -33,7 +31,7 @@ PAIRS = (
     ("separable", "distilled"),
 )
 POINTS = 0.02  # of accuracy that a smaller network may lose
-COST = ["variant", "kilobytes", "weights", "megaflops", "latency", "batch_latency"]
+COUNTED = ("kilobytes", "weights", "megaflops")
 PRUNING = ["kind", "rate", "kilobytes", "megaflops", "batch_latency", "accuracy_before", "accuracy"]
 FRONTIER = ["network", "bits", "kilobytes", "accuracy"]
 
@@ -62,7 +60,7 @@ def evaluate(
     claims = uncertain.claim_table(PAIRS, labels, probabilities, None, evaluation.resamples, ("accuracy",))
     return (
         *(*scored, claims.assign(within=within(claims))),
-        cost_table(test_split, models, evaluation),
+        cost_table(test_split, models, COUNTED, counted, evaluation.batch, evaluation.rounds),
         pruning_table(test_split, pruning_model, evaluation),
         frontier_table(test_split, original_model, pruning_model, evaluation),
     )
@@ -77,24 +75,13 @@ def within(claims: pd.DataFrame) -> list[str]:
     ]
 
 
-def cost_table(
-    test_split: Examples, models: Mapping[str, Any], evaluation: EvaluationParameters
-) -> pd.DataFrame:
-    """Of each network: what its file takes (kilobytes), weights that are not zero, operations of an answer as if all were there (millions),
-    and the time from bytes to probabilities (milliseconds) of one picture and of a batch; they take turns, in this process and
-    with its threads."""
-    networks = {name: model for name, model in models.items() if hasattr(model, "network")}
-    side, table = int(test_split["pixels"].shape[1]), {}
-    for name, model in networks.items():
-        table[name] = {
-            "kilobytes": kilobytes(model),
-            "weights": sum(int(layer.weight.count_nonzero()) for _, layer in layers_of(model.network)),
-            "megaflops": megaflops(model.network, torch.zeros(1, 3, side, side)),
-        }
-    for column, count in (("latency", 1), ("batch_latency", evaluation.batch)):
-        for name, taken in _times(test_split, networks, count, evaluation.rounds).items():
-            table[name][column] = taken
-    return pd.DataFrame([{"variant": name, **row} for name, row in table.items()], columns=COST)
+def counted(model: Any, side: int) -> dict[str, float]:
+    """Of a network: what its file takes (kilobytes), weights that are not zero, operations of an answer as if all were there (millions)."""
+    return {
+        "kilobytes": kilobytes(model),
+        "weights": sum(int(layer.weight.count_nonzero()) for _, layer in layers_of(model.network)),
+        "megaflops": megaflops(model.network, torch.zeros(1, 3, side, side)),
+    }
 
 
 def pruning_table(
@@ -106,7 +93,7 @@ def pruning_table(
         f"{kind} {rate}": packed(after.network, after.config, 16, sparse=kind == "magnitude")
         for kind, rate, after in zip(pruning.kinds, pruning.rates, pruning.after, strict=True)
     }
-    times = _times(test_split, files, evaluation.batch, evaluation.rounds)
+    took = times(test_split, files, evaluation.batch, evaluation.rounds)
     rows = []
     for place, (name, model) in enumerate(files.items()):
         before = packed(pruning.before[place].network, pruning.before[place].config, 16)
@@ -115,7 +102,7 @@ def pruning_table(
         ]
         operations = megaflops(model.network, torch.zeros(1, 3, side, side))
         rows.append(
-            (pruning.kinds[place], pruning.rates[place], kilobytes(model), operations, times[name], *found)
+            (pruning.kinds[place], pruning.rates[place], kilobytes(model), operations, took[name], *found)
         )
     return pd.DataFrame(rows, columns=PRUNING)
 
@@ -135,8 +122,3 @@ def frontier_table(
             accuracy = classification_metrics(labels, model.predict_proba(test_split))["accuracy"]
             rows.append((name, bits, kilobytes(model), accuracy))
     return pd.DataFrame(rows, columns=FRONTIER)
-
-
-def _times(test: Examples, models: Mapping[str, Any], count: int, rounds: int) -> dict[str, float]:
-    asked = test.take(np.arange(min(count, len(test))))
-    return latencies({name: partial(model.predict_proba, asked) for name, model in models.items()}, rounds)

@@ -19,11 +19,11 @@ from torch.nn.functional import pad
 
 from etudes.examples import Examples
 from etudes.models import register_model
-from etudes.pipelines.network_compression.networks import blocks_of
-from etudes.pipelines.network_compression.packing import Packed
-from etudes.pipelines.network_compression.rounding import scales_of
 from etudes.stored import Stored
+from etudes.vision.compact import blocks_of
 from etudes.vision.imagenet import standardised_bytes
+from etudes.vision.packing import Packed
+from etudes.vision.rounding import scales_of
 
 LEVELS = 127
 AT_ONCE = 250  # pictures of one pass

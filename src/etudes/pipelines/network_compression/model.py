@@ -14,16 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from etudes.benches.classifiers import on_dev
-from etudes.cards import fingerprint
 from etudes.examples import Examples
 from etudes.models import register_model
 from etudes.networks import NetworkModel
 from etudes.pipelines.network_compression.integers import Integer, grids
-from etudes.pipelines.network_compression.networks import Compact, Design, layers_of
-from etudes.pipelines.network_compression.packing import Packed, kilobytes, packed
 from etudes.pipelines.network_compression.parameters import (
     NetworkParameters,
     PruningParameters,
@@ -31,21 +27,22 @@ from etudes.pipelines.network_compression.parameters import (
     TuningParameters,
 )
 from etudes.pipelines.network_compression.pruning import masks_of, slimmed
-from etudes.pipelines.network_compression.rounding import rounded
 from etudes.stored import Stored
 from etudes.training.fit import fit, resolve_device
 from etudes.training.parameters import FitParameters, RunParameters
 from etudes.training.seeds import derive_seed, seed_everything
 from etudes.training.session import part
 from etudes.vision.classifying import PictureProblem
+from etudes.vision.compact import Compact, Design, layers_of
+from etudes.vision.packing import Packed, kilobytes, packed
 from etudes.vision.parameters import KeptViewsParameters
 from etudes.vision.pretrained import Pretrained
 from etudes.vision.reader import PictureReader
-from etudes.vision.teaching import TeachingProblem, asked, views_of
+from etudes.vision.rounding import rounded
+from etudes.vision.teaching import Alteration, AlteredProblem, altered, asked, views_of
 
 __all__ = ["Integer", "PictureReader"]
 Trained = tuple[Any, dict[str, Any]]
-Alteration = Callable[[str, Tensor], Tensor]
 RESNET_20 = {"blocks": 3, "classes": 10, "width": 16}
 
 
@@ -75,33 +72,6 @@ class PrunedNetworks(Stored):
     rates: list[float]
     before: list[Network]
     after: list[Network]
-
-
-@dataclass
-class AlteredProblem(TeachingProblem):
-    """Teaching a network whose weights act as ``alter(name, weight)`` makes them; the gradient reaches the weights through it."""
-
-    alter: Alteration = lambda name, weight: weight
-    altered: str = ""
-
-    @property
-    def fingerprint(self) -> str:
-        return fingerprint(super().fingerprint, self.altered)
-
-    def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, Tensor]:
-        return super().loss(self._acting(model), batch)  # type: ignore[arg-type]
-
-    def evaluate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
-        return super().evaluate(self._acting(model), device)  # type: ignore[arg-type]
-
-    def _acting(self, model: nn.Module) -> Callable[[Tensor], Tensor]:
-        return partial(functional_call, model, altered(model, self.alter))
-
-
-def altered(network: nn.Module, alter: Alteration) -> dict[str, Tensor]:
-    """The altered weights by their names in ``network``."""
-    found = network.named_parameters()
-    return {name: alter(name.removeprefix("module."), value) for name, value in found}
 
 
 @dataclass
@@ -208,7 +178,7 @@ def train_integer(
 ) -> Trained:
     """Weights of 8 bits, and whole numbers between the layers."""
     weights = packed(original_model.network.network, original_model.network.config, 8)
-    at = grids(weights.network, np.asarray(train_split["pixels"])[:calibration])
+    at = grids(weights.network, _spread(train_split, calibration))
     scales, zeros = (np.array([grid[k] for grid in at.values()]) for k in (0, 1))
     return _judged(Integer(weights, list(at), scales, zeros), dev_split, limit)
 
@@ -356,6 +326,11 @@ def _judged(model: Any, dev: Examples, limit: float, **history: Any) -> Trained:
     if kilobytes(model) > limit:
         return model, {"dev": {}, "epochs": [], **history}
     return model, on_dev(model, dev, **history)
+
+
+def _spread(train: Examples, count: int) -> NDArray[np.uint8]:
+    """About ``count`` pictures from first to last: rows are sorted by class."""
+    return np.asarray(train["pixels"])[:: max(1, len(train) // count)]
 
 
 def _own(run: RunParameters, name: str, precision: str | None) -> RunParameters:

@@ -72,7 +72,7 @@ def create_pipeline() -> Pipeline:
                 *("report.size", "report.frontier", "report.lost", "report.speed", f"{PAGES}.calibration"),
             ),
             show("report.mistaken"),
-            page("report.claims", f"{PAGES}.best_two", "report.within"),
+            page("etudes.benches.uncertain_pages.claims", f"{PAGES}.best_two", "report.within"),
             predictor(
                 "etudes.vision.reader.PictureReader",
                 side=dataset("split_card", "side"),

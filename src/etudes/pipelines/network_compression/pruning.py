@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from etudes.pipelines.network_compression.networks import Compact, blocks_of, folded, layers_of
 from etudes.vision.cifar_networks import CifarResNet
+from etudes.vision.compact import Compact, blocks_of, folded, layers_of
 
 
 def masks_of(network: CifarResNet, rate: float) -> dict[str, Tensor]:

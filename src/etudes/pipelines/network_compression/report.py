@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from etudes.benches import uncertain_pages
 from etudes.digits.panels import absent_png
 from etudes.examples import Examples
 from etudes.pipelines.network_compression.parameters import EvaluationParameters
@@ -81,11 +80,6 @@ def mistaken(
         return absent_png("the smallest file loses no picture")
     captions = [f"{truth[row]}\n{smallest}: {now[row]}" for row in lost_rows]
     return image_grid([test_split["pixels"][row] for row in lost_rows], captions, IN_A_ROW, tile=150)
-
-
-def claims(claim_table: pd.DataFrame) -> str:
-    """The paired differences in words."""
-    return uncertain_pages.claims(claim_table)
 
 
 def within(claim_table: pd.DataFrame, cost_table: pd.DataFrame, limit: float) -> str:

@@ -12,9 +12,9 @@ import torch
 
 from compression_toys import CONFIG, TEST, lived
 from etudes.models import ModelFileError, load_model, save_model
-from etudes.pipelines.network_compression.networks import folded, layers_of
-from etudes.pipelines.network_compression.packing import kilobytes, packed
-from etudes.pipelines.network_compression.rounding import (
+from etudes.vision.compact import folded, layers_of
+from etudes.vision.packing import kilobytes, packed
+from etudes.vision.rounding import (
     codes_of,
     from_bytes,
     length,

@@ -14,17 +14,17 @@ from torch import nn
 
 from etudes.examples import Examples
 from etudes.models import ModelFileError, Persistent, register_model, save_model
-from etudes.pipelines.network_compression.networks import Compact, folded, layers_of
-from etudes.pipelines.network_compression.rounding import codes_of, from_bytes, length, scales_of, to_bytes
 from etudes.stored import Stored
 from etudes.vision.cifar_networks import CifarResNet
+from etudes.vision.compact import Compact, folded, layers_of
+from etudes.vision.rounding import codes_of, from_bytes, length, scales_of, to_bytes
 from etudes.vision.teaching import asked
 
 BITS = (32, 16, 8, 4)
 Floats = NDArray[np.float32]
 
 
-@register_model("network_compression.packed")
+@register_model("vision.packed")
 @dataclass
 class Packed(Stored):
     """A network without normalisation (`folded`) in few bytes; it is unpacked once and answers in float32.
