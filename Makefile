@@ -48,4 +48,4 @@ ui: .venv/ready
 
 clean:
 	find data -mindepth 2 ! -name .gitkeep -delete
-	rm -rf data/records data/.runs logs mlartifacts mlflow.db site site_docs .mypy_cache .ruff_cache .pytest_cache
+	rm -rf data/records data/sweeps data/.runs logs mlartifacts mlflow.db site site_docs .mypy_cache .ruff_cache .pytest_cache

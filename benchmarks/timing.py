@@ -86,6 +86,6 @@ def fastest(module: str, contestants: Iterable[str], repeats: int) -> dict[str, 
     return best
 
 
-def kedro(project: Path, *arguments: str) -> str:
+def kedro(project: Path, *arguments: str, timeout: float = 240) -> str:
     """Run ``kedro ...`` in a project in a fresh process."""
-    return python("-m", "kedro", *arguments, folder=project)
+    return python("-m", "kedro", *arguments, folder=project, timeout=timeout)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etudes.splits import among, dealt, hold_out, spread, stratified_groups, without_repeats
+from etudes.splits import among, dealt, hold_out, spread, spread_evenly, stratified_groups, without_repeats
 
 ROWS = pd.DataFrame({"a": [0, 0, 1, 1, 2], "b": [1, 1, 0, 2, 2]})
 
@@ -70,3 +70,8 @@ def test_folds_are_even_and_hold_groups_whole() -> None:
     assert (dealt(groups, 5, seed=2) != fold).any() and np.array_equal(dealt(groups, 5, seed=1), fold)
     with pytest.raises(ValueError, match="2 groups cannot be dealt into 3 folds"):
         dealt(np.array([0, 0, 1]), 3, seed=0)
+
+
+def test_even_places_hold_the_first_and_the_last() -> None:
+    assert spread_evenly(100, 5).tolist() == [0, 25, 50, 74, 99]
+    assert spread_evenly(3, 10).tolist() == [0, 1, 2] and not len(spread_evenly(0, 4))

@@ -1,4 +1,4 @@
-"""The project's commands beside Kedro's own: ``studies``, ``data``, ``predict``, ``record``, ``tables``, ``gallery``;
+"""The project's commands beside Kedro's own: ``studies``, ``data``, ``predict``, ``record``, ``sweep``, ``tables``, ``gallery``;
 a ``run`` whose failures are one message, and a ``pipeline create`` that knows the files of a study."""
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import click
 from kedro.framework.cli.pipeline import create_pipeline, delete_pipeline
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError, env_option
+from kedro.framework.cli.utils import CONTEXT_SETTINGS, KedroCliError, LazyGroup, env_option
 from kedro.framework.project import pipelines
 from kedro.utils import find_kedro_project
 from kedro_viz.launchers.cli.main import viz
@@ -32,14 +32,19 @@ from etudes.suggestions import hint, near_names, paths_of
 from etudes.threads import wait_briefly
 
 wait_briefly()  # before any library is loaded
-if sys.argv[1:2] in (["run"], ["record"]):  # plugins' commands end on Ctrl-C in ways of their own
+if sys.argv[1:2] in (["run"], ["record"], ["sweep"]):  # plugins' commands end on Ctrl-C in ways of their own
     interrupts.exit_until_listening()
 viz.lazy_subcommands["run"] = "etudes.viz.run"  # a global command: the one below would not come before it
 # Forked tokenizer threads only warn.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
-@click.group(context_settings=CONTEXT_SETTINGS, name="etudes")
+@click.group(
+    cls=LazyGroup,
+    lazy_subcommands={"sweep": "etudes.sweeps.command.sweep"},
+    context_settings=CONTEXT_SETTINGS,
+    name="etudes",
+)
 def cli() -> None:
     """Commands of Etudes."""
 
@@ -422,6 +427,9 @@ def predict(
     "--seeds", default=3, show_default=True, type=click.IntRange(1, 100), help="Runs, with seeds 0, 1, ..."
 )
 @click.option("--params", default="", help="Further parameters, as for kedro run.")
+@click.option(
+    "--workers", default=1, show_default=True, type=click.IntRange(1), help="Seeds that run at once."
+)
 @click.option("--resume", is_flag=True, help="Run only the seeds that did not end before with the same code.")
 @click.option(
     "--merge",
@@ -446,6 +454,7 @@ def record(
     study: str,
     seeds: int,
     params: str,
+    workers: int,
     resume: bool,
     merge: Path | None,
     part: str,
@@ -469,7 +478,7 @@ def record(
     elif merge is not None:
         path = add_run(project_path(), study, env or "base", merge)
     else:
-        path = record_study(project_path(), study, env or "base", seeds, params, resume, part)
+        path = record_study(project_path(), study, env or "base", seeds, params, resume, part, workers)
     click.echo(f"Recorded in {path}")
 
 

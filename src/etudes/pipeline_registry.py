@@ -7,5 +7,6 @@ from kedro.pipeline import Pipeline
 def register_pipelines() -> dict[str, Pipeline]:
     """Every study under its name, and all of them together as ``__default__``."""
     pipelines = find_pipelines(raise_errors=True)
-    pipelines["__default__"] = sum(pipelines.values(), Pipeline([]))
+    # A sum would sort all nodes anew for each study.
+    pipelines["__default__"] = Pipeline(list(pipelines.values()))
     return pipelines

@@ -7,10 +7,11 @@ from kedro.utils import find_kedro_project
 from etudes.config import EtudesConfigLoader
 from etudes.hooks import StudyHook
 from etudes.plugins import defer_plugin_commands
+from etudes.status import RunStatusHook
 from etudes.tracking.hook import TrackingHook
 
 # `TrackingHook` does what kedro-mlflow's own hook does, per study and lazily (docs/decisions.md says why).
-HOOKS = (StudyHook(), TrackingHook())
+HOOKS = (StudyHook(), TrackingHook(), RunStatusHook())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow", "kedro-telemetry")
 
 # A wheel carries the configuration with it; a folder that holds a `conf` is asked first.

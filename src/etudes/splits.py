@@ -157,3 +157,8 @@ def spread(
         start = generator.random() if first is None else first
         place[members] = (np.arange(len(members)) + start) / len(members)
     return np.argsort(place, kind="stable")
+
+
+def spread_evenly(total: int, count: int) -> NDArray[np.int64]:
+    """At most ``count`` different positions of ``total``, even apart, the first and the last among them."""
+    return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(np.int64))

@@ -213,13 +213,13 @@ def load_study(name: str) -> Study:
     Raises:
         ValueError: the study does not exist, or its file lacks a key or has one too many.
     """
-    if name not in study_names():
+    path = PIPELINES_FOLDER / name / "study.toml"
+    if not (name.isidentifier() and path.is_file()):  # the list of all would be read anew for each of them
         from difflib import get_close_matches
 
         near = get_close_matches(name, study_names())
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(f"There is no study '{name}'.{hint} `kedro studies` lists them all.")
-    path = PIPELINES_FOLDER / name / "study.toml"
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
         references = tuple(Reference(**entry) for entry in raw.pop("references", []))

@@ -18,8 +18,10 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro_viz.launchers.cli.run import run as plugin_run
 
+from etudes.status import events_of
 from etudes.study import study_names
 
+PAGES = ("/", "/workflow", "/api/version")
 # The first visit sees the study, not a tour of kedro-viz; what a visitor chose is kept.
 START = """<script>
 if (localStorage.getItem("KedroViz") === null) localStorage.setItem("KedroViz", '{"showFeatureHints": false}');
@@ -77,6 +79,21 @@ def load(
     return opened(pipeline, study), DataCatalog(datasets)
 
 
+def status(project: Path, study: str, pipeline: Pipeline) -> Any:
+    """What kedro-viz tells of a run, of the last one of a study, by the nodes and datasets of its opened pipeline."""
+    from kedro_viz.api.rest.responses.run_events import transform_events_to_structured_format
+    from kedro_viz.integrations.kedro.hooks_utils import hash_node
+
+    nodes = {f"{study}.{node.name}": hash_node(node) for node in pipeline.nodes}
+    events = []
+    for event in events_of(project, study):
+        key = nodes.get(event.get("node", ""))
+        if "dataset" in event:
+            key = hash_node(short(event["dataset"], study))
+        events.append({**event, "node_id": key} if key else event)
+    return transform_events_to_structured_format(events)
+
+
 def application(project: Path, study: str, pipeline: Pipeline, catalog: DataCatalog) -> Any:
     """kedro-viz's server of one opened study, with the commands that run its nodes under their whole names."""
     from kedro_viz import __version__
@@ -84,7 +101,7 @@ def application(project: Path, study: str, pipeline: Pipeline, catalog: DataCata
     from kedro_viz.data_access import data_access_manager
     from kedro_viz.server import populate_data
     from starlette.requests import Request
-    from starlette.responses import Response
+    from starlette.responses import JSONResponse, Response
 
     data_access_manager.reset_fields()
     populate_data(data_access_manager, catalog, {study: pipeline}, {})
@@ -100,8 +117,10 @@ def application(project: Path, study: str, pipeline: Pipeline, catalog: DataCata
 
     @app.middleware("http")
     async def changed(request: Request, proceed: Any) -> Any:
+        if request.url.path == "/api/run-status":
+            return JSONResponse(status(project, study, pipeline).model_dump(mode="json"))
         response = await proceed(request)
-        if request.url.path not in ("/", "/api/version") and not request.url.path.startswith("/api/nodes/"):
+        if request.url.path not in PAGES and not request.url.path.startswith("/api/nodes/"):
             return response
         text = b"".join([part async for part in response.body_iterator]).decode()
         for old, new in changes.items():

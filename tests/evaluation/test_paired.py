@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etudes.evaluation.paired import mean_intervals, means_table, saved_table
+from etudes.evaluation.paired import flat_means, mean_intervals, means_table, saved_table
 
 
 def test_intervals_are_those_of_a_normal_mean() -> None:
@@ -34,8 +34,21 @@ def test_tables_are_told_apart_by_their_keys() -> None:
         ["maml", 5, 0, 5.0],
         ["maml", 5, 10, 6.0],
     ]
+    wide, narrow = (means_table(scores, ["variant", "shots", "step"], 100, level) for level in (0.99, 0.2))
+    assert ((wide["high"] - wide["low"]) >= (narrow["high"] - narrow["low"])).all()
+    assert wide.loc[1, "high"] > narrow.loc[1, "high"]
     empty = means_table({}, ["variant", "step"], 100)
     assert empty.empty and list(empty.columns) == ["variant", "step", "value", "low", "high"]
+
+
+def test_flat_means_are_the_table_by_name() -> None:
+    columns = pd.DataFrame({"a.x": np.random.default_rng(0).normal(size=30), "a.y": np.arange(30.0)})
+    groups = np.arange(30) // 3
+    ends = mean_intervals(columns, 200, 0.9, groups=groups)
+    found = flat_means(columns, 200, 0.9, groups)
+    assert list(found) == [f"a.{name}{end}" for name in "xy" for end in ("", ".low", ".high")]
+    for name, row in ends.iterrows():
+        assert [found[f"{name}{end}"] for end in ("", ".low", ".high")] == row.tolist()
 
 
 def test_groups_of_one_are_rows_and_copies_widen_nothing_away() -> None:

@@ -24,7 +24,7 @@ from etudes.results.record import (
     with_part,
     with_run,
 )
-from etudes.results.runs import ended_alike, read_run, records_folder
+from etudes.results.runs import SeedRun, ended_alike, read_run, records_folder
 from etudes.results.tables import chosen_variant, count
 from etudes.study import RecordedPart, load_study
 
@@ -223,7 +223,7 @@ def test_a_part_of_other_data_is_refused(changes: dict[str, Any], message: str) 
 def test_a_part_is_refused_before_anything_runs_where_there_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "run_seed", lambda *_: pytest.fail("a seed was run"))
+    monkeypatch.setattr(SeedRun, "execute", lambda _: pytest.fail("a seed was run"))
     with pytest.raises(RuntimeError, match="record the study first"):
         record_study(tmp_path, STUDY, "full", 3, part="sinusoids")
     module.write_record(tmp_path, both((3.0, 5.0), 0.9))
@@ -250,17 +250,17 @@ def test_resume_runs_only_the_seeds_that_did_not_end_with_the_same_code(
 ) -> None:
     started: list[int] = []
 
-    def ends(project: Path, outputs: Path, made_by: dict[str, Any], resume: bool) -> None:
-        started.append(made_by["seed"])
+    def ends(self: SeedRun) -> None:
+        started.append(self.made_by["seed"])
         if len(started) == 2:
             raise RuntimeError("killed")
-        path = outputs / "runs" / "full" / f"{STUDY}.json"
+        path = self.outputs / "runs" / "full" / f"{STUDY}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(made_by))
+        path.write_text(json.dumps(self.made_by))
 
-    monkeypatch.setattr(module, "run_seed", ends)
+    monkeypatch.setattr(SeedRun, "execute", ends)
     monkeypatch.setattr(module, "read_run", lambda outputs, *_: run_of(int(outputs.name[-1]), 0.5))
-    with pytest.raises(RuntimeError, match="killed"):
+    with pytest.raises(RuntimeError, match="killed; nothing is recorded"):
         record_study(tmp_path, STUDY, "full", 3)
     assert not (tmp_path / "docs").exists(), "a record of some of the seeds is none"
     (tmp_path / "docs" / "results").mkdir(parents=True)
@@ -288,7 +288,7 @@ def test_the_mean_of_resources_is_that_of_all_seeds() -> None:
 def test_a_study_that_another_process_records_is_refused_before_anything_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "run_seed", lambda *_: pytest.fail("a seed was run"))
+    monkeypatch.setattr(SeedRun, "execute", lambda _: pytest.fail("a seed was run"))
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         identity = process_identity(process.pid)
         assert identity is not None

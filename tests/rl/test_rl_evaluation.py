@@ -10,7 +10,7 @@ from PIL import Image
 
 from etudes.rl.environments import EnvironmentSpec
 from etudes.rl.evaluation import evaluate_policy, evaluate_together
-from etudes.rl.pictures import filmstrip, play, spread_evenly
+from etudes.rl.pictures import filmstrip, play
 from rl.toy_environments import toy
 
 
@@ -77,8 +77,6 @@ def test_a_rollout_is_the_episode_of_the_evaluator() -> None:
 
 
 def test_a_filmstrip_has_the_first_and_the_last_moment() -> None:
-    assert spread_evenly(100, 5).tolist() == [0, 25, 50, 74, 99]
-    assert spread_evenly(3, 10).tolist() == [0, 1, 2]
     rollout = play(to_the_right, toy("Chain"), 0)
     strip = filmstrip(rollout.frames, [str(i) for i in range(len(rollout.frames))], columns=2, tile=32)
     assert Image.open(io.BytesIO(strip)).width > 64

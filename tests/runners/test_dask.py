@@ -19,6 +19,7 @@ from benchmarks.trivial import STUDY as TRIVIAL
 from benchmarks.trivial import add_copies, make_trivial_project
 
 from etudes.runners.engine import RunnerError
+from etudes.status import events_of
 from projects import STUDY, kedro, quiet_environment, within
 from small_steps import many_small_steps, train_bilstm
 
@@ -89,6 +90,22 @@ def test_studies_side_by_side_of_which_one_fails_and_one_kills_its_worker(tmp_pa
     assert json.loads(metrics.read_text())["v00.score"] == 1.0
     left = [path.name for path in (project / "data/.runs/test").iterdir()]
     assert left in ([], [".lock"])
+    whole, broken = (events_of(project, study) for study in (TRIVIAL, failing))
+    assert whole[-1]["event"] == "after_pipeline_run" and "on_node_error" not in kinds(whole)
+    (wrong,) = [event for event in broken if event["event"] == "on_node_error"]
+    assert wrong["node"] == f"{failing}.evaluate" and wrong["error"] == "ValueError: no score"
+    assert "Traceback" in wrong["traceback"] and broken[-1]["event"] == "on_pipeline_error"
+
+
+def kinds(events: list[dict[str, Any]]) -> list[str]:
+    return [event["event"] for event in events]
+
+
+def what(events: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """Events without what a machine takes for them."""
+    return [
+        tuple(event.get(key) for key in ("event", "node", "dataset", "node_id", "status")) for event in events
+    ]
 
 
 def test_numbers_are_those_of_the_sequential_runner(project: Path, finished_project: Path) -> None:
@@ -98,6 +115,9 @@ def test_numbers_are_those_of_the_sequential_runner(project: Path, finished_proj
     for name in ("07_model_output/test/{}/metrics.json", "06_models/test/{}/bilstm/weights.safetensors"):
         ours, theirs = (folder / "data" / name.format(STUDY) for folder in (project, finished_project))
         assert ours.read_bytes() == theirs.read_bytes(), name
+    events, expected = (events_of(folder, STUDY) for folder in (project, finished_project))
+    assert what(events) == what(expected) and kinds(events).count("after_node_run") > 10
+    assert all(event["duration"] > 0 for event in events if event["event"] == "after_node_run")
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
@@ -133,6 +153,35 @@ def test_a_worker_that_is_killed_in_mid_training_goes_on_from_its_checkpoint(tmp
     (run,) = client.search_runs([experiment.experiment_id])
     curve = client.get_metric_history(run.info.run_id, "bilstm.train_loss")
     assert [point.step for point in curve] == list(range(1, 6)), "a curve is written once"
+
+
+@pytest.mark.heavy
+def test_a_process_that_is_slow_to_start_again_is_not_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dask closes one for good that is away for longer than its limit, and the nodes that wait for it would wait for ever."""
+    from etudes.runners.dask import DaskEngine
+
+    engine = DaskEngine(None, 1, 0)
+    engine.start(0)
+    try:
+        client = engine._client
+        assert client is not None
+        (first,) = client.run(os.getpid).values()
+        # The next process sleeps longer than Dask would wait for it.
+        (tmp_path / "sitecustomize.py").write_text("import time; time.sleep(20)\n")
+        (nanny,) = engine._cluster.workers.values()  # type: ignore[union-attr]
+        monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))  # Dask writes to this environment
+        nanny.env["PYTHONPATH"] = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+        nanny.pre_spawn_env["PYTHONPATH"] = nanny.env["PYTHONPATH"]
+        assert engine._alive() == 1
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: not client.scheduler_info(n_workers=-1)["workers"], 60)
+        wait_for(lambda: bool(client.scheduler_info(n_workers=-1)["workers"]), 60)
+        (second,) = client.run(os.getpid).values()
+        assert second != first
+    finally:
+        engine.stop()
 
 
 @pytest.mark.parametrize(("workers", "gpus", "asked"), [(1, 0, 1), (2, 1, 2)])

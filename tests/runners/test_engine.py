@@ -48,7 +48,7 @@ def catalog_of(folder: Path, *studies: str) -> DataCatalog:
 
 
 class Hooks:
-    """Both hooks of the project, as far as a runner asks them."""
+    """The hooks of the project, as far as a runner asks them."""
 
     gpus = 0
 
@@ -63,6 +63,7 @@ class Hooks:
         self.open_runs = {"a": "run of a"}
         self.outputs: list[str] = []
         self.failed: dict[str, Exception] = {}
+        self.told: dict[str, str] = {}
 
     def get_plugins(self) -> list[Any]:
         return [self]
@@ -75,6 +76,12 @@ class Hooks:
 
     def took(self, outputs: Iterable[str]) -> None:
         self.outputs += outputs
+
+    def node_ended(self, name: str, seconds: float) -> None:
+        self.told[name] = "ended"
+
+    def node_failed(self, name: str, said: str, trace: str) -> None:
+        self.told[name] = said
 
     def conclude(self, failed: Mapping[str, Exception], catalog: Any) -> None:
         self.failed = dict(failed)
@@ -129,6 +136,7 @@ def test_nodes_of_all_studies_run_in_their_order_and_are_taken(tmp_path: Path) -
     )
     assert sorted(runner.threads.on_gpu) == ["a.train_a", "b.train_a"]
     assert sorted(hooks.outputs) == ["a.a_model", "a.rows", "b.a_model", "b.rows"]
+    assert hooks.told == dict.fromkeys(("a.split", "a.train_a", "b.split", "b.train_a"), "ended")
     facts = runner.threads.tasks[0].run
     assert (facts.studies, facts.run_id, facts.parameters) == (("a", "b"), "now", '{"run": {"seed": 3}}')
     assert facts.tracked == (("a", "run of a"),)
@@ -150,6 +158,7 @@ def test_a_failed_study_is_given_up_and_the_others_end(tmp_path: Path) -> None:
     assert "a.train_a" not in [task.node for task in runner.threads.tasks]
     assert sorted(hooks.outputs) == ["b.a_model", "b.rows"]
     assert set(hooks.failed) == {"a"} and runner.threads.stopped
+    assert hooks.told == {"a.split": "ValueError: no rows", "b.split": "ended", "b.train_a": "ended"}
 
 
 def test_the_loss_of_the_engine_ends_the_run(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,12 @@ def test_one_device_is_a_plain_call_in_this_process() -> None:
 def test_several_nodes_without_a_meeting_point_are_refused() -> None:
     with pytest.raises(ValueError, match=r"run.nodes = 2 needs run.rendezvous = host:port"):
         launch(toy.describe_rank, 7, run=run_parameters(nodes=2))
+
+
+@pytest.mark.parametrize("rendezvous", ["first-machine", "first-machine:port", "no.such.host.invalid:29500"])
+def test_a_meeting_point_that_leads_nowhere_is_refused(rendezvous: str) -> None:
+    with pytest.raises(ValueError, match=f"run.rendezvous = {rendezvous}: .*expected host:port"):
+        launch(toy.describe_rank, 7, run=run_parameters(nodes=2, rendezvous=rendezvous))
 
 
 @pytest.mark.slow
@@ -99,6 +107,61 @@ def test_every_node_gets_the_trained_weights() -> None:
             text=True,
         )
         for _ in range(2)
+    ]
+    try:
+        answers = [node.communicate(timeout=within(150)) for node in nodes]
+    finally:
+        for node in nodes:
+            node.kill()
+    assert [node.returncode for node in nodes] == [0, 0], "\n".join(errors[-1500:] for _, errors in answers)
+    assert answers[0][0] == answers[1][0] != ""
+
+
+@pytest.fixture
+def two_hosts() -> Iterator[tuple[str, str]]:
+    """Two network namespaces with a cable between them: each reaches the other by its address alone."""
+    names = tuple(f"etudes{os.getpid()}{end}" for end in "ab")
+    ends = tuple(f"et{os.getpid() % 100_000}{end}" for end in "ab")
+
+    def ip(*words: str) -> None:
+        subprocess.run(["ip", *words], check=True, capture_output=True)
+
+    try:
+        try:
+            for name in names:
+                ip("netns", "add", name)
+            ip("link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
+            for number, (name, end) in enumerate(zip(names, ends, strict=True), 1):
+                ip("link", "set", end, "netns", name)
+                ip("-n", name, "addr", "add", f"10.213.77.{number}/24", "dev", end)
+                for each in ("lo", end):
+                    ip("-n", name, "link", "set", each, "up")
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"network namespaces need root on Linux ({error})")
+        yield names  # type: ignore[misc]
+    finally:
+        for name in names:  # the cable goes with them
+            subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
+
+
+@pytest.mark.slow
+@pytest.mark.heavy
+@pytest.mark.skipif(sys.platform != "linux" or shutil.which("ip") is None, reason="needs Linux and iproute2")
+def test_two_hosts_train_as_one(two_hosts: tuple[str, str]) -> None:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]),
+        "OMP_NUM_THREADS": "1",
+    }
+    nodes = [
+        subprocess.Popen(
+            ["ip", "netns", "exec", host, sys.executable, "-c", NODE, "10.213.77.1:29500"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for host in two_hosts
     ]
     try:
         answers = [node.communicate(timeout=within(150)) for node in nodes]

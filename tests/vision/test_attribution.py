@@ -158,6 +158,14 @@ def test_lime_finds_the_parts_of_a_linear_view() -> None:
         attribution.lime(network, some, 0, parts[::4, ::4], 9, fill, 4, np.random.default_rng(0))
 
 
+def test_edges_are_those_of_scipy() -> None:
+    from scipy.ndimage import sobel
+
+    grey = photos(2)[0].mean(1).numpy()
+    wanted = [np.hypot(sobel(one, 0, mode="mirror"), sobel(one, 1, mode="mirror")) for one in grey]
+    assert np.allclose(attribution.edge_map(photos(2)[0]).numpy(), np.stack(wanted))
+
+
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (224, 200)])
 def test_segments_keep_to_edges_and_leave_no_pixel_out(height: int, width: int) -> None:
     photo = np.zeros((height, width, 3), dtype=np.uint8)

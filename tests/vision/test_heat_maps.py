@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
-from etudes.vision.heat_maps import blurred, cut_out, heat_maps, outlined, overlay
+from etudes.vision.heat_maps import blurred, cut_out, heat_maps, outlined, overlay, overlay_of_ranks
 
 
 def test_blur_is_that_of_scipy() -> None:
@@ -40,3 +40,10 @@ def test_an_outline_lies_on_the_border_and_a_cut_out_keeps_the_inside() -> None:
     assert (outlined(pixels, np.zeros_like(mask)) == 90).all()
     cut = cut_out(pixels, mask)
     assert (cut[mask] == 90).all() and (cut[~mask] == 22).all()
+
+
+def test_ranks_colour_the_highest_pixels_whatever_the_scale_of_the_map() -> None:
+    pixels = np.full((10, 10, 3), 90, dtype=np.uint8)
+    drawn = overlay_of_ranks(pixels, np.linspace(0, 1, 100).reshape(10, 10))
+    changed = (drawn != 90).any(2)
+    assert not changed[:7].any() and changed[8:].all() and drawn[9, 9].tolist() != drawn[8, 0].tolist()

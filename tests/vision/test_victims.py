@@ -16,7 +16,7 @@ from etudes.training.parameters import FitParameters
 from etudes.vision import victims
 from etudes.vision.parameters import NetworksParameters, parse_view
 from etudes.vision.pretrained import Pretrained, WeightsError
-from etudes.vision.victims import PictureProblem, View, small_network, to_uint8
+from etudes.vision.victims import View, small_network, to_uint8
 from study_settings import run_parameters
 
 
@@ -97,17 +97,24 @@ def test_networks_that_cannot_be_trained_are_refused() -> None:
         train(3, "cnn")
 
 
-def test_batches_hold_training_photos_alone() -> None:
-    examples, order = photos(20), np.random.default_rng(1).permutation(20)
-    problem = PictureProblem(
-        small_network("cnn", 4, 16), examples.take(order[5:]), examples.take(order[:5]), batch_size=4
-    )
-    batches = [problem.collate(b, torch.device("cpu")) for b in problem.batches(np.random.default_rng(0))]
-    seen = {picture.numpy().tobytes() for pictures, _ in batches for picture in pictures}
-    expected = victims.intensities(examples["pixels"][order[5:]], "cpu")
-    assert seen == {picture.numpy().tobytes() for picture in expected}
-    labels = [int(label) for _, found in batches for label in found]
-    assert sorted(labels) == sorted(examples.rows["label"].to_numpy()[order[5:]])
+def test_a_small_network_learns_from_its_photos_but_a_share_that_chooses_the_epoch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = []
+
+    def fit(problem: Any, *_: Any) -> list[dict[str, float]]:
+        seen.append(problem)
+        return [{"dev_accuracy": 0.0}]
+
+    monkeypatch.setattr(victims, "fit", fit)
+    train(20, "cnn")
+    (problem,), examples = seen, photos(20)
+    labels = {p.tobytes(): n for p, n in zip(examples["pixels"], examples.rows["label"], strict=True)}
+    parts = {name: list(getattr(problem, name)) for name in ("train", "dev")}
+    assert {name: len(part) for name, part in parts.items()} == {"train": 16, "dev": 4}
+    assert {p.tobytes() for part in parts.values() for p in part} == set(labels)
+    for part, found in (("train", problem.labels), ("dev", problem.dev_labels)):
+        assert [labels[p.tobytes()] for p in parts[part]] == found.tolist()
 
 
 @pytest.fixture

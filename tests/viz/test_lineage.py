@@ -21,7 +21,7 @@ import pytest
 
 from etudes.study import study_names
 from etudes.viz import load, main_figure
-from projects import ROOT, STUDY, kedro, quiet_environment
+from projects import ROOT, STUDY, kedro, quiet_environment, within
 
 CHROMIUM = Path("/usr/bin/chromium")
 LAYERS = ["raw", "intermediate", "model_input", "models", "model_output", "reporting"]
@@ -61,7 +61,7 @@ def server(finished_project: Path) -> Iterator[tuple[str, list[str]]]:
     )
     assert process.stdout is not None
     told = [process.stdout.readline(), process.stdout.readline()]
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + within(120)
     while time.monotonic() < deadline and process.poll() is None:
         try:
             urlopen(f"http://127.0.0.1:{port}/api/main", timeout=10).close()
@@ -97,6 +97,18 @@ def test_the_main_figure_is_previewed_and_named_at_the_start(server: tuple[str, 
     (figure,) = [node for node in api(address, "main")["nodes"] if node["name"] == "scores_figure"]
     shown = api(address, f"nodes/{figure['id']}")
     assert shown["preview_type"] == "PlotlyPreview" and shown["preview"]["data"]
+
+
+def test_the_status_of_the_last_run_is_told_of_what_is_shown(server: tuple[str, list[str]]) -> None:
+    nodes, status = api(server[0], "main")["nodes"], api(server[0], "run-status")
+    tasks = {node["id"] for node in nodes if node["type"] == "task"}
+    assert set(status["nodes"]) == tasks
+    assert all(told["status"] == "success" and told["duration"] > 0 for told in status["nodes"].values())
+    names = {node["id"]: node["name"] for node in nodes if node["type"] == "data"}
+    assert {names[key] for key in status["datasets"]} == set(names.values())
+    sizes = {told["name"].removeprefix(f"{STUDY}."): told["size"] for told in status["datasets"].values()}
+    assert sizes["metrics"] > 0 and sizes["bilstm_model"] > 1000, "of a folder too"
+    assert status["pipeline"]["status"] == "success"
 
 
 def test_the_commands_it_shows_run(server: tuple[str, list[str]], finished_project: Path) -> None:
@@ -139,7 +151,7 @@ def test_the_page_shows_nodes_layers_and_no_tour(server: tuple[str, list[str]]) 
             executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--no-first-run"]
         )
         page = browser.new_page(viewport={"width": 1200, "height": 900})
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(within(120_000))
         page.route(lambda url: not url.startswith((server[0], "data:", "blob:")), lambda route: route.abort())
         page.goto(f"{server[0]}/")
         nodes = page.locator(".pipeline-node")
@@ -148,6 +160,9 @@ def test_the_page_shows_nodes_layers_and_no_tour(server: tuple[str, list[str]]) 
         assert any("train_bilstm" in text for text in nodes.all_text_contents())
         assert page.locator(".pipeline-layer").count() == len(LAYERS)
         assert page.get_by_text(re.compile("1 of 6|is here!")).count() == 0
+        page.goto(f"{server[0]}/workflow")
+        page.locator(".run-status-notification--success").wait_for()
+        assert page.locator(".pipeline-node").count() > 40
         page.goto(f"{server[0]}/?sn=scores_figure")
         page.locator(".pipeline-metadata__title", has_text="scores_figure").wait_for()
         page.locator(".pipeline-metadata .bars path, .pipeline-plotly-chart .bars path").first.wait_for(

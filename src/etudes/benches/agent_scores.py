@@ -26,6 +26,7 @@ from etudes.rl.statistics import (
     mean_score,
     probability_of_improvement,
 )
+from etudes.splits import spread_evenly
 
 logger = logging.getLogger(__name__)
 STATISTICS: Mapping[str, Statistic] = {"iqm": interquartile_mean, "mean_return": mean_score}
@@ -220,7 +221,7 @@ def episode_samples(
     Rows: ``episode`` (best, worst), ``variant``, ``agent``, ``seed``, ``return``, ``step`` and the ``action`` taken
     there; array ``frames`` (N, H, W, 3) uint8. An environment that cannot be drawn gives grey frames.
     """
-    from etudes.rl.pictures import play, spread_evenly
+    from etudes.rl.pictures import play
 
     spec, _ = environment_of(card)
     variant = shown_variant(predictions, [name for name, model in models.items() if model.learned])

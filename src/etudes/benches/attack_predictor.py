@@ -2,46 +2,30 @@
 
 from __future__ import annotations
 
-import base64
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
-from etudes.benches.attacks import Pixels, answers, class_names, distances
-from etudes.forms.pictures import png_bytes, read_picture
-from etudes.serving.predictor import Column, Predictor
-from etudes.vision.victims import Victims
+from etudes.benches.attacks import answers, class_names, distances
+from etudes.benches.photo_predictor import PhotoPredictor
+from etudes.forms.pictures import png_text
 
 AT_ONCE = 16  # photos of one forward pass
 
 
-class AttackPredictor(Predictor):
-    """An attack (``attacked(photos) -> photos``, uint8; ``card["target"]``, a class) and its victim behind a user's photo.
-
-    Parts: ``networks``, the victim alone; ``names``, class index (as text) -> name; ``size`` and ``crop``, how photos
-    are resized and cut, in pixels. A study says in ``attack`` what its attack is called.
+class AttackPredictor(PhotoPredictor):
+    """An attack (``attacked(photos) -> photos``, uint8; ``card["target"]``, a class) and its victim, the network, behind a
+    user's photo. A study says in ``attack`` what its attack is called.
     """
 
-    suffix = ".png"
     attack: ClassVar[str] = "attack"
-    networks: Victims
-    names: dict[str, str]
-    size: int
-    crop: int
-
-    @property
-    def columns(self) -> tuple[Column, ...]:
-        """The photo; the example shows bands of grey."""
-        bands = np.linspace(40, 220, self.crop).astype(np.uint8)[:, None, None]
-        return (Column("image", "picture", examples=(_base64(np.tile(bands, (1, self.crop, 3))),)),)
 
     def answer(self, frame: pd.DataFrame) -> pd.DataFrame:
         """One row per photo: the class ``before`` and ``after`` the attack with their probabilities, the target's
         probability after it, whether it ``succeeded``, and the attacked ``picture`` (PNG, base64)."""
-        photos = np.stack([read_picture(raw, self.size, self.crop) for raw in frame["image"]])
+        photos, view = self.photos(frame), self.view
         attacked, target = self.model.attacked(photos), int(self.model.card["target"])
-        view = self.networks.view(self.networks.victim)
         before, after = (answers(view, pictures, target, AT_ONCE) for pictures in (photos, attacked))
         return pd.DataFrame(
             {
@@ -51,7 +35,7 @@ class AttackPredictor(Predictor):
                 "after_probability": after.confidence,
                 "target_probability": np.exp(after.of_target),
                 "succeeded": after.success(target),
-                "picture": [_base64(picture) for picture in attacked],
+                "picture": [png_text(picture) for picture in attacked],
             }
         )
 
@@ -62,10 +46,6 @@ class AttackPredictor(Predictor):
             told = f"{how} the {self.attack}:".ljust(len(f"without the {self.attack}: "))
             lines.append(f"{told}{row[column]:<24} {row[f'{column}_probability']:6.1%}")
         return "\n".join(lines)
-
-    def draw(self, answer: pd.DataFrame) -> bytes:
-        """The first attacked photo."""
-        return base64.b64decode(answer["picture"].iloc[0])
 
 
 class PerturbationPredictor(AttackPredictor):
@@ -79,8 +59,7 @@ class PerturbationPredictor(AttackPredictor):
         """One row per photo: the class ``before`` and ``after`` with their probabilities, whether they differ
         (``succeeded``), how far the photo was moved (``linf`` in levels of 255, ``l2`` and ``ssim`` as in
         `attacks.distances`), and the perturbed ``picture`` (PNG, base64)."""
-        photos = np.stack([read_picture(raw, self.size, self.crop) for raw in frame["image"]])
-        view = self.networks.view(self.networks.victim)
+        photos, view = self.photos(frame), self.view
         before = answers(view, photos, 0, AT_ONCE)
         attacked = self.model.attacked(view, photos, before.predicted)
         after, moved = answers(view, attacked, 0, AT_ONCE), distances(photos, attacked)
@@ -92,7 +71,7 @@ class PerturbationPredictor(AttackPredictor):
                 "after_probability": after.confidence,
                 "succeeded": after.predicted != before.predicted,
                 **moved[["linf", "l2", "ssim"]],
-                "picture": [_base64(picture) for picture in attacked],
+                "picture": [png_text(picture) for picture in attacked],
             }
         )
 
@@ -101,7 +80,3 @@ class PerturbationPredictor(AttackPredictor):
         row = answer.iloc[0]
         moved = f"moved by {row['linf']:.0f} of 255 levels at most, {row['l2']:.2f} in all (Euclidean, 0..1)"
         return f"{super().describe(answer)}\n{moved}; structural similarity {row['ssim']:.3f}"
-
-
-def _base64(pixels: Pixels) -> str:
-    return base64.b64encode(png_bytes(pixels)).decode()

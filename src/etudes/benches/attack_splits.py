@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from etudes.benches.parameters import AttackSplitParameters
 from etudes.cards import examples_fingerprint
 from etudes.examples import Examples
-from etudes.forms.pictures import pixel_digest
 from etudes.splits import spread
+from etudes.vision.named_photos import class_card, different
 from etudes.vision.parameters import PhotoParameters
 from etudes.vision.photographs import split_photographs
 
@@ -64,8 +63,7 @@ def split_photos(
     Raises:
         ValueError: more photos are asked for than there are.
     """
-    digests = pd.Series([pixel_digest(photo) for photo in photos_images["pixels"]])
-    kept = np.flatnonzero(~digests.duplicated().to_numpy())
+    kept = different(photos_images)
     if split.photos > len(kept):
         raise ValueError(
             f"split.photos = {split.photos}, but there are {len(kept)} different photos; ask for fewer"
@@ -75,11 +73,5 @@ def split_photos(
         wanted = photos_images.rows["label"].to_numpy()[order] == first
         order = np.concatenate([order[wanted][:1], order[~wanted], order[wanted][1:]])
     attacked = np.sort(order[: split.photos])
-    names = photos_images.rows.drop_duplicates("label").set_index("label")["name"].sort_index()
-    card = {
-        "photos": split.photos,
-        **photos.model_dump(),
-        "classes": int(names.index.max()) + 1,
-        "names": {str(label): name for label, name in names.items()},
-    }
+    card = {"photos": split.photos, **photos.model_dump(), **class_card(photos_images)}
     return photos_images.take(attacked), photos_images.take(np.setdiff1d(kept, attacked)), card

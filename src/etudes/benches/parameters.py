@@ -169,6 +169,17 @@ class AttackSplitParameters(Strict):
     seed: int = Field(ge=0, description="apart from run.seed, so that seeds share one split")
 
 
+class PhotoSplitParameters(Strict):
+    """Which photos choose settings and which the numbers are of; the others are left to networks (`photo_splits`)."""
+
+    dev: int = Field(ge=2, description="photos on which settings are chosen, the same with every run.seed")
+    test: int = Field(
+        ge=4,
+        description="photos of the numbers; the run with another seed takes others as long as there are enough",
+    )
+    seed: int = Field(ge=0, description="of the order in which photos are taken")
+
+
 class TaggedFormParameters(Strict):
     """What is read of CoNLL-U files."""
 

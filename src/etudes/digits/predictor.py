@@ -10,7 +10,7 @@ import pandas as pd
 
 from etudes.digits.files import DIGITS
 from etudes.digits.panels import drawn_in_text, panel_png
-from etudes.forms.pictures import png_bytes, read_picture
+from etudes.forms.pictures import png_text, read_picture
 from etudes.forms.raw import RawFile
 from etudes.models import register_model
 from etudes.serving.columns import checked
@@ -72,7 +72,7 @@ class DigitPredictor(Predictor):
             "label": asked,
             "judged": int(chances[best].argmax()),
             "confidence": float(chances[best].max()),
-            "image": base64.b64encode(png_bytes(pixels[best])).decode(),
+            "image": png_text(pixels[best]),
         }
 
     def parse(self, text: str) -> pd.DataFrame:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from etudes.examples import Examples
-from etudes.forms.pictures import png_bytes, read_picture
+from etudes.forms.pictures import png_text, read_picture
 from etudes.models import register_model
 from etudes.serving.predictor import Column, Predictor
 
@@ -74,7 +72,7 @@ def _example() -> str:
     """A hand-made two as a PNG in base64, dark on white."""
     dots = np.array([[0 if dot == "#" else 255 for dot in line] for line in EXAMPLE], dtype=np.uint8)
     sheet = np.pad(dots.repeat(8, 0).repeat(8, 1), 16, constant_values=255)
-    return base64.b64encode(png_bytes(np.repeat(sheet[:, :, None], 3, axis=2))).decode()
+    return png_text(np.repeat(sheet[:, :, None], 3, axis=2))
 
 
 @register_model("digits.reader")

@@ -49,6 +49,15 @@ def mean_intervals(
     return pd.DataFrame({"value": values.mean(0), "low": low, "high": high}, index=columns.columns)
 
 
+def flat_means(
+    columns: pd.DataFrame, resamples: int, level: float = 0.95, groups: NDArray | None = None
+) -> dict[str, float]:
+    """`mean_intervals` as flat metrics: ``<column>``, ``<column>.low`` and ``<column>.high``."""
+    ends = mean_intervals(columns, resamples, level, groups=groups)
+    named = {"": "value", ".low": "low", ".high": "high"}
+    return {f"{key}{end}": float(row[name]) for key, row in ends.iterrows() for end, name in named.items()}
+
+
 def saved_table(
     losses: pd.DataFrame, pairs: Sequence[tuple[str, str]], resamples: int, groups: NDArray | None = None
 ) -> pd.DataFrame:
@@ -71,15 +80,17 @@ def saved_table(
     return pd.DataFrame([[*pair, *row] for pair, row in zip(kept, ends, strict=True)], columns=names)
 
 
-def means_table(scores: Mapping[Any, pd.DataFrame], names: Sequence[str], resamples: int) -> pd.DataFrame:
+def means_table(
+    scores: Mapping[Any, pd.DataFrame], names: Sequence[str], resamples: int, level: float = 0.95
+) -> pd.DataFrame:
     """`mean_intervals` of many tables: a row for each table and column, with columns for the parts of its key.
 
     Args:
         scores: by key, a tuple, a table with a row for each example.
         names: of the key's parts, and of what the tables' columns say.
-        resamples: as for `mean_intervals`.
+        resamples, level: as for `mean_intervals`.
     """
     if not scores:
         return pd.DataFrame(columns=[*names, "value", "low", "high"])
-    means = {key: mean_intervals(frame, resamples) for key, frame in scores.items()}
+    means = {key: mean_intervals(frame, resamples, level) for key, frame in scores.items()}
     return pd.concat(means, names=list(names)).reset_index()

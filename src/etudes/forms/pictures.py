@@ -7,6 +7,7 @@ be brought to 8 bits without loss is refused by file and mode.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 from typing import TYPE_CHECKING, Any
@@ -144,6 +145,11 @@ def png_bytes(pixels: Pixels) -> bytes:
     stream = io.BytesIO()
     _image(pixels).save(stream, "PNG")
     return stream.getvalue()
+
+
+def png_text(pixels: Pixels) -> str:
+    """The same in base64, as JSON can carry it."""
+    return base64.b64encode(png_bytes(pixels)).decode()
 
 
 def _image(pixels: NDArray[Any]) -> Image.Image:

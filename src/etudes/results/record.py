@@ -17,7 +17,8 @@ from typing import Any
 
 from etudes.atomic import atomic_file
 from etudes.lock import OutputsLock
-from etudes.results.runs import Run, ended_alike, origin, read_run, records_folder, run_seed
+from etudes.results.runs import Run, SeedRun, origin, read_run, records_folder
+from etudes.results.side_by_side import Processes, side_by_side
 from etudes.results.summaries import (
     average_table,
     mean_resources,
@@ -58,7 +59,14 @@ HOW = (
 
 
 def record_study(
-    project: Path, study: str, env: str, seeds: int, params: str = "", resume: bool = False, part: str = ""
+    project: Path,
+    study: str,
+    env: str,
+    seeds: int,
+    params: str = "",
+    resume: bool = False,
+    part: str = "",
+    workers: int = 1,
 ) -> Path:
     """Run ``kedro run --pipelines=STUDY`` once for each seed and write the record; registers nothing.
 
@@ -70,6 +78,7 @@ def record_study(
         resume: take over the outputs of seeds that ended with the same code, configuration and parameters, and let the
             others go on from the checkpoints of their trainings.
         part: name of the study's part to renew in the record that is there; empty for a record of all.
+        workers: how many seeds run at once.
 
     Raises:
         RuntimeError: a run failed, or runs saw different data; the record is then as it was. The outputs of the seeds
@@ -83,15 +92,25 @@ def record_study(
     lock = OutputsLock(records_folder(project) / ".runs" / env, [], [f"{study}.record"])
     lock.acquire()
     try:
-        for seed, outputs in enumerate(folders):
-            made_by = {**origin(project, study, env, params), "seed": seed}
-            if not (resume and ended_alike(outputs, made_by)):
-                run_seed(project, outputs, made_by, resume)
-        runs = [read_run(outputs, study, env) for outputs in folders]
+        made_by = origin(project, study, env, params)
+        runs = [
+            SeedRun(project, outputs, {**made_by, "seed": seed}, resume)
+            for seed, outputs in enumerate(folders)
+        ]
+        todo = (run for run in runs if not (resume and run.ended))
+        side_by_side(Processes(workers), todo, _ended)
+        found = summarise([read_run(outputs, study, env) for outputs in folders])
     finally:
         lock.release()
-    found = summarise(runs) | {"recorded": datetime.now(UTC).strftime("%Y-%m-%d")}
+    found |= {"recorded": datetime.now(UTC).strftime("%Y-%m-%d")}
     return write_record(project, with_part(there[0], found, there[1]) if there else found)
+
+
+def _ended(run: SeedRun, error: BaseException | None) -> None:
+    if error is not None:
+        raise RuntimeError(
+            f"{error}; nothing is recorded. With --resume the same command goes on from here"
+        ) from error
 
 
 def add_run(project: Path, study: str, env: str, outputs: Path) -> Path:

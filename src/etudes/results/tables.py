@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,27 +80,44 @@ def _study_table(project: Path, name: str) -> str:
     if record is None:
         return "Not recorded yet."
     study = load_study(name)
+    return f"{variants_table(study, {'': record})}\n\n{_caption(study, record)}"
+
+
+def variants_table(study: Study, records: Mapping[str, Mapping[str, Any]]) -> str:
+    """One row for each variant: the study's metrics with intervals, and what its training costs.
+
+    Args:
+        study: whose columns these are.
+        records: by what tells them apart, which the rows begin with where there are several.
+    """
+    columns = [KNOWN[name] for name in study.metrics]
+    names = ["variant", *map(_heading, columns), "agents" if study.agents else "seeds"]
+    names += ["training (s)", "added memory (MiB)"]
+    several = len(records) > 1
+    lines = [f"| {' | '.join(['setting'] * several + names)} |", "|" + "---|" * (len(names) + several)]
+    for label, record in records.items():
+        for cells in _variant_rows(study, record, columns):
+            lines.append(f"| {' | '.join([label] * several + cells)} |")
+    return "\n".join(lines)
+
+
+def _variant_rows(study: Study, record: Mapping[str, Any], columns: Sequence[Metric]) -> Iterator[list[str]]:
     scores = scores_of(record, study.metric)
     # Sorted by name first, so that equals keep one order.
     variants = sorted(sorted(scores), key=lambda v: scores[v]["mean"], reverse=study.maximise)
     chosen = chosen_variant(record)
-    columns = [KNOWN[name] for name in study.metrics]
-    lines = [
-        "| variant | "
-        + " | ".join(map(_heading, columns))
-        + f" | {'agents' if study.agents else 'seeds'} | training (s) | added memory (MiB) |",
-        "|---|" + "---|" * (len(columns) + 3),
-    ]
     for place, variant in enumerate(variants):
         told = ["chosen on dev"] * (variant == chosen) + ["best on test"] * (
             place == 0 and chosen not in (None, variant)
         )
-        cells = [_cell(record["metrics"].get(f"{variant}.{m.name}"), m) for m in columns]
         cost = record["resources"].get(variant, {})
-        cells += [str(_repeats(study, record, variant)), f"{cost.get('seconds', 0):.0f}"]
-        cells += [f"{cost.get('added_memory_mib', 0):.0f}"]
-        lines.append(f"| `{variant}`{''.join(f', {mark}' for mark in told)} | " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", _caption(study, record)])
+        yield [
+            ", ".join([f"`{variant}`", *told]),
+            *(cell_of(record["metrics"].get(f"{variant}.{m.name}"), m) for m in columns),
+            str(_repeats(study, record, variant)),
+            f"{cost.get('seconds', 0):.0f}",
+            f"{cost.get('added_memory_mib', 0):.0f}",
+        ]
 
 
 def scores_of(record: Mapping[str, Any], metric: str) -> dict[str, Any]:
@@ -139,7 +156,7 @@ def _detail_table(project: Path, study: str, name: str) -> str:
             "if it was declared since)"
         ) from error
     adjusted = holm([p_value(row[entry.tested]) for row in rows]) if entry.tested else []
-    rows = [{**row, **{v: _cell(row[v], _digits(entry, row, v)) for v in entry.values}} for row in rows]
+    rows = [{**row, **{v: cell_of(row[v], _digits(entry, row, v)) for v in entry.values}} for row in rows]
     if entry.across:
         rows, columns = _side_by_side(entry, rows)
     else:
@@ -193,7 +210,8 @@ def _heading(metric: Metric) -> str:
     return f"{metric.text}{unit} {metric.arrow}"
 
 
-def _cell(summary: dict[str, float] | None, metric: Metric) -> str:
+def cell_of(summary: Mapping[str, Any] | None, metric: Metric) -> str:
+    """A summary as its mean and interval, with the digits of its metric; a dash for none."""
     if summary is None:
         return "-"
     if "low" not in summary:
@@ -311,7 +329,7 @@ def _overview_cells(study: Study, headline: Headline, record: dict[str, Any]) ->
     best = max(sorted(scores), key=lambda name: metric.merit(scores[name]["mean"]))
     chosen = chosen_variant(record)
     shown = chosen if chosen in scores else best
-    told = f"`{shown}` {_cell(scores[shown], metric)}"
+    told = f"`{shown}` {cell_of(scores[shown], metric)}"
     if chosen is None:
         told += ", best on test (the choice on dev is not recorded)"
     elif shown != chosen:
@@ -319,12 +337,12 @@ def _overview_cells(study: Study, headline: Headline, record: dict[str, Any]) ->
     else:
         told += ", chosen on dev"
         if best != chosen:
-            told += f"; best on test is `{best}` {_cell(scores[best], metric)}"
+            told += f"; best on test is `{best}` {cell_of(scores[best], metric)}"
     trainings = _repeats(study, record, shown)
     return [
         data_of(headline, record),
         _heading(metric),
-        _cell(scores.get(study.baseline), metric),
+        cell_of(scores.get(study.baseline), metric),
         told,
         f"{trainings} agent{'s' if trainings > 1 else ''}" if study.agents else str(trainings),
         _reference_cell(study, headline, scores, shown),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from etudes.rl.environments import EnvironmentSpec
 from etudes.rl.evaluation import Policy
+from etudes.splits import spread_evenly
 
 USUAL_RATE = 30.0  # frames a second, of an environment that does not say
 SMOOTH = 25.0  # frames a second that are enough to the eye
@@ -60,11 +61,6 @@ def play(policy: Policy, spec: EnvironmentSpec, seed: int) -> Rollout:
     return Rollout(
         np.stack(observations), np.array(actions), np.array(rewards), bool(terminated), frames, rate
     )
-
-
-def spread_evenly(total: int, count: int) -> NDArray[np.int64]:
-    """At most ``count`` different positions of ``total``, even apart, the first and the last among them."""
-    return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(np.int64))
 
 
 def filmstrip(frames: Sequence[NDArray], captions: Sequence[str], columns: int, tile: int = 150) -> bytes:

@@ -11,6 +11,7 @@ import os
 import threading
 from collections import deque
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 import dask
@@ -19,15 +20,17 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 from etudes.runners import tasks
 from etudes.runners.engine import Engine, EngineRunner, RunnerError
-from etudes.runners.tasks import NodeError, NodeResult, NodeTask, RunFacts
+from etudes.runners.tasks import NodeError, NodeResult, NodeTask, RunFacts, Task
 
 LOOPBACK = "127.0.0.1"
 CONNECT_SECONDS = 20.0
 DEATHS = 2  # of processes that a node may be part of: one may be an accident
 SETTINGS = {
-    "distributed.worker.daemon": False,  # nodes may start processes: ranks of a training
+    "distributed.worker.daemon": False,  # nodes may start processes: ranks of a training; a run is one
     "distributed.scheduler.allowed-failures": DEATHS - 1,
     "distributed.scheduler.work-stealing": False,  # a node that has begun stays where it is
+    # A process that died is started again, however long that takes on a busy machine; Dask gives it up after 15 s.
+    "distributed.deploy.lost-worker-timeout": "1 day",
     "distributed.logging.distributed": "error",
 }
 
@@ -54,12 +57,15 @@ class DaskEngine:
         self._client: Client | None = None
         self._resources: dict[str, float] = {}
         self._lock = threading.Lock()
-        self._waiting: deque[tuple[NodeTask, bool, Future[NodeResult]]] = deque()
-        self._sent, self._places = 0, 1
+        self._waiting: deque[tuple[Task, bool, Future[NodeResult]]] = deque()
+        self._sent, self.places = 0, 1
         self._run: RunFacts | None = None
 
     def start(self, gpus: int) -> None:
         dask.config.set(SETTINGS)
+        os.environ.setdefault(
+            "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED", "critical"
+        )  # of workers, from their first line
         for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what fails is told once, by the runner
         if self.address is None:
@@ -92,7 +98,7 @@ class DaskEngine:
                 "with `--resources gpu=N`, or give --runner-params=gpus=N for processes of this machine, or run.device=cpu"
             )
         self._resources = {"gpu": max(gpus, 1)} if most else {}
-        self._places = max(1, sum(int(worker["nthreads"]) for worker in workers))
+        self.places = max(1, sum(int(worker["nthreads"]) for worker in workers))
 
     def _own_cluster(self) -> SpecCluster:
         threads = max(1, (os.cpu_count() or 1) // self.workers)
@@ -125,31 +131,41 @@ class DaskEngine:
             silence_logs=logging.CRITICAL,
         )
 
-    def submit(self, task: NodeTask, gpu: bool) -> Future[NodeResult]:
+    def submit(self, task: Task, gpu: bool) -> Future[NodeResult]:
         future: Future[NodeResult] = Future()
         with self._lock:
             self._waiting.append((task, gpu, future))
-            self._run = task.run
+            if isinstance(task, NodeTask):
+                self._run = task.run
         self._send()
         return future
 
     def _send(self) -> None:
         """Hand over as many nodes as there are processes. Dask would give one process several, and blame those that wait there
         for its death."""
+        alive = self._alive() if self._waiting else 0
         while True:
             with self._lock:
-                if not self._waiting or self._sent >= self._places:
+                if not self._waiting or self._sent >= alive:
                     return
                 self._sent += 1
                 task, gpu, future = self._waiting.popleft()
             self._hand_over(task, gpu, future)
 
-    def _hand_over(self, task: NodeTask, gpu: bool, future: Future[NodeResult]) -> None:
+    def _alive(self) -> int:
+        """How many nodes the workers that live can run at once; one that died is none of them until it has started again."""
+        client = self._client
+        if client is not None and client.status == "running":
+            with suppress(OSError):  # the futures tell why
+                return max(1, int(client.scheduler_info(n_workers=0)["total_threads"]))
+        return self.places
+
+    def _hand_over(self, task: Task, gpu: bool, future: Future[NodeResult]) -> None:
         assert self._client is not None, "start comes first"
         sent = self._client.submit(
             tasks.execute,
             task,
-            key=f"{task.run.run_id}-{task.node}-{id(self)}",
+            key=f"{task.key}-{id(self)}-{id(future)}",
             pure=False,
             retries=0,
             resources=self._resources if gpu else None,
@@ -164,7 +180,7 @@ class DaskEngine:
             except KilledWorker:
                 future.set_exception(
                     NodeError(
-                        task.node,
+                        task.name,
                         f"its process ended {DEATHS} times without a word; a lack of memory ends processes so (look into the "
                         "system's log)",
                     )
@@ -174,7 +190,7 @@ class DaskEngine:
             except (CancelledError, OSError) as error:
                 future.set_exception(self._gone(error))
             except Exception as error:
-                future.set_exception(NodeError(task.node, f"{type(error).__name__}: {error}"))
+                future.set_exception(NodeError(task.name, f"{type(error).__name__}: {error}"))
             self._send()
 
         sent.add_done_callback(done)

@@ -18,11 +18,14 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import AbstractRunner
 
+from etudes.results.runs import SeedRun
 from etudes.runners.tasks import (
     NodeError,
     NodeResult,
     NodeTask,
     RunFacts,
+    RunTask,
+    Task,
     hook_with,
     inherited,
     stored_in_memory,
@@ -40,7 +43,11 @@ class StudiesFailedError(RuntimeError):
 
 
 class Engine(Protocol):
-    """Processes that run nodes."""
+    """Processes that run nodes, or whole runs."""
+
+    @property
+    def places(self) -> int:
+        """How many of them there are, once started."""
 
     def start(self, gpus: int) -> None:
         """Make or reach them.
@@ -52,10 +59,10 @@ class Engine(Protocol):
             RunnerError: they cannot be reached, or have fewer.
         """
 
-    def submit(self, task: NodeTask, gpu: bool) -> Future[NodeResult]:
-        """Run a node on any free process, or with ``gpu`` on one that has a GPU, where any has.
+    def submit(self, task: Task, gpu: bool) -> Future[NodeResult]:
+        """Run it on any free process, or with ``gpu`` on one that has a GPU, where any has.
 
-        The future raises `NodeError` where the node failed or its process did not survive it, `RunnerError` where the engine is gone.
+        The future raises `NodeError` where it failed or its process did not survive it, `RunnerError` where the engine is gone.
         """
 
     def stop(self) -> None:
@@ -103,6 +110,32 @@ class NodeExecutor(Executor):
         self._engine.stop()
 
 
+class RunPlaces:
+    """Processes of an engine as places for whole runs (`etudes.results.side_by_side`).
+
+    Args:
+        engine: not started.
+        gpus: that a run needs at once; 0 where a GPU is taken if there is one.
+
+    Raises:
+        RunnerError: they cannot be reached, or have fewer.
+    """
+
+    def __init__(self, engine: Engine, gpus: int) -> None:
+        self._engine = engine
+        engine.start(gpus)
+
+    @property
+    def places(self) -> int:
+        return self._engine.places
+
+    def submit(self, run: SeedRun) -> Future[NodeResult]:
+        return self._engine.submit(RunTask(run, inherited()), gpu=True)
+
+    def close(self) -> None:
+        self._engine.stop()
+
+
 class EngineRunner(AbstractRunner):
     """Runs the nodes of one or several studies side by side on an engine."""
 
@@ -115,6 +148,10 @@ class EngineRunner(AbstractRunner):
     @property
     def _logger(self) -> logging.Logger:
         return logging.getLogger("kedro.runner")  # Kedro's lines for each node; ours tell more
+
+    def places(self, gpus: int) -> RunPlaces:
+        """Its processes as places for whole runs, for a sweep; ``gpus`` is how many a run cannot do without."""
+        return RunPlaces(self._engine(), gpus)
 
     @abstractmethod
     def _engine(self) -> Engine:
@@ -133,12 +170,14 @@ class EngineRunner(AbstractRunner):
                 "conf/<environment>/catalog that writes them"
             )
         study_hook, tracking = hook_with(hook_manager, "surroundings"), hook_with(hook_manager, "attach")
+        status = hook_with(hook_manager, "node_ended")
         facts = self._facts(study_hook, tracking, pipeline, str(run_id))
         engine = self._engine()
         progress = _Progress(study_hook.counted(pipeline))
 
         def took(result: NodeResult) -> None:
             tracking.took(result.outputs)
+            status.node_ended(result.node, result.seconds)
             progress.tell(result)
 
         engine.start(study_hook.gpus)
@@ -148,6 +187,9 @@ class EngineRunner(AbstractRunner):
         finally:
             shutil.rmtree(facts.attempts, ignore_errors=True)
         if self._executor.failed:
+            for error in self._executor.failed.values():
+                if isinstance(error, NodeError):
+                    status.node_failed(error.node, error.said, error.trace)
             tracking.conclude(self._executor.failed, catalog)
             raise _failure(facts.studies, self._executor.failed)
 

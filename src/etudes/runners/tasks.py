@@ -1,4 +1,4 @@
-"""A node in another process: what is sent is text, since neither catalog nor nodes nor hooks can be pickled."""
+"""A node, or a whole run, in another process: what is sent is text, since neither catalog nor nodes nor hooks can be pickled."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from etudes import interrupts
+from etudes.results.runs import SeedRun
 
 logger = logging.getLogger(__name__)
 # What else decides where a run reads and writes; the same in every process.
@@ -40,21 +42,32 @@ class RunFacts:
 
 
 @dataclass(frozen=True)
-class NodeTask:
-    """One node of a run."""
-
-    run: RunFacts
-    node: str
-
-
-@dataclass(frozen=True)
 class NodeResult:
-    """A node that ended: names of the datasets it wrote, seconds it took, and where (host:process)."""
+    """What ended: a node's name and those of the datasets it wrote, seconds it took, and where (host:process)."""
 
     node: str
     outputs: tuple[str, ...]
     seconds: float
     place: str
+
+
+class Task(Protocol):
+    """What an engine sends to one of its processes; it can be pickled."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others."""
+
+    def execute(self) -> NodeResult:
+        """Do it, in the process it was sent to.
+
+        Raises:
+            NodeError: whatever went wrong, as text.
+        """
 
 
 class NodeError(RuntimeError):
@@ -86,49 +99,114 @@ class _Opened:
 
 
 _opened: _Opened | None = None
-# Generators, hooks and the session are those of a process: one node at a time, however many threads a worker has.
+# Generators, hooks and the session are those of a process: one task at a time, however many threads a worker has.
 _turn = threading.Lock()
-_running: NodeTask | None = None
+_running: Task | None = None
 
 
-def running() -> NodeTask | None:
+def running() -> Task | None:
     """What runs in this process, if anything."""
     return _running
 
 
-def execute(task: NodeTask) -> NodeResult:
-    """Run a node: load, call, save, with the project's hooks; log to the run that the driver opened.
-
-    A node that has been started before in this run (its process was killed) goes on from its checkpoint, as with
-    ``run.resume``.
+@contextmanager
+def _alone(task: Task) -> Iterator[None]:
+    """One task at a time; what it raises becomes text.
 
     Raises:
-        NodeError: whatever went wrong, as text.
+        NodeError: whatever went wrong.
     """
     global _running  # noqa: PLW0603  a process has one
     with _turn:
         _running = task
-        started = time.perf_counter()
         try:
-            interrupts.forget()
-            opened = _open(task.run, again=_was_started(task))
-            node = opened.nodes[task.node]
-            from kedro.runner.task import Task
-
-            Task(node, opened.catalog, False, opened.hooks, task.run.run_id).execute()
-            _tracking(opened.hooks).flush()
+            yield
         except (Exception, KeyboardInterrupt) as error:
-            raise NodeError(task.node, f"{type(error).__name__}: {error}", traceback.format_exc()) from None
+            raise NodeError(task.name, f"{type(error).__name__}: {error}", traceback.format_exc()) from None
         finally:
             _running = None
-        seconds = time.perf_counter() - started
-        return NodeResult(task.node, tuple(node.outputs), seconds, f"{os.uname().nodename}:{os.getpid()}")
+
+
+def _place() -> str:
+    return f"{os.uname().nodename}:{os.getpid()}"
+
+
+@dataclass(frozen=True)
+class NodeTask:
+    """One node of a run."""
+
+    run: RunFacts
+    node: str
+
+    @property
+    def name(self) -> str:
+        return self.node
+
+    @property
+    def key(self) -> str:
+        return f"{self.run.run_id}-{self.node}"
+
+    def execute(self) -> NodeResult:
+        """Load, call, save, with the project's hooks; log to the run that the driver opened.
+
+        A node that has been started before in this run (its process was killed) goes on from its checkpoint, as with
+        ``run.resume``.
+
+        Raises:
+            NodeError: whatever went wrong, as text.
+        """
+        started = time.perf_counter()
+        with _alone(self):
+            interrupts.forget()
+            opened = _open(self.run, again=_was_started(self))
+            node = opened.nodes[self.node]
+            from kedro.runner.task import Task as KedroTask
+
+            KedroTask(node, opened.catalog, False, opened.hooks, self.run.run_id).execute()
+            _tracking(opened.hooks).flush()
+        return NodeResult(self.node, tuple(node.outputs), time.perf_counter() - started, _place())
+
+
+@dataclass(frozen=True)
+class RunTask:
+    """A whole run of a study with a seed, in a process of its own beside this one.
+
+    ``surroundings`` are pairs of `ENVIRONMENT` of who sends it.
+    """
+
+    run: SeedRun
+    surroundings: tuple[tuple[str, str], ...]
+
+    @property
+    def name(self) -> str:
+        return f"seed {self.run.made_by['seed']}"
+
+    @property
+    def key(self) -> str:
+        return str(self.run.outputs)
+
+    def execute(self) -> NodeResult:
+        """Run it. One that was begun before (its process was killed) goes on from its checkpoints.
+
+        Raises:
+            NodeError: whatever went wrong, as text.
+        """
+        started = time.perf_counter()
+        with _alone(self):
+            _surround(self.surroundings)
+            self.run.execute()
+        return NodeResult(self.name, (), time.perf_counter() - started, _place())
+
+
+def execute(task: Task) -> NodeResult:
+    """What an engine calls in the process that a task was sent to."""
+    return task.execute()
 
 
 def stop(run: RunFacts) -> None:
     """Interrupt the node of a run that runs in this process, at its next live metric, checkpoint or output; those of other runs
     go on."""
-    if _running is not None and _running.run == run:
+    if isinstance(_running, NodeTask) and _running.run == run:
         interrupts.request()
 
 
@@ -148,9 +226,7 @@ def _open(facts: RunFacts, again: bool) -> _Opened:
     if _opened is not None and (_opened.facts, _opened.again) == (facts, again):
         return _opened
     _opened = None
-    for name in ENVIRONMENT:
-        os.environ.pop(name, None)
-    os.environ.update(facts.surroundings)
+    _surround(facts.surroundings)
     os.chdir(facts.project)  # the settings look for the project from here
     from kedro.framework.project import pipelines
     from kedro.framework.session import KedroSession
@@ -178,6 +254,12 @@ def _open(facts: RunFacts, again: bool) -> _Opened:
     return _opened
 
 
+def _surround(surroundings: Iterable[tuple[str, str]]) -> None:
+    for name in ENVIRONMENT:
+        os.environ.pop(name, None)
+    os.environ.update(surroundings)
+
+
 def _tracking(hooks: Any) -> Any:
     return hook_with(hooks, "attach")
 
@@ -192,7 +274,7 @@ def hook_with(hooks: Any, method: str) -> Any:
         if hasattr(plugin, method):
             return plugin
     raise LookupError(
-        f"no hook has '{method}'; expected StudyHook and TrackingHook among HOOKS in settings.py"
+        f"no hook has '{method}'; expected StudyHook, TrackingHook and RunStatusHook among HOOKS in settings.py"
     )
 
 

@@ -29,6 +29,7 @@ from etudes.tracking.live import Value
 
 logger = logging.getLogger(__name__)
 
+PARENT = "mlflow.parentRunId"
 PARAMETER_LENGTH = 6000  # MLflow's limit for one value
 BATCH = 900  # MLflow takes 1,000 metrics at once
 
@@ -124,14 +125,16 @@ class StudyRun:
             ENVIRONMENT: "base" if context.env in (None, "local") else context.env,
             "etudes.session": str(run_params.get("run_id", "")),
             "etudes.seed": str(context.config_loader["parameters"]["run"]["seed"]),
-            **_process_tags(),
+            **process_tags(),
         }
         git = git_commit(Path(context.project_path))
         if git:
             tags["mlflow.source.git.commit"] = git
-        if experiment.killed:
+        given = _given_tags()
+        if experiment.killed and PARENT not in given:  # beside others, which one it continues cannot be told
             tags["etudes.restart_of"] = experiment.killed[0]
-        run = store.client.create_run(experiment.id, tags=tags, run_name=study)
+        tags |= given
+        run = store.client.create_run(experiment.id, tags=tags, run_name=tags["mlflow.runName"])
         return cls(store.client, study, run.info.run_id, experiment.id, git)
 
     @classmethod
@@ -301,7 +304,15 @@ def _experiment(store: Store, name: str) -> str:
     return str(experiment.experiment_id)
 
 
-def _process_tags() -> dict[str, str]:
+def _given_tags() -> dict[str, str]:
+    """What MLflow's variable MLFLOW_RUN_CONTEXT says of the runs of this process: a sweep's, for one."""
+    from mlflow.tracking.context.system_environment_context import SystemEnvironmentContext
+
+    context = SystemEnvironmentContext()
+    return {name: str(value) for name, value in context.tags().items()} if context.in_context() else {}
+
+
+def process_tags() -> dict[str, str]:
     return {
         "etudes.host": socket.gethostname(),
         "etudes.pid": str(os.getpid()),

@@ -11,8 +11,12 @@ import itertools
 import json
 import os
 import secrets
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any, TypeVar
@@ -51,6 +55,7 @@ def _launch_ranks(func: Callable[..., Result], args: tuple[Any, ...], run: RunPa
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     session = current_session()
+    place = _place(run.rendezvous) if run.nodes > 1 and run.rendezvous else _Place()
     relay = _Relay(session)
     config = LaunchConfig(
         min_nodes=run.nodes,
@@ -58,6 +63,8 @@ def _launch_ranks(func: Callable[..., Result], args: tuple[Any, ...], run: RunPa
         nproc_per_node=run.devices,
         rdzv_backend="c10d",
         rdzv_endpoint=run.rendezvous or "localhost:0",
+        rdzv_configs={} if place.first is None else {"is_host": place.first},
+        local_addr=place.address,
         run_id=f"etudes-{os.environ.get('ETUDES_LAUNCH_ID', 'run')}-{next(_launches)}",
         start_method="spawn",
         max_restarts=0,
@@ -67,22 +74,76 @@ def _launch_ranks(func: Callable[..., Result], args: tuple[Any, ...], run: RunPa
     checkpoints = str(session.checkpoints) if session and session.checkpoints else None
     label, study = (session.label, session.study) if session else ("", "")
     # Each rank gets its share of the cores; without this every rank would start a thread per core.
-    threads = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // run.devices))
+    variables = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // run.devices))}
+    if place.interface and "GLOO_SOCKET_IFNAME" not in os.environ:
+        variables["GLOO_SOCKET_IFNAME"] = place.interface
     try:
-        results = elastic_launch(config, _rank)(
-            func, args, relay.address, relay.secret, label, study, checkpoints
-        )
+        with _environment(variables):
+            results = elastic_launch(config, _rank)(
+                func, args, relay.address, relay.secret, label, study, checkpoints
+            )
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         raise RuntimeError(f"Rank {rank} of {func.__name__} failed: {failure.message}") from error
     finally:
         relay.close()
-        if threads is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = threads
     return results[min(results)]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """How this machine meets the others: by which of its addresses and interfaces, and whether it is the first one; None
+    where torch finds that out.
+    """
+
+    address: str | None = None
+    interface: str | None = None
+    first: bool | None = None
+
+
+def _place(rendezvous: str) -> _Place:
+    """Ask the system which of this machine's addresses leads to the meeting point.
+
+    torch and gloo ask for the address of the machine's own name. Many systems (Debian's 127.0.1.1) answer with one that no
+    other machine reaches, and then the first machine waits for itself, or its ranks for each other.
+
+    Raises:
+        ValueError: the meeting point is no host and port, or there is no way to it.
+    """
+    import psutil
+
+    host, _, port = rendezvous.rpartition(":")
+    try:
+        family, *_, there = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect(there)  # sends nothing
+            own = probe.getsockname()[0]
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"run.rendezvous = {rendezvous}: {error}; expected host:port of the first machine, such as 10.0.0.1:29500"
+        ) from error
+    if ip_address(own.partition("%")[0]).is_loopback:  # several commands on one machine
+        return _Place()
+    interfaces = psutil.net_if_addrs().items()
+    interface = next(
+        (name for name, entries in interfaces if own in [entry.address for entry in entries]), None
+    )
+    return _Place(own, interface, own == there[0])
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of the environment for processes that are started inside the block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _rank(

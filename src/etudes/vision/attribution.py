@@ -243,6 +243,16 @@ def centre_map(height: int, width: int) -> NDArray[np.float64]:
     return found
 
 
+def edge_map(photos: Tensor) -> Tensor:
+    """The size of the grey picture's gradient by Sobel's kernels, which sees the photo and not the network: (N, 3, H, W) ->
+    (N, H, W)."""
+    grey = photos.mean(1, keepdim=True)
+    kernel = grey.new_tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]])
+    padded = nn.functional.pad(grey, (1, 1, 1, 1), mode="reflect")
+    slopes = nn.functional.conv2d(padded, torch.stack([kernel, kernel.T])[:, None])
+    return slopes.square().sum(1).sqrt()
+
+
 def _starts(side: int, window: int, stride: int) -> Iterator[int]:
     last = side - window
     yield from range(0, last, stride)

@@ -16,6 +16,7 @@ OUTLINE = (255, 255, 255)
 # From clear over yellow and orange to dark red: rising warmth and falling lightness, readable without colour vision.
 WARMTH = np.array([[255, 237, 160], [254, 178, 76], [240, 59, 32], [128, 0, 38]], dtype=np.float64)
 FULL = 2.0  # the map's value, in thresholds, that has the last colour
+HIGHEST = 0.7  # where the scale of ranks begins; its lowest quarter is clear as well
 
 
 def heat_maps(values: Tensor, size: int, sigma: float) -> Tensor:
@@ -53,6 +54,12 @@ def overlay(pixels: Pixels, heat: NDArray, threshold: float) -> Pixels:
     colour = np.stack([np.interp(at, np.arange(len(WARMTH)), WARMTH[:, c]) for c in range(3)], axis=-1)
     opacity = (0.8 * np.minimum(1.0, 3 * share))[..., None]
     return np.round((1 - opacity) * pixels + opacity * colour).astype(np.uint8)
+
+
+def overlay_of_ranks(pixels: Pixels, ranks: NDArray) -> Pixels:
+    """The highest pixels of a map, given as ranks (H, W) in 0..1, over its picture (H, W, 3): maps of any scale and sign
+    compare."""
+    return overlay(pixels, ((ranks - HIGHEST) / (1 - HIGHEST)).clip(0, 1), 0.5)
 
 
 def outlined(pixels: Pixels, mask: Mask) -> Pixels:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from etudes.cards import data_card, fingerprint
 from etudes.examples import Examples
-from etudes.forms.pictures import read_picture
+from etudes.forms.pictures import pixel_digest, read_picture
 from etudes.forms.raw import RawFolder
 from etudes.vision.parameters import PhotoParameters
 
@@ -52,6 +52,21 @@ def fingerprinted(rows: pd.DataFrame, pixels: NDArray[np.uint8]) -> tuple[pd.Dat
     return rows[["id", "label"]], pixels
 
 
+def different(photos: Examples) -> NDArray[np.intp]:
+    """Places of the photos; of equal ones (array ``pixels``) the first alone."""
+    digests = pd.Series([pixel_digest(photo) for photo in photos["pixels"]])
+    return np.flatnonzero(~digests.duplicated().to_numpy())
+
+
+def class_card(photos: Examples) -> dict[str, Any]:
+    """What a split's card says of the classes: ``classes``, how many there are, and ``names`` by the index as text."""
+    names = photos.rows.drop_duplicates("label").set_index("label")["name"].sort_index()
+    return {
+        "classes": int(names.index.max()) + 1,
+        "names": {str(label): name for label, name in names.items()},
+    }
+
+
 def parse_names(raw: RawFolder) -> pd.DataFrame:
     """What the file names say: ``id`` (the name), ``label`` (class index) and ``name`` (of the class), by file name.
 
@@ -86,7 +101,7 @@ def parse_names(raw: RawFolder) -> pd.DataFrame:
                 f"{raw.name}: class {label} has the names {', '.join(sorted(found_names))}; expected one name"
             )
     if frame["label"].nunique() < 2:
-        raise ValueError(f"{raw.name}: all photos are of one class; expected the target's and others")
+        raise ValueError(f"{raw.name}: all photos are of one class; expected two or more")
     return frame
 
 

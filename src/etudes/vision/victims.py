@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -17,11 +16,10 @@ from etudes.models import ModelState, register_model
 from etudes.networks import load_arrays, network_arrays
 from etudes.training.fit import fit
 from etudes.training.parameters import RunParameters
-from etudes.training.problem import ShuffledProblem
 from etudes.training.seeds import derive_seed, seed_everything
 from etudes.training.session import part
+from etudes.vision.classifying import PictureProblem
 from etudes.vision.imagenet import standardised
-from etudes.vision.named_photos import photos_fingerprint
 from etudes.vision.parameters import SMALL, NetworksParameters, parse_view
 from etudes.vision.pretrained import Pretrained, untrained
 
@@ -180,7 +178,8 @@ def train(
         The networks, and for each trained one its epochs and dev accuracy.
 
     Raises:
-        ValueError: a network that does not know the classes, or small networks without enough photos.
+        ValueError: a network that does not know the classes or cannot see photos this small, or small networks without
+            enough photos.
         WeightsError: a weight file that cannot be used.
     """
     side, classes = int(networks_split["pixels"].shape[1]), split_card["classes"]
@@ -198,8 +197,13 @@ def train(
         parameters.names, networks, {"classes": classes, "side": side, "fingerprints": fingerprints}
     )
     for text in victims.names:
-        with torch.inference_mode():
-            answers = victims.view(text)(torch.zeros(1, 3, side, side)).shape[1]
+        try:
+            with torch.inference_mode():
+                answers = victims.view(text)(torch.zeros(1, 3, side, side)).shape[1]
+        except RuntimeError as error:  # a layer is left with less than a pixel
+            raise ValueError(
+                f"networks.names: {text} cannot be shown photos of {side} pixels ({error}); expected larger ones"
+            ) from error
         if max(classes - 1, split_card.get("target", 0)) >= answers:
             raise ValueError(
                 f"networks.names: {text} knows {answers} classes, the photos show classes up to {classes - 1}; "
@@ -216,53 +220,17 @@ def _trained(
         raise ValueError(
             f"{len(photos)} photos are left to train {name} on"
             + (f", none of class {missing[0]} among them" if missing else "")
-            + "; ask for fewer in split.train, dev and test, or name pretrained networks"
+            + "; ask for fewer in split, or name pretrained networks"
         )
     order = np.random.default_rng([run.seed, *name.encode()]).permutation(len(photos))
     count = max(1, round(parameters.dev_fraction * len(photos)))
     seed_everything(derive_seed(run.seed, "networks", name))
     network = small_network(name, classes, int(photos["pixels"].shape[1]))
-    dev, train = photos.take(order[:count]), photos.take(order[count:])
-    problem = PictureProblem(network, train, dev, parameters.fit.batch_size)
+    pixels, labels = np.asarray(photos["pixels"]), photos.rows["label"].to_numpy()
+    dev, train = ((pixels[rows], labels[rows]) for rows in (order[:count], order[count:]))
+    problem = PictureProblem(network, *train, *dev, parameters.fit.batch_size)
     with part(name):
         return problem.model, fit(problem, parameters.fit, run)
-
-
-@dataclass
-class PictureProblem(ShuffledProblem):
-    """Classify pictures ``pixels`` (N, H, W, 3), uint8, with ``label``; ``dev`` chooses the epoch by accuracy."""
-
-    model: nn.Module
-    train: Examples
-    dev: Examples
-    batch_size: int
-    monitor: str = "accuracy"
-    maximise: bool = True
-
-    @property
-    def fingerprint(self) -> str:
-        return fingerprint(photos_fingerprint(self.train), photos_fingerprint(self.dev))
-
-    def collate(self, indices: NDArray[np.intp], device: torch.device) -> tuple[Tensor, Tensor]:
-        return _batch(self.train, indices, device)
-
-    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        photos, labels = batch
-        losses = nn.functional.cross_entropy(model(standardised(photos)).float(), labels, reduction="none")
-        return losses, torch.ones_like(losses)
-
-    def evaluate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
-        photos, labels = _batch(self.dev, np.arange(len(self.dev)), device)
-        logits = torch.cat([model(standardised(piece)) for piece in photos.split(256)]).float()
-        return {
-            "loss": float(nn.functional.cross_entropy(logits, labels)),
-            "accuracy": float((logits.argmax(1) == labels).double().mean()),
-        }
-
-
-def _batch(photos: Examples, indices: NDArray[np.intp], device: torch.device) -> tuple[Tensor, Tensor]:
-    labels = torch.from_numpy(photos.rows["label"].to_numpy()[indices]).to(device)
-    return intensities(photos["pixels"][indices], device), labels
 
 
 def intensities(pixels: NDArray[np.uint8], device: torch.device | str) -> Tensor:

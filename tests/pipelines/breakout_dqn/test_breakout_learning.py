@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from etudes.benches.agents import choose_predictor, ingest, split
-from etudes.pipelines.breakout_dqn.evaluation import score, values_table
+from etudes.pipelines.breakout_dqn.evaluation import human_scale, score, values_table
 from etudes.pipelines.breakout_dqn.learning import Arm, Learning, screens_of
 from etudes.pipelines.breakout_dqn.model import QAgents, train_agents, train_follower
 from etudes.pipelines.breakout_dqn.network import QNetwork, put_weights, weights_of
@@ -186,6 +186,19 @@ def test_agents_are_scored_saved_and_chosen() -> None:
     assert answer["return"][0] >= 0 and "episode 7" in chosen.describe(answer)
     with pytest.raises(ValueError, match=r"expected the seed of an episode|is not the seed of an episode"):
         chosen.parse("[1, 2]")
+
+
+def test_the_human_scale_is_that_of_ataris_game_alone() -> None:
+    metrics = {
+        "dqn.mean_return": 30.5,
+        "dqn.mean_return.low": 1.7,
+        "dqn.last_mean_return": 9.0,
+        "dqn.iqm": 9.0,
+    }
+    found = human_scale(metrics, "ALE/Breakout-v5")
+    assert found == {"dqn.human_normalised": 1.0, "dqn.human_normalised.low": 0.0}
+    for other in ("MinAtar/Breakout-v1", "etudes.rl.brick_game:Bricks-v0", "ALE/Pong-v5"):
+        assert human_scale(metrics, other) == {}
 
 
 def test_values_are_of_the_points_that_are_known() -> None:

@@ -1,4 +1,4 @@
-"""Maps by one signature, randomised networks, mosaics and grown pictures against what must hold of them."""
+"""Maps by one signature, the choice of their settings and mosaics against what must hold of them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,8 @@ import yaml
 from torch import nn
 
 from etudes.examples import Examples
-from etudes.pipelines.explainability import evaluation, maps, model, photos, scoring
-from etudes.pipelines.explainability.parameters import (
-    Parameters,
-    SplitParameters,
-)
-from etudes.vision.parameters import PhotoParameters
+from etudes.pipelines.explainability import evaluation, maps, model
+from etudes.pipelines.explainability.parameters import Parameters
 from etudes.vision.victims import SmallNetwork, Victims, View, small_network
 from study_settings import CONF, merged, run_parameters, settings_of
 
@@ -102,31 +98,6 @@ def test_a_layer_at_a_depth() -> None:
         maps.at_depth([], 0.5)
 
 
-def test_scores_of_a_perfect_map_are_those_of_the_formula() -> None:
-    """Where a score is the share of red pixels, deletion and insertion follow the order alone."""
-
-    class Reds(nn.Module):
-        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-            red = (pictures[:, 0] > 1.5).float().mean((1, 2)).clamp(1e-6, 1 - 1e-6)
-            return torch.stack([red.log(), (1 - red).log()], 1)
-
-    how = given("scoring", steps=4, veil=0.01)
-    heat = spot(2)[..., 0].astype(float)  # the square first, then the others by chance
-    found = scoring.score_curves(View(Reds()), spot(2), np.array([0, 0]), [heat, -heat], how, 0)
-    share = 36 / SIDE**2
-    best = found["deletion"][0]
-    assert (
-        best.shape == (2, 5)
-        and np.allclose(best[:, 0], share, atol=1e-4)
-        and np.allclose(best[:, 1:], 0, atol=1e-4)
-    )
-    worst = found["deletion"][1]
-    assert np.allclose(worst[:, :4], share, atol=1e-4)
-    values = scoring.areas_of(found)
-    assert np.allclose(values["faithfulness"], values["insertion"] - values["deletion"])
-    assert (values["faithfulness"][0] > values["faithfulness"][1]).all()
-
-
 def test_mosaics_ask_what_the_network_knows_and_all_where_it_knows_nothing() -> None:
     how = given("evaluation", mosaics=3)
     photos_, labels = np.zeros((6, SIDE, SIDE, 3), dtype=np.uint8), np.array([0, 1, 0, 1, 0, 1])
@@ -152,33 +123,6 @@ def test_dev_chooses_the_setting_with_the_largest_faithfulness() -> None:
     assert {"own": found.own, "blur": found.blur}.items() <= max(
         history["trials"], key=lambda trial: trial["faithfulness"]
     ).items()
-
-
-def test_seeds_share_dev_photos_and_take_others_for_test() -> None:
-    some = pixels(20)
-    some[7] = some[3]
-    rows = pd.DataFrame({"id": [f"{n:02d}" for n in range(20)], "label": np.arange(20) % 2, "name": "x"})
-    rows["name"] = rows["label"].astype(str)
-    parts, how = [], SplitParameters(dev=4, test=5, seed=0)
-    for seed in range(4):
-        run = run_parameters(seed=seed)
-        *found, card = photos.split(
-            Examples(rows, {"pixels": some}), how, PhotoParameters(size=24, crop=24), run
-        )
-        parts.append([set(part.rows["id"]) for part in found])
-        assert card["dropped_because_repeated"] == 1 and card["test_rows"] == 5
-        assert sum(map(len, parts[-1])) == 19 == len(set.union(*parts[-1])) and "07" not in set.union(
-            *parts[-1]
-        )
-    assert all(part[1] == parts[0][1] for part in parts)
-    assert not parts[0][2] & parts[1][2] and not parts[1][2] & parts[2][2] and parts[3][2] == parts[0][2]
-    with pytest.raises(ValueError, match="there are 19 different photos"):
-        photos.split(
-            Examples(rows, {"pixels": some}),
-            SplitParameters(dev=10, test=10, seed=0),
-            PhotoParameters(size=24, crop=24),
-            run,
-        )
 
 
 @pytest.mark.parametrize(

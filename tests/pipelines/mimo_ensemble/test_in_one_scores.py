@@ -137,6 +137,8 @@ def test_widths_and_ways_stand_beside_the_variants() -> None:
     assert way[["batch_repetition", "input_repetition"]].to_numpy().tolist() == [[1, 0.5], [2, 0.0]]
     assert way.loc[0, "log_loss"] == losses[(4, 3)]  # the variant itself
     assert len(sweeps(TEST, {}, widths, ways, mimo, EVALUATION)[0]) == 2
+    none = Swept([], [])
+    assert sweeps(TEST, MODELS, widths, none, mimo, EVALUATION)[2].empty
     assert "width 4" in gaps(gap, width)
 
 

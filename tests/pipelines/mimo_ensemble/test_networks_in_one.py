@@ -127,3 +127,17 @@ def test_swept_networks_know_their_setting() -> None:
 def test_severities_that_are_none_are_refused(severities: list[int]) -> None:
     with pytest.raises(ValidationError, match="severities"):
         group("evaluation", severities=severities)
+
+
+def test_what_the_variants_have_already_is_not_trained_again() -> None:
+    mimo = group("mimo", batch_repetition=1, input_repetition=0.5)
+    ways = group("repetitions", members=2, input=[0.5, 0.5], batch=[1])
+    assert train_repetitions(*SPLITS, ONE, mimo, ways, RUN)[0].networks == []
+    found, _ = train_widths(*SPLITS, ONE, mimo, group("widths", widths=[6, 2, 2], members=2), RUN)
+    assert found.settings == [{"width": 2, "members": 1}, {"width": 2, "members": 2}]
+
+
+@pytest.mark.parametrize("kept", [[0.0], [1.5]])
+def test_shares_that_are_none_are_refused_before_anything_is_trained(kept: list[float]) -> None:
+    with pytest.raises(ValidationError, match="kept"):
+        group("evaluation", kept=kept)

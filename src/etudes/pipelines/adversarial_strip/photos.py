@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from etudes.examples import Examples
-from etudes.forms.pictures import pixel_digest
 from etudes.pipelines.adversarial_strip.parameters import SplitParameters
 from etudes.splits import spread
-from etudes.vision.named_photos import photos_fingerprint
+from etudes.vision.named_photos import class_card, different, photos_fingerprint
 
 Parts = dict[str, NDArray[np.intp]]
 
@@ -27,22 +25,22 @@ def split(
     Raises:
         ValueError: too few photos, or none of the target or of the related classes (`divide`).
     """
-    repeated = pd.Series([pixel_digest(photo) for photo in photos_images["pixels"]]).duplicated().to_numpy()
+    kept = different(photos_images)
     related = photos_images.rows["label"].isin(parameters.related)
     photos = Examples(photos_images.rows.assign(related=related), photos_images.arrays)
-    parts = divide(photos.rows["label"].to_numpy(), np.flatnonzero(~repeated), parameters)
+    parts = divide(photos.rows["label"].to_numpy(), kept, parameters)
     found = {name: photos.take(chosen) for name, chosen in parts.items()}
-    names = photos.rows.drop_duplicates("label").set_index("label")["name"].sort_index()
+    classes = class_card(photos)
+    names = classes["names"]
     card = {
         "unit": "photos",
         **{f"{name}_rows": len(part) for name, part in found.items()},
-        "dropped_because_repeated": int(repeated.sum()),
+        "dropped_because_repeated": len(photos) - len(kept),
         "target": parameters.target,
-        "target_name": str(names[parameters.target]),
+        "target_name": names[str(parameters.target)],
         "related": list(parameters.related),
-        "related_names": [str(names.get(label, f"class {label}")) for label in parameters.related],
-        "classes": int(names.index.max()) + 1,
-        "names": {str(label): name for label, name in names.items()},
+        "related_names": [names.get(str(label), f"class {label}") for label in parameters.related],
+        **classes,
         "dev_fingerprint": photos_fingerprint(found["dev"]),
     }
     return found["train"], found["dev"], found["test"], found["networks"], card

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from etudes.benches.detectors import image_scores
-from etudes.forms.pictures import png_bytes, read_picture
+from etudes.forms.pictures import png_text, read_picture
 from etudes.models import register_model
 from etudes.pipelines.anomaly_padim.backbone import Backbone
 from etudes.pipelines.anomaly_padim.detector import Colours, Detector, Statistics
@@ -47,7 +47,7 @@ class AnomalyPredictor(Predictor):
     def columns(self) -> tuple[Column, ...]:
         """A picture, and (optional) the category that it is of. A plain grey picture is the example: nobody's data."""
         size, known = self.images.crop, tuple(self.model.gaussians)
-        grey = base64.b64encode(png_bytes(np.full((size, size, 3), GREY, dtype=np.uint8))).decode()
+        grey = png_text(np.full((size, size, 3), GREY, dtype=np.uint8))
         return (
             Column("image", "picture", examples=(grey,)),
             Column("category", "text", required=False, choices=known, examples=known[:1]),
@@ -81,7 +81,7 @@ class AnomalyPredictor(Predictor):
             "score": score,
             "threshold": threshold,
             "anomalous": score > threshold,
-            "heat_map": base64.b64encode(png_bytes(overlay(pixels, maps[found][0], threshold))).decode(),
+            "heat_map": png_text(overlay(pixels, maps[found][0], threshold)),
         }
 
     def describe(self, answer: pd.DataFrame) -> str:

@@ -13,7 +13,8 @@ from etudes.benches.parameters import EpisodeScoringParameters
 from etudes.examples import Examples
 
 Frame = pd.DataFrame
-CHANCE, HUMAN = 1.7, 30.5  # points of Breakout, Mnih et al., Nature 518, 2015, extended data table 2
+ATARI = "ALE/Breakout-"  # in which the scale below is known
+CHANCE, HUMAN = 1.7, 30.5  # points, Wang et al. 2016 (arXiv:1511.06581), table 2
 
 
 def score(
@@ -30,10 +31,7 @@ def score(
         each point of the curves values and returns; the frames of two episodes.
     """
     metrics, *frames, samples = evaluate(models, histories, test_split, split_card, evaluation)
-    if "Breakout" in split_card["environment"]["id"]:
-        for name in [name for name in metrics if ".mean_return" in name and "last" not in name]:
-            human = (metrics[name] - CHANCE) / (HUMAN - CHANCE)
-            metrics[name.replace("mean_return", "human_normalised")] = human
+    metrics |= human_scale(metrics, split_card["environment"]["id"])
     values = values_table(histories)
     for variant, rows in values.groupby("variant", sort=False):
         end = rows.iloc[-1]
@@ -43,6 +41,17 @@ def score(
             if np.isfinite(end[name])
         }
     return metrics, *frames, values, samples  # type: ignore[return-value]
+
+
+def human_scale(metrics: Mapping[str, float], environment: str) -> dict[str, float]:
+    """Mean returns and the ends of their intervals as shares of the way from chance to a person; none in another game."""
+    if not environment.startswith(ATARI):
+        return {}
+    return {
+        name.replace(".mean_return", ".human_normalised"): (value - CHANCE) / (HUMAN - CHANCE)
+        for name, value in metrics.items()
+        if ".mean_return" in name
+    }
 
 
 def values_table(histories: Mapping[str, Any]) -> Frame:

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from itertools import permutations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from etudes.benches.attacks import Answers, answers, class_names
 from etudes.benches.boards import gains_table
 from etudes.evaluation.map_ranks import in_highest, rank_correlations, ranked
-from etudes.evaluation.paired import mean_intervals, means_table
+from etudes.evaluation.paired import flat_means, means_table
 from etudes.examples import Examples
 from etudes.pipelines.explainability.model import Explainer, Maps
 from etudes.pipelines.explainability.parameters import EvaluationParameters, ScoringParameters
-from etudes.pipelines.explainability.scoring import BETTER, Labels, Pixels, areas_of, score_curves
+from etudes.splits import spread_evenly
 from etudes.training.fit import resolve_device
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed
+from etudes.vision.deletion import BETTER, Labels, Pixels, areas_of, score_curves
+from etudes.vision.mosaics import mosaics, shrunk
 from etudes.vision.randomised import cascade
-from etudes.vision.victims import Victims, View, intensities, to_uint8
+from etudes.vision.victims import Victims, View
 
 CONTROLS = ("random", "centre")
 PHOTOS_AT_ONCE = 25
@@ -65,8 +67,10 @@ def evaluate(
         for name, of_variant in by_side[1].items()
         for variant, values in of_variant.items()
     }
-    metrics = flat(pd.DataFrame(columns), how)
-    metrics |= flat(mosaic_scores(models, view, pixels, labels, how, run.seed, device), how)
+    pointing = mosaic_scores(models, view, pixels, labels, how, run.seed, device)
+    metrics: dict[str, float] = {}
+    for scored in (pd.DataFrame(columns), pointing):
+        metrics |= flat_means(scored, how.resamples, how.level)
     sanity = sanity_table(models, view, pixels, found.predicted, ranks, how, run.seed, device)
     last = sanity[sanity["layers"] == sanity["layers"].max()].set_index("variant")
     for name, ends in {"": "correlation", ".low": "low", ".high": "high"}.items():
@@ -83,13 +87,6 @@ def evaluate(
         curves_table(scores, variants),
         samples(test_split, found, right, ranks, split_card["names"], how.shown),
     )
-
-
-def flat(columns: pd.DataFrame, how: EvaluationParameters) -> dict[str, float]:
-    """Means of columns ``variant.metric`` and their intervals as flat metrics."""
-    ends = mean_intervals(columns, how.resamples, how.level)
-    named = {"": "value", ".low": "low", ".high": "high"}
-    return {f"{key}{end}": float(row[name]) for key, row in ends.iterrows() for end, name in named.items()}
 
 
 def predictions(
@@ -139,7 +136,8 @@ def answers_table(
             continue
         for variant in by_name["deletion"]:
             columns = pd.DataFrame({name: values[variant][chosen] for name, values in by_name.items()})
-            rows.append({"answer": answer, "variant": variant, **flat(columns, how)})
+            means = flat_means(columns, how.resamples, how.level)
+            rows.append({"answer": answer, "variant": variant, **means})
     return pd.DataFrame(rows)
 
 
@@ -161,42 +159,21 @@ def mosaic_scores(
     Returns:
         A row for each mosaic, a column ``<variant>.pointing``.
     """
-    side = how.mosaic_side
-    small = shrunk(pixels, side, device)
+    small = shrunk(pixels, how.mosaic_side, device)
     known = np.flatnonzero(answers(view, small, labels, PHOTOS_AT_ONCE, device).predicted == labels)
     if not len(known):
         known = np.arange(len(labels))
     generator = np.random.default_rng(derive_seed(seed, "mosaics"))
     asked = generator.permutation(known)[: how.mosaics]
-    pictures, inside = [], []
-    for number, place in enumerate(asked):
-        others = np.flatnonzero(labels != labels[place])
-        around = list(generator.choice(others, 3, replace=len(others) < 3))
-        around.insert(number % 4, place)
-        top, bottom = (np.concatenate(small[around[start : start + 2]], axis=1) for start in (0, 2))
-        pictures.append(np.concatenate([top, bottom]))
-        quarter = np.zeros((2, 2), dtype=bool)
-        quarter[divmod(number % 4, 2)] = True
-        inside.append(quarter.repeat(side, 0).repeat(side, 1))
-    mosaics, where = np.stack(pictures), np.stack(inside)
+    pictures, where = mosaics(small, labels, asked, generator)
     found = {}
     for variant, model in models.items():
-        heats = model.maps(view, mosaics, labels[asked], device)
+        heats = model.maps(view, pictures, labels[asked], device)
         found[f"{variant}.pointing"] = [
             in_highest(heat, mask, np.random.default_rng([seed, number]))
             for number, (heat, mask) in enumerate(zip(heats, where, strict=True))
         ]
     return pd.DataFrame(found)
-
-
-def shrunk(pixels: Pixels, side: int, device: torch.device | str) -> Pixels:
-    """Photos (N, H, W, 3) of a side, bilinear with antialiasing."""
-    if pixels.shape[1] == side:
-        return pixels
-    found = nn.functional.interpolate(
-        intensities(pixels, device), (side, side), mode="bilinear", antialias=True
-    )
-    return to_uint8(found.clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy())
 
 
 def sanity_table(
@@ -215,33 +192,30 @@ def sanity_table(
     """
     some = slice(0, how.randomised_photos)
     found = {
-        (variant, count): pd.DataFrame(
-            {
-                "correlation": rank_correlations(
-                    ranks[variant][some],
-                    ranked(model.maps(other, pixels[some], classes[some], device, draw=1)),
-                )
-            }
+        (variant, count): rank_correlations(
+            ranks[variant][some], ranked(model.maps(other, pixels[some], classes[some], device, draw=1))
         )
         for count, other in cascade(view, how.randomised_levels, derive_seed(seed, "cascade"))
         for variant, model in models.items()
     }
-    return (
-        means_table(found, ("variant", "layers", "column"), how.resamples)
-        .drop(columns="column")
-        .rename(columns={"value": "correlation"})
-    )
+    return correlations(found, ("variant", "layers"), how)
 
 
 def agreement_table(ranks: Mapping[str, Maps], how: EvaluationParameters) -> pd.DataFrame:
     """Mean rank correlation of the maps of two methods on the same photos."""
     found = {
-        (first, second): pd.DataFrame({"correlation": rank_correlations(ranks[first], ranks[second])})
-        for first in ranks
-        for second in ranks
-        if first != second
+        (first, second): rank_correlations(ranks[first], ranks[second])
+        for first, second in permutations(ranks, 2)
     }
-    table = means_table(found, ("first", "second", "column"), how.resamples)
+    return correlations(found, ("first", "second"), how)
+
+
+def correlations(
+    found: Mapping[tuple[Any, ...], NDArray[np.float64]], names: tuple[str, ...], how: EvaluationParameters
+) -> pd.DataFrame:
+    """Means over photos (N,) with their intervals, a row for each key, whose parts have names."""
+    scores = {key: pd.DataFrame({"correlation": values}) for key, values in found.items()}
+    table = means_table(scores, (*names, "column"), how.resamples, how.level)
     return table.drop(columns="column").rename(columns={"value": "correlation"})
 
 
@@ -270,7 +244,8 @@ def samples(
     most: int,
 ) -> Examples:
     """Right and wrong answers, evenly spaced in the order of the files, with every map as ranks in 0..255."""
-    places = np.concatenate([evenly(np.flatnonzero(chosen), most) for chosen in (right, ~right)])
+    groups = (np.flatnonzero(chosen) for chosen in (right, ~right))
+    places = np.concatenate([group[spread_evenly(len(group), most)] for group in groups])
     rows = pd.DataFrame(
         {
             "id": photos.rows["id"].to_numpy()[places],
@@ -282,11 +257,6 @@ def samples(
     )
     maps = {name: np.round(values[places] * 255).astype(np.uint8) for name, values in ranks.items()}
     return Examples(rows, {"photos": np.asarray(photos["pixels"])[places], **maps})
-
-
-def evenly(places: NDArray[np.intp], most: int) -> NDArray[np.intp]:
-    """At most so many of the places, evenly spaced: a choice that looks at no score."""
-    return places[np.linspace(0, len(places) - 1, min(len(places), most)).round().astype(int)]
 
 
 def seconds_table(

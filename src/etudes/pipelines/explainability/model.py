@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,22 +11,21 @@ import torch
 from numpy.typing import NDArray
 
 from etudes.benches.attacks import answers, class_names
+from etudes.benches.photo_predictor import PhotoPredictor
 from etudes.evaluation.map_ranks import ranked
 from etudes.examples import Examples
-from etudes.forms.pictures import png_bytes, read_picture
+from etudes.forms.pictures import png_text
 from etudes.models import register_model
 from etudes.pipelines.explainability.maps import METHODS, Asked, Own, smoothed, tried
 from etudes.pipelines.explainability.parameters import MapsParameters, ScoringParameters
-from etudes.pipelines.explainability.scoring import Labels, Pixels, areas_of, score_curves
-from etudes.serving.predictor import Column, Predictor
 from etudes.stored import Stored
 from etudes.training.fit import resolve_device
 from etudes.training.parameters import RunParameters
 from etudes.training.seeds import derive_seed
-from etudes.vision.heat_maps import overlay
+from etudes.vision.deletion import Labels, Pixels, areas_of, score_curves
+from etudes.vision.heat_maps import overlay_of_ranks
 from etudes.vision.victims import Victims, View, intensities
 
-SHOWN = 0.7  # pixels below this share of a map's ranks are left clear
 Maps = NDArray[np.float32]
 
 
@@ -103,46 +101,18 @@ def choose(
     return model, {"dev": {name: best[name] for name in found}, "trials": trials}
 
 
-def drawn(pixels: Pixels, heat: NDArray[np.floating]) -> Pixels:
-    """The highest pixels of a map (H, W) over its photo (H, W, 3): by rank, so that maps of all methods compare."""
-    return overlaid(pixels, ranked(heat[None])[0])
-
-
-def overlaid(pixels: Pixels, ranks: NDArray[np.floating]) -> Pixels:
-    """The same of a map that is given as ranks in 0..1."""
-    return overlay(pixels, ((ranks - SHOWN) / (1 - SHOWN)).clip(0, 1), 0.5)
-
-
 @register_model("explainability.predictor")
-class MapPredictor(Predictor):
-    """The network behind a user's picture, and the chosen map of what its answer hangs on.
-
-    Parts: ``networks``, the network alone; ``names``, class index (as text) -> name; ``size`` and ``crop``, how photos
-    are resized and cut, in pixels.
-    """
-
-    suffix = ".png"
-    networks: Victims
-    names: dict[str, str]
-    size: int
-    crop: int
-
-    @property
-    def columns(self) -> tuple[Column, ...]:
-        """The picture; the example is a bright square before bands of grey."""
-        bands = np.tile(np.linspace(40, 180, self.crop).astype(np.uint8)[:, None, None], (1, self.crop, 3))
-        bands[self.crop // 3 : 2 * self.crop // 3, self.crop // 3 : 2 * self.crop // 3] = (230, 90, 40)
-        return (Column("image", "picture", examples=(_base64(bands),)),)
+class MapPredictor(PhotoPredictor):
+    """The network behind a user's picture, and the chosen map of what its answer hangs on."""
 
     def answer(self, frame: pd.DataFrame) -> pd.DataFrame:
         """One row for each picture: the class and its probability, the ``method`` of the map, and the ``picture`` with the
         map over it (PNG, base64)."""
-        photos = np.stack([read_picture(raw, self.size, self.crop) for raw in frame["image"]])
-        view = self.networks.view(self.networks.victim)
+        photos, view = self.photos(frame), self.view
         found = answers(view, photos, 0, self.model.how.batch_size)
         # One by one: what is drawn for a picture shall not depend on those beside it.
-        heats = [
-            self.model.maps(view, photos[place : place + 1], found.predicted[place : place + 1])[0]
+        ranks = [
+            ranked(self.model.maps(view, photos[place : place + 1], found.predicted[place : place + 1]))[0]
             for place in range(len(photos))
         ]
         return pd.DataFrame(
@@ -150,7 +120,7 @@ class MapPredictor(Predictor):
                 "class": class_names(self.names, found.predicted),
                 "probability": found.confidence,
                 "method": self.model.method,
-                "picture": [_base64(drawn(photo, heat)) for photo, heat in zip(photos, heats, strict=True)],
+                "picture": [png_text(overlay_of_ranks(*pair)) for pair in zip(photos, ranks, strict=True)],
             }
         )
 
@@ -158,11 +128,3 @@ class MapPredictor(Predictor):
         """Class, probability and method of the first row."""
         row = answer.iloc[0]
         return f"{row['class']:<24} {row['probability']:6.1%}\nthe darker, the more it hangs on it ({row['method']})"
-
-    def draw(self, answer: pd.DataFrame) -> bytes:
-        """The first picture with its map."""
-        return base64.b64decode(answer["picture"].iloc[0])
-
-
-def _base64(pixels: Pixels) -> str:
-    return base64.b64encode(png_bytes(pixels)).decode()

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from etudes.benches.parameters import PhotoSplitParameters
 from etudes.training.parameters import Strict
 from etudes.vision.parameters import NetworksParameters, PhotoParameters, parse_view
 
@@ -27,17 +28,6 @@ Noise = Annotated[float, Field(gt=0, le=1)]
 Parts = Annotated[int, Field(ge=4, le=400)]
 
 
-class SplitParameters(Strict):
-    """Which photos choose settings and which are explained for the numbers; the others are left to the network."""
-
-    dev: int = Field(ge=2, description="photos on which settings are chosen, the same with every run.seed")
-    test: int = Field(
-        ge=4,
-        description="photos of the numbers; the run with another seed takes others as long as there are enough",
-    )
-    seed: int = Field(ge=0, description="of the order in which photos are taken")
-
-
 class MapsParameters(Strict):
     """The maps, and what dev chooses among for each; shares are of the photo's side."""
 
@@ -52,7 +42,7 @@ class MapsParameters(Strict):
     )
     copies: int = Field(ge=1, description="noisy copies of SmoothGrad")
     channels: tuple[Literal["signed", "absolute"], ...] = Field(
-        min_length=1, description="how integrated gradients are added up over the channels"
+        min_length=1, description="the sum of integrated gradients over the channels, or its size"
     )
     steps: int = Field(ge=1, description="points on the path of integrated gradients")
     depth: tuple[Share, ...] = Field(
@@ -111,7 +101,7 @@ class Parameters(Strict):
     """The study's root group."""
 
     variants: list[Variant] = Field(min_length=1)
-    split: SplitParameters
+    split: PhotoSplitParameters
     photos: PhotoParameters
     networks: NetworksParameters
     maps: MapsParameters

@@ -12,6 +12,7 @@ from etudes.assembly import (
     page,
     predictor,
     preprocess,
+    set_to,
     show,
     train,
 )
@@ -40,7 +41,7 @@ def create_pipeline() -> Pipeline:
         Parameters,
         [
             ingest("etudes.vision.named_photos.ingest", "photos_images", "data_card"),
-            preprocess("photos.split", *SPLITS),
+            preprocess("etudes.benches.photo_splits.split", *SPLITS),
             train("networks", "etudes.vision.victims.train", gpu=True, networks_split=dataset("train_split")),
             *(
                 train(name, "model.choose", gpu=True, variant=name)
@@ -53,11 +54,14 @@ def create_pipeline() -> Pipeline:
             evaluate("evaluation.seconds_table", "seconds_table"),
             evaluate("filters.visualise", "filters_table", "filters_samples"),
             draw(
-                *("etudes.benches.pages.scores", "report.deletion", "report.insertion"),
-                *("report.deletion_in_squares", "report.pointing", "report.sanity", "report.agreement"),
+                *("etudes.benches.pages.scores", "report.sanity", "report.agreement"),
+                pointing=set_to("etudes.benches.pages.scores", metric="pointing"),
+                deletion=set_to("report.curve", curve="deletion"),
+                insertion=set_to("report.curve", curve="insertion"),
+                deletion_in_squares=set_to("report.curve", curve="deletion", taken="squares"),
             ),
-            show("report.right", "report.wrong", "report.filters"),
-            page("report.answer", "report.chosen"),
+            show("report.filters", right="report.answers", wrong=set_to("report.answers", right=False)),
+            page("report.answer", "etudes.benches.attack_pages.chosen"),
             predictor(
                 "model.MapPredictor",
                 networks=dataset("networks_model"),

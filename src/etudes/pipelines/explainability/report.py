@@ -9,56 +9,24 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from etudes.examples import Examples
-from etudes.pipelines.explainability.model import overlaid
 from etudes.reporting import image_grid
-from etudes.reporting.charts import bars, heat, lines
+from etudes.reporting.charts import heat, lines
 from etudes.study import Study
+from etudes.vision.heat_maps import overlay_of_ranks
 
 TILE = 104  # pixels of a picture's side on the page
 
 
-def deletion(curves_table: pd.DataFrame, study: Study) -> go.Figure:
-    """Mean probability as pixels are covered."""
-    return _curve(curves_table, study, "deletion", "pixels")
-
-
-def insertion(curves_table: pd.DataFrame, study: Study) -> go.Figure:
-    """Mean probability as pixels are shown."""
-    return _curve(curves_table, study, "insertion", "pixels")
-
-
-def deletion_in_squares(curves_table: pd.DataFrame, study: Study) -> go.Figure:
-    """Mean probability as whole squares are covered."""
-    return _curve(curves_table, study, "deletion", "squares")
-
-
-def _curve(table: pd.DataFrame, study: Study, curve: str, taken: str) -> go.Figure:
-    rows = table[(table["curve"] == curve) & (table["taken"] == taken)]
+def curve(
+    curves_table: pd.DataFrame, study: Study, curve: str = "deletion", taken: str = "pixels"
+) -> go.Figure:
+    """Mean probability as pixels are covered (deletion) or shown (insertion), or whole ``squares``."""
+    rows = curves_table[(curves_table["curve"] == curve) & (curves_table["taken"] == taken)]
     verb = "covered" if curve == "deletion" else "shown"
     axes = (f"{taken} {verb}, the map's highest first (fraction)", "probability of the explained class")
     names = [name for name in study.variants if name in set(rows["variant"])]
     title = f"{curve.capitalize()} in {taken}"
     return lines(rows, title, *axes, x="share", y="probability", by="variant", order=names)
-
-
-def pointing(study: Study, metrics: dict[str, float]) -> go.Figure:
-    """Share of the highest quarter of a map that lies in the right quarter of a mosaic."""
-    rows = [
-        {"variant": v}
-        | {end or "x": metrics[f"{v}.pointing{end and '.' + end}"] for end in ("", "low", "high")}
-        for v in study.variants
-        if f"{v}.pointing" in metrics
-    ]
-    return bars(
-        pd.DataFrame(rows),
-        "Does the map point at the right one of four photos?",
-        "highest pixels in the right quarter (fraction)",
-        "variant",
-        y="variant",
-        low="low",
-        high="high",
-        levels={"a map that knows nothing": 0.25},
-    )
 
 
 def sanity(sanity_table: pd.DataFrame, study: Study) -> go.Figure:
@@ -75,24 +43,16 @@ def agreement(agreement_table: pd.DataFrame) -> go.Figure:
     return heat(rows, "Agreement of methods", "method", "method", "rank correlation", diverging=True)
 
 
-def right(photos_samples: Examples, study: Study) -> bytes:
-    """Photos that the network knows, with all maps."""
-    return _rows(photos_samples, study, True)
-
-
-def wrong(photos_samples: Examples, study: Study) -> bytes:
-    """Photos that the network answers wrongly, with all maps of the wrong answer."""
-    return _rows(photos_samples, study, False)
-
-
-def _rows(samples: Examples, study: Study, answer: bool) -> bytes:
+def answers(photos_samples: Examples, study: Study, right: bool = True) -> bytes:
+    """Photos that the network answers rightly, or wrongly, with all maps of what it answers."""
+    samples = photos_samples
     names = [name for name in study.variants if name in samples.arrays]
     pictures: list[Any] = []
     captions: list[str] = []
-    for place in np.flatnonzero(samples.rows["right"].to_numpy() == answer):
+    for place in np.flatnonzero(samples.rows["right"].to_numpy() == right):
         row, photo = samples.rows.iloc[place], samples["photos"][place]
-        said = row["truth"] if answer else f"in truth {row['truth']}"
-        pictures += [photo, *(overlaid(photo, samples[name][place] / 255) for name in names)]
+        said = row["truth"] if right else f"in truth {row['truth']}"
+        pictures += [photo, *(overlay_of_ranks(photo, samples[name][place] / 255) for name in names)]
         captions += [f"{row['predicted']} {row['confidence']:.0%}\n{said}", *(f"{name}\n" for name in names)]
     if not pictures:
         return image_grid([samples["photos"][0]], ["there is none in this run"], 1, tile=TILE)
@@ -129,10 +89,3 @@ def answer(gains_table: pd.DataFrame) -> str:
         words = [f"{kind}: {', '.join(names)}" for kind, names in groups.items() if names]
         said.append(f"*{curve} against {against}*: {'; '.join(words)}")
     return ". ".join(said) + "."
-
-
-def chosen(histories: dict[str, Any]) -> pd.DataFrame:
-    """What dev said of each setting."""
-    return pd.DataFrame(
-        [{"variant": name, **trial} for name, history in histories.items() for trial in history["trials"]]
-    )

@@ -184,7 +184,9 @@ def sweeps(
     compared = [(f"{several} at width {width}", f"1 at width {width}") for width in sizes]
     gaps = uncertain.claim_table(compared, labels, answers, None, evaluation.resamples, TOLD)
     shown = list(zip(repetitions.settings, repetitions.networks, strict=True))
-    own = [model for _, model in ours if model.inputs == repetitions.networks[0].inputs]
+    own = [
+        model for _, model in ours if repetitions.networks and model.inputs == repetitions.networks[0].inputs
+    ]
     shown += [(mimo.model_dump(), model) for model in own]
     ways = [setting | of_members(labels, network.draws(test_split)) for setting, network in shown]
     return (

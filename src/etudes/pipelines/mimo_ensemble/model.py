@@ -234,10 +234,16 @@ def train_widths(
 ) -> Trained:
     """Networks of other widths, with one input and with several."""
     found: dict[str, tuple[Network, dict[str, Any]]] = {}
-    for width in parameters.widths:
+    for width in sorted({*parameters.widths} - {network.width}):
         for members in (1, parameters.members):
             name = f"width_{width}_inputs_{members}"
-            how = (network.model_copy(update={"width": width}), run, name, members, mimo)
+            how = (
+                network.model_copy(update={"width": width}),
+                run,
+                name,
+                members,
+                mimo if members > 1 else None,
+            )
             with part(name):
                 model, _ = train_network(train_split, dev_split, split_card, *how)
             found[name] = model, {"width": width, "members": members}
@@ -254,10 +260,11 @@ def train_repetitions(
     run: RunParameters,
 ) -> Trained:
     """Networks with several inputs that are shown pictures together in other ways than the variants are."""
-    asked = [(mimo.batch_repetition, share) for share in parameters.input]
-    asked += [(count, mimo.input_repetition) for count in parameters.batch]
+    asked = {(mimo.batch_repetition, share) for share in parameters.input}
+    asked |= {(count, mimo.input_repetition) for count in parameters.batch}
+    asked -= {(mimo.batch_repetition, mimo.input_repetition)}
     found: dict[str, tuple[Network, dict[str, Any]]] = {}
-    for count, share in asked:
+    for count, share in sorted(asked):
         name = f"input_{share:g}_batch_{count}"
         way = MimoParameters(batch_repetition=count, input_repetition=share)
         with part(name):

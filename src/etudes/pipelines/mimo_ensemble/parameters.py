@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from etudes.benches.parameters import ScoringParameters
 from etudes.training.parameters import DevSplitParameters, Strict
+from etudes.vision.corruptions import SEVERITIES
 from etudes.vision.parameters import SmallNetworkParameters
 
 Variant = Literal[
@@ -24,7 +25,9 @@ Variant = Literal[
     "ensemble_temperature",
 ]
 Share = Annotated[float, Field(ge=0, le=1)]
+Kept = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Severity = Annotated[int, Field(ge=SEVERITIES[0], le=SEVERITIES[-1])]
 
 
 class MimoParameters(Strict):
@@ -77,18 +80,11 @@ class RepetitionsParameters(Strict):
 class EvaluationParameters(ScoringParameters):
     """How the test split is scored."""
 
-    severities: tuple[int, ...] = Field(min_length=1, description="of corrupted pictures, 1 to 5")
-    kept: tuple[float, ...] = Field(min_length=1, description="shares of test that are still answered")
+    severities: tuple[Severity, ...] = Field(min_length=1, description="of corrupted pictures, 1 to 5")
+    kept: tuple[Kept, ...] = Field(min_length=1, description="shares of test that are still answered")
     rounds: int = Field(ge=1, description="measured answers behind each time")
     batch: int = Field(ge=2, description="pictures that are asked at once for the second time")
     shown: int = Field(ge=1, description="pictures on the page on which members disagree")
-
-    @field_validator("severities")
-    @classmethod
-    def _known(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if not set(value) <= set(range(1, 6)):
-            raise ValueError(f"severities = {list(value)}; expected numbers from 1 to 5")
-        return value
 
 
 class Parameters(Strict):

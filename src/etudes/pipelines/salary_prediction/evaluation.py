@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from etudes.benches.regressors import mae, out_of_fold
-from etudes.evaluation.paired import mean_intervals, saved_table
+from etudes.evaluation.paired import flat_means, saved_table
 from etudes.pipelines.salary_prediction.advertisements import dev_rows, texts_of
 from etudes.pipelines.salary_prediction.features import EVERYTHING, Views
 from etudes.pipelines.salary_prediction.methods import FloatArray, Rows, ridge_answers
@@ -37,7 +37,6 @@ PAIRS = (
 )
 SHOWN = ("median", "ridge", "combination", "network")  # variants whose errors are told by category and place
 KINDS = {"category": "Category", "place": "LocationNormalized"}
-ENDS = {"": "value", ".low": "low", ".high": "high"}
 
 
 def evaluate(
@@ -83,8 +82,7 @@ def evaluate(
                 "interval_width": high - low,
             }
         )
-        for metric, row in mean_intervals(columns, count, groups=group).iterrows():
-            metrics |= {f"{name}.{metric}{end}": float(row[at]) for end, at in ENDS.items()}
+        metrics |= flat_means(columns.add_prefix(f"{name}."), count, groups=group)
     return (
         metrics,
         pd.concat(predictions, ignore_index=True),

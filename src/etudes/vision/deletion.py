@@ -1,16 +1,16 @@
-"""Deletion and insertion of maps: what the network says as pixels go or come in their order."""
+"""Deletion and insertion of maps of photos: what a network says as pixels go or come in their order (Petsiuk et al. 2018,
+arXiv:1806.07421)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from etudes.evaluation.faithfulness import areas, curves, order_of
-from etudes.pipelines.explainability.parameters import ScoringParameters
 from etudes.vision.bounded import GaussianBlur
 from etudes.vision.imagenet import IMAGENET_MEAN
 from etudes.vision.victims import View, intensities
@@ -21,12 +21,21 @@ CURVES = ("deletion", "insertion")
 BETTER = {"deletion": -1.0, "insertion": 1.0}  # which way is better
 
 
+class Covering(Protocol):
+    """Equal parts in which pixels go or come, the deviation of the Gaussian behind which insertion begins (share of the
+    side), and the pictures of one pass."""
+
+    steps: int
+    veil: float
+    batch_size: int
+
+
 def score_curves(
     view: View,
     pixels: Pixels,
     classes: Labels,
     heats: Sequence[NDArray[np.floating]],
-    how: ScoringParameters,
+    how: Covering,
     seed: int,
     side: int = 1,
     device: torch.device | str = "cpu",
@@ -40,7 +49,7 @@ def score_curves(
         pixels: (N, H, W, 3).
         classes: (N,).
         heats: M arrays of maps (N, H, W).
-        how: steps and blur.
+        how: a `Covering`.
         seed: of the order among equal pixels.
         side: of squares that go or come as a whole, pixels.
         device: where to compute.

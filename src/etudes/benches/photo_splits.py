@@ -1,22 +1,21 @@
-"""Which photos choose settings and which are explained for the numbers."""
+"""Photos for networks, for the choice of settings, and for the numbers, of which every seed has its own."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from etudes.benches.parameters import PhotoSplitParameters
 from etudes.cards import examples_fingerprint
 from etudes.examples import Examples
-from etudes.forms.pictures import pixel_digest
-from etudes.pipelines.explainability.parameters import SplitParameters
 from etudes.training.parameters import RunParameters
+from etudes.vision.named_photos import class_card, different
 from etudes.vision.parameters import PhotoParameters
 
 
 def split(
-    photos_images: Examples, split: SplitParameters, photos: PhotoParameters, run: RunParameters
+    photos_images: Examples, split: PhotoSplitParameters, photos: PhotoParameters, run: RunParameters
 ) -> tuple[Examples, Examples, Examples, dict[str, Any]]:
     """Photos for the network, for the choice of settings, and for the numbers; of equal photos all but the first are in none.
 
@@ -26,8 +25,7 @@ def split(
     Raises:
         ValueError: fewer different photos than are asked for.
     """
-    digests = pd.Series([pixel_digest(photo) for photo in photos_images["pixels"]])
-    kept = np.flatnonzero(~digests.duplicated().to_numpy())
+    kept = different(photos_images)
     if split.dev + split.test > len(kept):
         raise ValueError(
             f"split.dev + split.test = {split.dev} + {split.test}, but there are {len(kept)} different photos; ask for fewer"
@@ -39,7 +37,6 @@ def split(
     train, dev_photos, test_photos = (
         photos_images.take(np.sort(places)) for places in (np.setdiff1d(others, test), dev, test)
     )
-    names = photos_images.rows.drop_duplicates("label").set_index("label")["name"].sort_index()
     card = {
         "unit": "photos",
         "train_rows": len(train),
@@ -47,8 +44,7 @@ def split(
         "test_rows": len(test),
         "dropped_because_repeated": len(photos_images) - len(kept),
         **photos.model_dump(),
-        "classes": int(names.index.max()) + 1,
-        "names": {str(label): name for label, name in names.items()},
+        **class_card(photos_images),
         "dev_fingerprint": examples_fingerprint(dev_photos),
     }
     return train, dev_photos, test_photos, card
