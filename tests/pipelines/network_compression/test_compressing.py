@@ -24,7 +24,7 @@ from etudes.vision.teaching import asked, views_of
 
 VIEWS, TUNING = group("views", count=2), group("tuning")
 LABELS = TEST.rows["label"].to_numpy()
-ROOM = 1000.0
+ROOM = group("file", limit=1000.0)
 
 
 def right(model) -> float:
@@ -33,13 +33,13 @@ def right(model) -> float:
 
 @pytest.fixture(scope="module")
 def original() -> Original:
-    return methods.train_network(TRAIN, DEV, CARD, None, VIEWS, group("network"), RUN, None)[0]  # type: ignore[arg-type]
+    return methods.train_network(TRAIN, DEV, CARD, None, VIEWS, group("network"), RUN)[0]  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
 def pruning(original) -> tuple[PrunedNetworks, dict]:
     rates = group("pruning", magnitude=[0.5, 0.8], channels=[0.5, 0.75])
-    return methods.train_pruning(TRAIN, DEV, original, VIEWS, TUNING, rates, RUN, None)
+    return methods.train_pruning(TRAIN, DEV, original, VIEWS, TUNING, rates, RUN)
 
 
 @pytest.fixture(scope="module")
@@ -92,12 +92,12 @@ def test_the_first_file_that_fits_is_chosen_and_larger_ones_have_no_dev_score(pr
     )
     assert strong < mild
     for limit, size, judged in ((mild, mild, True), (strong, strong, True), (1.0, strong, False)):
-        model, said = methods.choose_pruned(DEV, found, history, parameters, limit)
+        model, said = methods.choose_pruned(DEV, found, history, parameters, group("file", limit=limit))
         assert kilobytes(model) == size and bool(said["dev"]) is judged
 
 
 def test_learning_with_few_bits_ends_on_the_grid(original) -> None:
-    model, history = methods.train_rounded(TRAIN, DEV, original, VIEWS, TUNING, RUN, ROOM, None, bits=4)
+    model, history = methods.train_rounded(TRAIN, DEV, original, VIEWS, TUNING, RUN, ROOM, bits=4)
     assert len(history["epochs"]) == 3 and model.bits == 4 and right(model) > 0.8
     for name, layer in layers_of(model.network):
         if "." in name:
@@ -109,7 +109,7 @@ def test_learning_with_few_bits_ends_on_the_grid(original) -> None:
 
 def test_slim_and_few_bits_together_are_the_smallest_file(original, pruning) -> None:
     args = (VIEWS, TUNING, group("pruning"), RUN)
-    both, _ = methods.train_combined(TRAIN, DEV, original, pruning[0], *args, ROOM, None)
+    both, _ = methods.train_combined(TRAIN, DEV, original, pruning[0], *args, ROOM)
     assert both.config["inner"] == pruning[0].after[2].config["inner"] and both.bits == 4
     alone, _ = methods.train_packed(DEV, original, ROOM, bits=4)
     assert kilobytes(both) < kilobytes(alone) and right(both) > 0.7
@@ -120,9 +120,7 @@ def test_small_networks_differ_in_what_they_are_told_alone(original) -> None:
 
     def trained(told: bool, share: float = 0.9):
         tuning = group("tuning", share=share)
-        return methods.train_small(
-            TRAIN, DEV, CARD, original, VIEWS, tuning, small, RUN, ROOM, None, told=told
-        )[0]
+        return methods.train_small(TRAIN, DEV, CARD, original, VIEWS, tuning, small, RUN, ROOM, told=told)[0]
 
     alone = trained(False).predict_proba(TEST)
     np.testing.assert_allclose(trained(True, share=1e-7).predict_proba(TEST), alone, atol=5e-3)
@@ -136,7 +134,7 @@ def test_pretrained_weights_know_ten_classes() -> None:
 
     how = group("network", weights="resnet20_cifar10")
     with pytest.raises(ValueError, match="knows 10 classes, these pictures show 4; expected null"):
-        methods.train_network(TRAIN, DEV, CARD, Files(Path()), VIEWS, how, RUN, None)
+        methods.train_network(TRAIN, DEV, CARD, Files(Path()), VIEWS, how, RUN)
 
 
 def test_scores_hold_what_each_file_costs(original, pruning, variants) -> None:
@@ -158,19 +156,17 @@ def test_scores_hold_what_each_file_costs(original, pruning, variants) -> None:
     of_original = frontier[(frontier["network"] == "all weights") & (frontier["bits"] == 4)].iloc[0]
     assert of_original["accuracy"] == metrics["int4.accuracy"]
     assert pruned["accuracy"].iloc[0] == pytest.approx(metrics["pruned.accuracy"])
-    study = load_study("network_compression")
+    study, small = load_study("network_compression"), group("file", limit=0.1)
     for figure in (
-        report.size(study, cost, metrics, 5.0),
-        report.frontier(frontier, 5.0),
+        report.size(study, cost, metrics, small),
+        report.frontier(frontier, small),
         report.lost(pruned),
         report.speed(study, cost),
     ):
         assert figure.data
     assert report.mistaken(TEST, CARD, predictions, cost, scoring)[:4] == b"\x89PNG"
-    assert "Within two points of the uncompressed network below 1000 kB: `int4`" in report.within(
-        claims, cost, 1000
-    )
-    assert "none ran" in report.within(claims, cost, 0.1)
+    assert "Within two points of the uncompressed network below 1000 kB: `int4`" in report.within(claims, cost, ROOM)
+    assert "none ran" in report.within(claims, cost, small)
 
 
 def test_within_two_points_goes_by_the_interval() -> None:

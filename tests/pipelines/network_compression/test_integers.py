@@ -73,10 +73,10 @@ def test_an_integer_network_comes_back_from_its_file(integer) -> None:
 
 
 def test_a_trained_network_loses_little_to_whole_numbers() -> None:
-    views = group("views")
-    original, _ = methods.train_network(TRAIN, DEV, CARD, None, views, group("network"), RUN, None)  # type: ignore[arg-type]
+    views, file = group("views"), group("file", limit=1000.0, calibration=100)
+    original, _ = methods.train_network(TRAIN, DEV, CARD, None, views, group("network"), RUN)  # type: ignore[arg-type]
     labels = TEST.rows["label"].to_numpy()
-    whole, history = methods.train_integer(TRAIN, DEV, original, 1000.0, 100)
-    exact, _ = methods.train_packed(DEV, original, 1000.0, bits=32)
+    whole, history = methods.train_integer(TRAIN, DEV, original, file)
+    exact, _ = methods.train_packed(DEV, original, file, bits=32)
     right = [(m.predict_proba(TEST).argmax(1) == labels).mean() for m in (exact, whole)]
     assert right[0] > 0.8 and right[1] > right[0] - 0.05 and history["dev"]["accuracy"] > 0.8

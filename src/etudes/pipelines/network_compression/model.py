@@ -21,6 +21,7 @@ from etudes.models import register_model
 from etudes.networks import NetworkModel
 from etudes.pipelines.network_compression.integers import Integer, grids
 from etudes.pipelines.network_compression.parameters import (
+    FileParameters,
     NetworkParameters,
     PruningParameters,
     SmallParameters,
@@ -84,7 +85,6 @@ class Lessons:
     answers: NDArray[np.float32]
     tuning: TuningParameters
     run: RunParameters
-    precision: str | None
 
     def teach(
         self,
@@ -105,7 +105,7 @@ class Lessons:
             alter: what its weights act as.
             altered_by: all that ``alter`` depends on, for checkpoints.
         """
-        own = _own(self.run, name, self.precision)
+        own = _own(self.run, name, self.tuning.precision)
         seed_everything(own.seed)
         how: dict[str, Any] = {}
         if told:
@@ -134,7 +134,6 @@ def train_network(
     views: KeptViewsParameters,
     parameters: NetworkParameters,
     run: RunParameters,
-    precision: str | None,
 ) -> Trained:
     """The network that is made smaller, and what it says of the training pictures.
 
@@ -142,7 +141,7 @@ def train_network(
         ValueError: the pretrained network knows another number of classes.
         WeightsError: a weight file that cannot be used.
     """
-    classes, own = len(split_card["classes"]), _own(run, "network", precision)
+    classes, own = len(split_card["classes"]), _own(run, "network", parameters.precision)
     seed_everything(own.seed)
     epochs: list[dict[str, float]] = []
     shape = {"blocks": parameters.blocks, "classes": classes, "width": parameters.width}
@@ -166,21 +165,23 @@ def train_network(
     }
 
 
-def train_packed(dev_split: Examples, original_model: Original, limit: float, bits: int = 8) -> Trained:
+def train_packed(
+    dev_split: Examples, original_model: Original, file: FileParameters, bits: int = 8
+) -> Trained:
     """The network with ``bits`` a weight and nothing else: no training, no pictures."""
     return _judged(
-        packed(original_model.network.network, original_model.network.config, bits), dev_split, limit
+        packed(original_model.network.network, original_model.network.config, bits), dev_split, file.limit
     )
 
 
 def train_integer(
-    train_split: Examples, dev_split: Examples, original_model: Original, limit: float, calibration: int
+    train_split: Examples, dev_split: Examples, original_model: Original, file: FileParameters
 ) -> Trained:
     """Weights of 8 bits, and whole numbers between the layers."""
     weights = packed(original_model.network.network, original_model.network.config, 8)
-    at = grids(weights.network, _spread(train_split, calibration))
+    at = grids(weights.network, _spread(train_split, file.calibration))
     scales, zeros = (np.array([grid[k] for grid in at.values()]) for k in (0, 1))
-    return _judged(Integer(weights, list(at), scales, zeros), dev_split, limit)
+    return _judged(Integer(weights, list(at), scales, zeros), dev_split, file.limit)
 
 
 def train_rounded(
@@ -190,13 +191,12 @@ def train_rounded(
     views: KeptViewsParameters,
     tuning: TuningParameters,
     run: RunParameters,
-    limit: float,
-    precision: str | None,
+    file: FileParameters,
     bits: int = 4,
 ) -> Trained:
     """Training goes on with weights that act as if they had ``bits`` already (Jacob et al. 2018, arXiv:1712.05877)."""
-    lessons = Lessons(train_split, dev_split, views, original_model.answers, tuning, run, precision)
-    return _rounded(original_model.network, bits, lessons, limit)
+    lessons = Lessons(train_split, dev_split, views, original_model.answers, tuning, run)
+    return _rounded(original_model.network, bits, lessons, file.limit)
 
 
 def train_pruning(
@@ -207,10 +207,9 @@ def train_pruning(
     tuning: TuningParameters,
     parameters: PruningParameters,
     run: RunParameters,
-    precision: str | None,
 ) -> Trained:
     """Networks without a share of their weights or channels, each from the original, before and after more training."""
-    lessons = Lessons(train_split, dev_split, views, original_model.answers, tuning, run, precision)
+    lessons = Lessons(train_split, dev_split, views, original_model.answers, tuning, run)
     original, config = original_model.network.network, original_model.network.config
     found, tried = PrunedNetworks([], [], [], []), []
     for kind, rates in (("magnitude", parameters.magnitude), ("channels", parameters.channels)):
@@ -239,12 +238,12 @@ def choose_pruned(
     pruning_model: PrunedNetworks,
     pruning_history: dict[str, Any],
     pruning: PruningParameters,
-    limit: float,
+    file: FileParameters,
     kind: str = "magnitude",
 ) -> Trained:
     """The network of one ``kind`` that lost least among those whose file fits, or the one that lost most: no score chooses."""
-    place, model = _first_that_fits(pruning_model, kind, pruning.bits, limit)
-    return _judged(model, dev_split, limit, epochs=pruning_history["tried"][place]["epochs"])
+    place, model = _first_that_fits(pruning_model, kind, pruning.bits, file.limit)
+    return _judged(model, dev_split, file.limit, epochs=pruning_history["tried"][place]["epochs"])
 
 
 def train_combined(
@@ -256,13 +255,12 @@ def train_combined(
     tuning: TuningParameters,
     pruning: PruningParameters,
     run: RunParameters,
-    limit: float,
-    precision: str | None,
+    file: FileParameters,
 ) -> Trained:
     """The network that lost channels learns to live with 4 bits as well (after Han et al. 2016, arXiv:1510.00149)."""
-    place, _ = _first_that_fits(pruning_model, "channels", pruning.bits, limit)
-    lessons = Lessons(train_split, dev_split, views, original_model.answers, tuning, run, precision)
-    return _rounded(pruning_model.after[place], 4, lessons, limit)
+    place, _ = _first_that_fits(pruning_model, "channels", pruning.bits, file.limit)
+    lessons = Lessons(train_split, dev_split, views, original_model.answers, tuning, run)
+    return _rounded(pruning_model.after[place], 4, lessons, file.limit)
 
 
 def train_small(
@@ -274,8 +272,7 @@ def train_small(
     tuning: TuningParameters,
     small: SmallParameters,
     run: RunParameters,
-    limit: float,
-    precision: str | None,
+    file: FileParameters,
     design: Design = "dense",
     told: bool = True,
 ) -> Trained:
@@ -284,9 +281,9 @@ def train_small(
     shape = {"blocks": small.blocks, "classes": len(split_card["classes"]), "stride": small.stride}
     config = {**shape, "width": getattr(small, design), "design": design}
     found = Compact(**config)
-    lessons = Lessons(train_split, dev_split, views, original_model.answers, tuning, run, precision)
+    lessons = Lessons(train_split, dev_split, views, original_model.answers, tuning, run)
     epochs = lessons.teach(found, "small", small.fit, told)
-    return _judged(packed(found, config, small.bits), dev_split, limit, epochs=epochs)
+    return _judged(packed(found, config, small.bits), dev_split, file.limit, epochs=epochs)
 
 
 def _first_that_fits(found: PrunedNetworks, kind: str, bits: int, limit: float) -> tuple[int, Packed]:

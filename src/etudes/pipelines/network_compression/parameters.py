@@ -27,6 +27,14 @@ Variant = Literal[
 ]
 Rate = Annotated[float, Field(gt=0, lt=1)]
 Precision = Literal["no", "bf16", "fp16"]
+PRECISION = Field(description="of the products in training; null: what run.precision says")
+
+
+class FileParameters(Strict):
+    """What a file may take, and what is measured to write one."""
+
+    limit: float = Field(gt=0, description="kilobytes; a model that takes more is never the registered one")
+    calibration: int = Field(ge=1, description="training pictures that set the scales of integer arithmetic")
 
 
 class NetworkParameters(Strict):
@@ -37,6 +45,7 @@ class NetworkParameters(Strict):
     )
     blocks: int = Field(ge=1, description="of each of the three stages")
     width: int = Field(ge=1, description="channels of the first stage")
+    precision: Precision | None = PRECISION
     fit: FitParameters
 
 
@@ -45,6 +54,7 @@ class TuningParameters(Strict):
 
     temperature: float = Field(gt=0, description="by which the logits of both are divided")
     share: float = Field(gt=0, le=1, description="of these answers in the loss; the rest is the labels'")
+    precision: Precision | None = PRECISION
     fit: FitParameters
 
 
@@ -82,11 +92,7 @@ class Parameters(Strict):
     """The study's root group."""
 
     variants: list[Variant] = Field(min_length=1)
-    limit: float = Field(gt=0, description="kilobytes of a file; a larger one is never the registered model")
-    calibration: int = Field(ge=1, description="training pictures that set the scales of integer arithmetic")
-    precision: Precision | None = Field(
-        description="of the products in training; null: what run.precision says"
-    )
+    file: FileParameters
     split: DevSplitParameters
     views: KeptViewsParameters
     network: NetworkParameters

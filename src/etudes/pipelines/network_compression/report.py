@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from etudes.digits.panels import absent_png
 from etudes.examples import Examples
-from etudes.pipelines.network_compression.parameters import EvaluationParameters
+from etudes.pipelines.network_compression.parameters import EvaluationParameters, FileParameters
 from etudes.reporting import image_grid
 from etudes.reporting.charts import lines, points
 from etudes.study import Study
@@ -19,7 +19,9 @@ IN_A_ROW = 6
 ACCURACY, BYTES = "accuracy on test (fraction)", "file (kilobytes)"
 
 
-def size(study: Study, cost_table: pd.DataFrame, metrics: dict[str, float], limit: float) -> go.Figure:
+def size(
+    study: Study, cost_table: pd.DataFrame, metrics: dict[str, float], file: FileParameters
+) -> go.Figure:
     """Accuracy by the bytes of the file, with the line that files must stay below."""
     shown = cost_table.assign(accuracy=[metrics[f"{name}.accuracy"] for name in cost_table["variant"]])
     how: dict[str, Any] = {"x": "kilobytes", "y": "accuracy", "by": "variant", "order": study.variants}
@@ -27,15 +29,15 @@ def size(study: Study, cost_table: pd.DataFrame, metrics: dict[str, float], limi
         shown, "Accuracy by size", BYTES, ACCURACY, **how, size=12, log_x=True, empty="No network ran."
     )
     if len(shown):
-        found.add_vline(x=limit, line_dash="dot", annotation_text=f"{limit:g} kB")
+        found.add_vline(x=file.limit, line_dash="dot", annotation_text=f"{file.limit:g} kB")
     return found
 
 
-def frontier(frontier_table: pd.DataFrame, limit: float) -> go.Figure:
+def frontier(frontier_table: pd.DataFrame, file: FileParameters) -> go.Figure:
     """Every network at every number of bits."""
     how: dict[str, Any] = {"x": "kilobytes", "y": "accuracy", "by": "network", "log_x": True}
     found = lines(frontier_table, "Fewer weights, fewer bits", BYTES, ACCURACY, **how)
-    found.add_vline(x=limit, line_dash="dot", annotation_text=f"{limit:g} kB")
+    found.add_vline(x=file.limit, line_dash="dot", annotation_text=f"{file.limit:g} kB")
     return found
 
 
@@ -82,7 +84,7 @@ def mistaken(
     return image_grid([test_split["pixels"][row] for row in lost_rows], captions, IN_A_ROW, tile=150)
 
 
-def within(claim_table: pd.DataFrame, cost_table: pd.DataFrame, limit: float) -> str:
+def within(claim_table: pd.DataFrame, cost_table: pd.DataFrame, file: FileParameters) -> str:
     """Which files below the limit lose no more than two points."""
     rows = claim_table[claim_table["second"] == "uncompressed"].merge(
         cost_table, left_on="first", right_on="variant"
@@ -90,8 +92,6 @@ def within(claim_table: pd.DataFrame, cost_table: pd.DataFrame, limit: float) ->
     said = {"yes": "surely", "cannot tell": "perhaps", "no": "not"}
     parts = [
         f"`{row['first']}` ({row['kilobytes']:.0f} kB, {row['difference']:+.4f}) {said[row['within']]}"
-        for row in rows[rows["kilobytes"] <= limit].to_dict("records")
+        for row in rows[rows["kilobytes"] <= file.limit].to_dict("records")
     ]
-    return (
-        f"Within two points of the uncompressed network below {limit:g} kB: {'; '.join(parts) or 'none ran'}."
-    )
+    return f"Within two points of the uncompressed network below {file.limit:g} kB: {'; '.join(parts) or 'none ran'}."
