@@ -328,9 +328,14 @@ class _Loop:
 
 
 def _numbers(module: nn.Module) -> dict[str, Any]:
-    """A module's own numbers, texts and switches: what it computes with besides weights."""
+    """A module's own numbers, texts and switches, and tuples of them (a convolution's stride): what it computes with besides weights."""
     return {
         name: value
         for name, value in vars(module).items()
-        if isinstance(value, bool | int | float | str) and not name.startswith("_") and name != "training"
+        if all(
+            isinstance(part, bool | int | float | str)
+            for part in (value if isinstance(value, tuple) else (value,))
+        )
+        and not name.startswith("_")
+        and name != "training"
     }
