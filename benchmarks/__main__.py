@@ -45,6 +45,7 @@ BENCHMARKS = {
     "tabular": ("benchmarks.tabular", "q_learning_against_a_loop"),
     "sessions": ("benchmarks.sessions", "sessions_against_gymnasium"),
     "cartpole": ("benchmarks.cartpole", "dqn_with_the_cart_against_stable_baselines3"),
+    "sentences": ("benchmarks.sentences", "training_against_peers"),
     "breakout": ("benchmarks.breakout", "dqn_from_pictures_against_stable_baselines3"),
     "policy": ("benchmarks.policy", "policy_gradients_against_stable_baselines3"),
     "tagging": ("benchmarks.tagging", "tagging_against_peers"),

@@ -18,6 +18,14 @@ def read(text: str, separator: str = "\t") -> list[tuple[int, str, int]]:
     return list(frame.itertuples(index=False, name=None))
 
 
+def test_a_file_without_a_header_is_read_by_the_names_that_are_given() -> None:
+    raw = RawFile("talk.tsv", b"fine words\t0\nrude words\t1\n")
+    frame = read_labelled_texts(raw, "ban", "text", ("0", "1"), columns=("text", "ban"))
+    assert list(frame.itertuples(index=False, name=None)) == [(1, "fine words", 0), (2, "rude words", 1)]
+    with pytest.raises(ValueError, match=r"talk\.tsv: the setting `columns` has no column 'ban'"):
+        read_labelled_texts(raw, "ban", "text", ("0", "1"), columns=("text", "label"))
+
+
 def test_quoted_fields_hold_line_ends_and_quotes() -> None:
     assert read(GOOD) == [(1, "fine words", 0), (2, 'two\nlines, "quoted"', 1)]
 

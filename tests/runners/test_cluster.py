@@ -160,7 +160,7 @@ def test_what_the_document_says_runs_two_studies_on_two_workers(tmp_path: Path, 
         said = machines.said("run")
         assert status == 0, said[-4000:] + machines.said("server")[-2000:]
 
-        places = set(re.findall(r" s on (\S+:\d+)$", said, re.M))
+        places = set(re.findall(r" s on (\S+:\d+)", said))
         assert len(places) == 2, f"two workers took part: {places}"
         client = MlflowClient(environment["MLFLOW_TRACKING_URI"])
         for study in STUDIES:

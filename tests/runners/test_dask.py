@@ -210,6 +210,26 @@ def test_a_scheduler_that_does_not_answer_is_told(project: Path) -> None:
     assert "no Dask scheduler answers at tcp://127.0.0.1:1" in done.stderr and "dask worker" in done.stderr
 
 
+def test_a_scheduler_without_workers_is_told_once_they_had_time_to_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from distributed import LocalCluster
+
+    from etudes.runners import dask
+
+    monkeypatch.setattr(dask, "CONNECT_SECONDS", within(5.0))
+    with LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster:
+        with pytest.raises(
+            RunnerError, match=f"scheduler at {cluster.scheduler_address} has no workers; start one"
+        ):
+            dask.DaskEngine(cluster.scheduler_address, 1, 0).start(0)
+        cluster.scale(1)
+        engine = dask.DaskEngine(cluster.scheduler_address, 1, 0)
+        engine.start(0)  # while it starts
+        assert engine.places >= 1
+        engine.stop()
+
+
 @pytest.mark.heavy
 def test_a_scheduler_that_is_gone_ends_the_command_and_its_workers_and_the_run_can_be_continued(
     tmp_path: Path,

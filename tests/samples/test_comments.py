@@ -24,7 +24,7 @@ def test_the_probability_is_calibrated_and_bounds_what_can_be_reached() -> None:
         inside = (p >= low) & (p < low + 0.25)
         error = np.sqrt(p[inside].mean() * (1 - p[inside].mean()) / inside.sum())
         assert abs(p[inside].mean() - rude[inside].mean()) < 4 * error
-    ceiling = bayes_ceiling(comments)
+    ceiling = bayes_ceiling(comments["p"].to_numpy(), comments["rude"].to_numpy())
     assert 0.8 < ceiling["accuracy"] < 0.95 and abs(ceiling["accuracy"] - ceiling["realised_accuracy"]) < 0.02
 
 

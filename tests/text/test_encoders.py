@@ -15,6 +15,7 @@ from etudes.text import encoders
 from etudes.text.encoders import (
     EMBEDDED,
     EncoderError,
+    characters_read,
     embed,
     encoder_location,
     load_encoder,
@@ -98,6 +99,21 @@ def test_mean_pool_ignores_padding() -> None:
     hidden = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [99.0, -99.0]]])
     pooled = mean_pool(hidden, torch.tensor([[True, True, False]]))
     assert pooled.tolist() == [[2.0, 3.0]]
+
+
+def test_both_poolings_come_from_one_pass(encoder: nn.Module, sequences: list[np.ndarray]) -> None:
+    both = embed(encoder, sequences, CPU, (2, -1), poolings=("first", "mean"))
+    first, mean = np.split(both, 2, axis=1)
+    np.testing.assert_array_equal(mean, embed(encoder, sequences, CPU, (2, -1)))
+    ids = torch.from_numpy(sequences[0])[None]
+    with torch.inference_mode():
+        last = encoder(input_ids=ids, attention_mask=torch.ones_like(ids, dtype=torch.bool)).last_hidden_state
+    np.testing.assert_allclose(first[0, 384:], last[0, 0].numpy(), atol=1e-5)
+
+
+def test_what_is_read_ends_at_the_last_piece_before_the_cut() -> None:
+    tokenizer = load_tokenizer(EMBEDDED)
+    assert characters_read(tokenizer, ["one two three", "one two  ", ""], 4) == [7, 9, 0]
 
 
 def test_tokenize_batch_cuts_and_keeps_the_special_tokens() -> None:

@@ -11,7 +11,8 @@ from scipy.special import logit
 from etudes.models import load_model, save_model
 from etudes.samples.comments import village_comments
 from etudes.text.features import Corpus, Vectors, log_count_ratio, mean_vectors
-from etudes.text.linear import BAG, NAIVE_BAYES, LinearText, Training, learn
+from etudes.text.linear import BAG, NAIVE_BAYES, LinearText, Training, learn, learn_on_dev
+from etudes.text.logistic import platt_scale
 from etudes.text.parameters import FrozenParameters, LinearParameters
 from etudes.text.terms import count_terms
 from etudes.text.tokens import tokenize
@@ -46,6 +47,22 @@ def test_naive_bayes_is_that_of_scikit_learn(training: Training) -> None:
         theirs = MultinomialNB(alpha=alpha).fit(bag, LABELS[KEPT])
         expected = theirs.predict_joint_log_proba(vectoriser.transform(TEXTS[60:]))
         np.testing.assert_allclose(model.scores(TEXTS[60:]), expected[:, 1] - expected[:, 0], atol=1e-9)
+
+
+def test_dev_chooses_the_penalty_with_the_least_log_loss(corpus: Corpus, training: Training) -> None:
+    from etudes.evaluation import classification_metrics
+
+    parts, penalties = (RATIOS, ("terms", "characters", "tfidf")), [3.0, 0.5, 0.02]
+    learned = learn_on_dev(parts, corpus, KEPT, OUT, LABELS, penalties)
+    losses = []
+    for model in training.fit(parts, penalties):
+        scores = model.scores(corpus, OUT)
+        model.slope, model.offset = platt_scale(scores, LABELS[OUT])
+        losses.append(classification_metrics(LABELS[OUT], model.probabilities(scores))["log_loss"])
+        if penalties[len(losses) - 1] == learned.setting:
+            np.testing.assert_allclose(learned.held_out, scores, atol=1e-2)
+            np.testing.assert_allclose(learned.model.scores(corpus, OUT), learned.held_out, atol=1e-9)
+    assert learned.setting == penalties[int(np.argmin(losses))]
 
 
 def test_tfidf_with_logistic_regression_is_that_of_scikit_learn(training: Training) -> None:

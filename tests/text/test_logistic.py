@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from scipy.special import expit
 
-from etudes.text.logistic import fit_dual, platt_scale
+from etudes.text.logistic import fit_dual, fit_primal, platt_scale
 
 
 def rows(n: int = 60, d: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -26,6 +27,16 @@ def test_the_dual_has_the_weights_of_the_primal() -> None:
         assert bias == pytest.approx(theirs.intercept_[0], abs=1e-5)
 
 
+def test_the_primal_is_the_dual_for_sparse_and_dense_rows() -> None:
+    x, labels = rows()
+    penalties = [0.05, 3.0, 0.5]
+    dual = fit_dual(x @ x.T, labels, penalties)
+    for given in (x, csr_matrix(x)):
+        for (a, bias), (w, own) in zip(dual, fit_primal(given, labels, penalties), strict=True):
+            np.testing.assert_allclose(w, x.T @ a, atol=1e-3)
+            assert own == pytest.approx(bias, abs=1e-3)
+
+
 def test_rows_that_can_be_parted_exactly_keep_finite_weights() -> None:
     x = np.array([[1.0, 0.0], [2.0, 0.1], [-1.0, 0.0], [-2.0, 0.1]])
     ((a, bias),) = fit_dual(x @ x.T, np.array([1, 1, 0, 0]), [1e-4])
@@ -41,6 +52,10 @@ def test_other_shapes_and_a_single_class_are_refused() -> None:
         fit_dual(x @ x.T, labels[:, None], [1.0])
     with pytest.raises(ValueError, match="both 0 and 1"):
         fit_dual(x @ x.T, np.ones(10, dtype=np.int64), [1.0])
+    with pytest.raises(ValueError, match=r"x must be \(N, D\)"):
+        fit_primal(x, labels[:5], [1.0])
+    with pytest.raises(ValueError, match="both 0 and 1"):
+        fit_primal(x, np.zeros(10, dtype=np.int64), [1.0])
     with pytest.raises(ValueError, match=r"must be \(N,\)"):
         platt_scale(np.zeros((10, 1)), labels)
 

@@ -16,25 +16,31 @@ Record = dict[str, Any]
 
 
 def read_rows(
-    raw: RawFile, columns: Sequence[str], parse: Callable[[dict[str, str]], Record], separator: str = ","
+    raw: RawFile,
+    columns: Sequence[str],
+    parse: Callable[[dict[str, str]], Record],
+    separator: str = ",",
+    header: Sequence[str] = (),
 ) -> list[Record]:
     """Each row's ``id`` (its number, from 1) and what ``parse`` makes of it; blank lines are skipped.
 
     Args:
-        raw: UTF-8; its first line names the columns.
+        raw: UTF-8; its first line names the columns, unless ``header`` does.
         columns: those that must be there.
         parse: of the fields of a row by the name of their column; raises a ValueError that says what is wrong in it.
         separator: between fields.
+        header: the columns' names of a file whose first line is a row like all others.
 
     Raises:
         ValueError: a wrong encoding or separator, a column that is missing or there twice, rows with another number of fields or that
             ``parse`` refuses; the message names the file and the rows.
     """
     rows = _rows(raw, separator)
-    header = rows.pop(0)[1] if rows else []
+    where = "the setting `columns`" if header else "the first line"
+    header = [*header] or (rows.pop(0)[1] if rows else [])
     if missing := [name for name in columns if name not in header]:
         raise ValueError(
-            f"{raw.name}: the first line has no column '{missing[0]}', found {', '.join(map(repr, header))[:300]}. Expected the "
+            f"{raw.name}: {where} has no column '{missing[0]}', found {', '.join(map(repr, header))[:300]}. Expected the "
             f"columns {', '.join(columns)} with {separator!r} between them; check names and separator."
         )
     if twice := [name for name in columns if header.count(name) > 1]:
@@ -58,7 +64,12 @@ def read_rows(
 
 
 def read_labelled_texts(
-    raw: RawFile, label: str, text: str, values: tuple[str, str], separator: str = "\t"
+    raw: RawFile,
+    label: str,
+    text: str,
+    values: tuple[str, str],
+    separator: str = "\t",
+    columns: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Check the file: ``id`` (the number of the row, from 1), ``text``, and ``label``, 0 or 1.
 
@@ -67,6 +78,7 @@ def read_labelled_texts(
         label, text: the names of these columns.
         values: what stands for 0, and what for 1.
         separator: between fields.
+        columns: names of the columns of a file whose first line is a row like all others.
 
     Raises:
         ValueError: as `read_rows`; a label that is none of the two, an empty text, no rows, or a single label.
@@ -80,7 +92,9 @@ def read_labelled_texts(
             raise ValueError("the text is empty")
         return {"text": row[text], "label": labels[said]}
 
-    frame = pd.DataFrame(read_rows(raw, (label, text), parse, separator), columns=["id", "text", "label"])
+    frame = pd.DataFrame(
+        read_rows(raw, (label, text), parse, separator, columns), columns=["id", "text", "label"]
+    )
     if frame["label"].nunique() < 2:
         told = (
             f"all rows have the label {values[frame['label'].iloc[0]]}" if len(frame) else "there are no rows"

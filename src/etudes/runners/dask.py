@@ -84,6 +84,8 @@ class DaskEngine:
                 f"no Dask scheduler answers at {self.address} ({error}). Start one with `dask scheduler` and workers with "
                 f"`dask worker {self.address} --nthreads=1`, or leave address out for processes of this machine"
             ) from error
+        with suppress(TimeoutError):  # they may be starting, too
+            self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
         if not workers:
             self.stop()

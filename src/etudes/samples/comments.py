@@ -124,7 +124,11 @@ def raw_file(part: str, rows: int, seed: int) -> RawFile:
     stream = io.StringIO()
     written = comments[["rude", "text"]].rename(columns={"rude": LABEL, "text": TEXT})
     written.to_csv(stream, sep="\t", index=False, quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
-    facts = {"embedded_sample": True, "source": "embedded sample", "ceiling": bayes_ceiling(comments)}
+    facts = {
+        "embedded_sample": True,
+        "source": "embedded sample",
+        "ceiling": bayes_ceiling(comments["p"].to_numpy(), comments["rude"].to_numpy()),
+    }
     return RawFile(f"embedded sample of {rows} comments (seed {seed})", stream.getvalue().encode(), facts)
 
 
@@ -144,13 +148,11 @@ def village_comments(rows: int, seed: int) -> pd.DataFrame:
     return table
 
 
-def bayes_ceiling(comments: pd.DataFrame) -> dict[str, float]:
-    """What the classifier that answers ``p`` reaches: ``realised_roc_auc``, ``realised_accuracy`` and ``realised_log_loss`` (nats) on
-    these comments, and the ``accuracy`` that it expects of them."""
+def bayes_ceiling(p: NDArray[np.float64], rude: NDArray[np.int64]) -> dict[str, float]:
+    """What the classifier that answers ``p`` (N,) reaches: ``realised_roc_auc``, ``realised_accuracy`` and ``realised_log_loss``
+    (nats) on texts of these labels (N,), and the ``accuracy`` that it expects of them."""
     from etudes.evaluation.ranking import roc_auc
 
-    p: NDArray[np.float64] = comments["p"].to_numpy(dtype=np.float64)
-    rude = comments["rude"].to_numpy()
     return {
         "n": float(len(p)),
         "accuracy": float(np.maximum(p, 1 - p).mean()),

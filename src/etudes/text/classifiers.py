@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from etudes.text.encoders import (
     embed,
     load_encoder,
     load_tokenizer,
-    mean_pool,
+    pool,
     tokenize_batch,
     upper_layers,
     weights_fingerprint,
@@ -120,24 +120,26 @@ class EncoderProbe(Texts, Stored):
 
 
 class EncoderNetwork(nn.Module):
-    """Encoder, mean over tokens, dropout, linear layer: ids (batch, time), lengths (batch,) -> logits."""
+    """Encoder, one state for a text (`pool`), dropout, linear layer: ids (batch, time), lengths (batch,) -> logits."""
 
-    def __init__(self, encoder: nn.Module, classes: int, dropout: float) -> None:
+    def __init__(self, encoder: nn.Module, classes: int, dropout: float, pooling: str = "mean") -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder, self.pooling = encoder, pooling
         for parameter in getattr(encoder, "pooler", nn.Identity()).parameters():
-            parameter.requires_grad = False  # the mean over tokens takes its place
+            parameter.requires_grad = False  # the pooled state takes its place
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(encoder.config.hidden_size, classes)  # type: ignore[union-attr, arg-type]
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         mask = torch.arange(ids.shape[1], device=ids.device)[None, :] < lengths[:, None]
         hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        return self.output(self.dropout(mean_pool(hidden, mask)))
+        return self.output(self.dropout(pool(hidden, mask, self.pooling)))
 
 
 class EncoderClassifier(Texts):
     """`EncoderNetwork`, fine-tuned. Only the trained weights are stored; the rest comes from the encoder's name."""
+
+    settings: ClassVar[type[EncoderParameters]] = EncoderParameters
 
     def __init__(self, parameters: EncoderParameters, fingerprint: str, network: EncoderNetwork) -> None:
         self.parameters, self.fingerprint, self.network = parameters, fingerprint, network
@@ -155,7 +157,7 @@ class EncoderClassifier(Texts):
         """Fine-tune the upper layers and the output layer with early stopping on dev."""
         seed_everything(derive_seed(run.seed, "encoder"))
         classes = len(split_card["classes"])
-        network, fingerprint = _build(parameters, classes)
+        network, fingerprint = cls.build(parameters, classes)
         model = cls(parameters, fingerprint, network)
         rates = {"output.": parameters.head_learning_rate}
         problem = TextProblem.of(model, train_split, dev_split, classes, parameters, rates)
@@ -181,8 +183,8 @@ class EncoderClassifier(Texts):
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
-        parameters = EncoderParameters.model_validate(state.config["parameters"])
-        network, fingerprint = _build(parameters, state.config["classes"])
+        parameters = cls.settings.model_validate(state.config["parameters"])
+        network, fingerprint = cls.build(parameters, state.config["classes"])
         if fingerprint != state.config["fingerprint"]:
             raise EncoderError(
                 f"The encoder '{parameters.encoder}' has other weights ({fingerprint}) than the one this model was "
@@ -197,9 +199,10 @@ class EncoderClassifier(Texts):
             )
         return cls(parameters, fingerprint, network.eval())
 
-
-def _build(parameters: EncoderParameters, classes: int) -> tuple[EncoderNetwork, str]:
-    encoder = load_encoder(parameters.encoder)
-    fingerprint = weights_fingerprint(encoder)
-    upper_layers(encoder, parameters.trainable_layers)
-    return EncoderNetwork(encoder, classes, parameters.dropout), fingerprint
+    @classmethod
+    def build(cls, parameters: Any, classes: int) -> tuple[EncoderNetwork, str]:
+        """The network before training, what is trained of it marked, and the fingerprint of its encoder."""
+        encoder = load_encoder(parameters.encoder)
+        fingerprint = weights_fingerprint(encoder)
+        upper_layers(encoder, parameters.trainable_layers)
+        return EncoderNetwork(encoder, classes, parameters.dropout, parameters.pooling), fingerprint

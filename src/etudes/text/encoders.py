@@ -137,18 +137,44 @@ def mean_pool(hidden: Tensor, mask: Tensor) -> Tensor:
     return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1.0)
 
 
+def pool(hidden: Tensor, mask: Tensor, pooling: str) -> Tensor:
+    """One state for each text (batch, features): the mean over its tokens, or that of its ``first`` token, [CLS]."""
+    return hidden[:, 0] if pooling == "first" else mean_pool(hidden, mask)
+
+
+def characters_read(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[int]:
+    """How many characters of each text the encoder reads before it is cut at ``max_length`` tokens; all if it is not cut.
+
+    Spaces at the end, and what the tokenizer drops there, count as read.
+    """
+    room = max_length - len(tokenize_batch(tokenizer, [""], max_length)[0])
+    if hasattr(tokenizer, "encode_batch"):
+        tokenizer.no_truncation()
+        offsets = [e.offsets for e in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+    else:
+        encoded = tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True)
+        offsets = encoded["offset_mapping"]
+    return [
+        len(text) if len(found) <= room else found[room - 1][1]
+        for text, found in zip(texts, offsets, strict=True)
+    ]
+
+
 def embed(
     model: nn.Module,
     sequences: Sequence[np.ndarray],
     device: torch.device,
     layers: Sequence[int] = (-1,),
     batch_size: int = 32,
+    poolings: Sequence[str] = ("mean",),
 ) -> np.ndarray:
-    """Mean-pooled hidden states of tokenised texts, the chosen layers side by side, float32 (texts, features).
+    """Pooled hidden states of tokenised texts, the chosen layers side by side, float32 (texts, features).
 
     Args:
         sequences: ids of each text, of unequal length.
         layers: indices into the hidden states: 0 is the embedding layer's output, -1 the last layer's.
+        batch_size: texts at a time, of like lengths.
+        poolings: see `pool`; of several, all layers of the first come first.
 
     Raises:
         EncoderError: the encoder has no such layer.
@@ -168,9 +194,8 @@ def embed(
                 raise EncoderError(
                     f"layers = {list(layers)}, but the encoder has hidden states 0 to {len(hidden) - 1}"
                 )
-            pooled = (
-                torch.cat([mean_pool(hidden[layer], mask) for layer in layers], dim=-1).float().cpu().numpy()
-            )
+            parts = [pool(hidden[layer], mask, how) for how in poolings for layer in layers]
+            pooled = torch.cat(parts, dim=-1).float().cpu().numpy()
             if result is None:
                 result = np.empty((len(sequences), pooled.shape[1]), dtype=np.float32)
             result[indices] = pooled
@@ -210,6 +235,12 @@ def word_vectors(name: str, words: Sequence[str], size: int) -> np.ndarray:
     return np.pad(scaled, ((0, 0), (0, size - scaled.shape[1]))).astype(np.float32)
 
 
+def layer_stack(model: nn.Module) -> nn.ModuleList | None:
+    """The encoder's layers: its longest list of modules; None if it has none."""
+    stacks = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
+    return max(stacks, key=len, default=None)
+
+
 def upper_layers(model: nn.Module, count: int | None) -> list[nn.Parameter]:
     """Freeze all of an encoder but its ``count`` upper layers (None: freeze nothing); returns what stays trainable.
 
@@ -218,8 +249,7 @@ def upper_layers(model: nn.Module, count: int | None) -> list[nn.Parameter]:
     """
     if count is None:
         return list(model.parameters())
-    stacks = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
-    layers = max(stacks, key=len, default=None)
+    layers = layer_stack(model)
     if layers is None or count > len(layers):
         found = "no stack of layers" if layers is None else f"{len(layers)} layers"
         raise EncoderError(

@@ -70,7 +70,7 @@ class Corpus:
 
     @property
     def states(self) -> NDArray:
-        """Means over word pieces of the encoder's hidden states, layers side by side (N, D), float32."""
+        """The encoder's hidden states, pooled over word pieces, layers side by side (N, D), float32."""
         if self._states is None:
             new = [text for text in dict.fromkeys(self.texts) if text not in self.known]
             self.known = {**self.known, **dict(zip(new, frozen_states(new, self.frozen), strict=True))}
@@ -87,8 +87,8 @@ class Corpus:
         return self._vectors
 
 
-def frozen_states(texts: Sequence[str], frozen: FrozenParameters) -> NDArray:
-    """The encoder's states of texts (N, D), float32; see `Corpus.states`."""
+def frozen_states(texts: Sequence[str], frozen: FrozenParameters, poolings: Sequence[str] = ()) -> NDArray:
+    """The encoder's states of texts (N, D), float32; see `Corpus.states`. With ``poolings`` those of each, side by side."""
     if not texts:
         return np.empty((0, 0), dtype=np.float32)
     import torch
@@ -96,7 +96,10 @@ def frozen_states(texts: Sequence[str], frozen: FrozenParameters) -> NDArray:
     from etudes.text.encoders import embed, load_encoder, load_tokenizer, tokenize_batch
 
     sequences = tokenize_batch(load_tokenizer(frozen.encoder), texts, frozen.max_length)
-    return embed(load_encoder(frozen.encoder), sequences, torch.device("cpu"), frozen.layers)
+    device = torch.device("cpu")
+    return embed(
+        load_encoder(frozen.encoder), sequences, device, frozen.layers, poolings=poolings or (frozen.pooling,)
+    )
 
 
 def log_count_ratio(counts: csr_matrix, labels: IntArray, smoothing: float) -> FloatArray:

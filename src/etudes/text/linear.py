@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import hstack, issparse
 from scipy.special import expit
 
 from etudes.benches.classifiers import rows_of
@@ -21,7 +22,7 @@ from etudes.examples import Examples
 from etudes.models import register_model
 from etudes.stored import Stored
 from etudes.text.features import Block, Corpus, FloatArray, IntArray, Part, Terms, fit_block, log_count_ratio
-from etudes.text.logistic import fit_dual, platt_scale
+from etudes.text.logistic import fit_dual, fit_primal, platt_scale
 from etudes.text.parameters import FrozenParameters, LinearParameters
 
 Parts = tuple[Part, ...]
@@ -171,6 +172,53 @@ def learn(
         model.slope, model.offset = platt_scale(held[name][best], labels)
         found[name] = Learned(model, setting, held[name][best])
     return found
+
+
+def learn_on_dev(
+    parts: Parts,
+    corpus: Corpus,
+    rows: IntArray,
+    dev: IntArray,
+    labels: IntArray,
+    penalties: Sequence[float],
+) -> Learned:
+    """Logistic regression on ``parts`` side by side with the penalty whose dev rows have the least log-loss after Platt's scale.
+
+    For rows of any number: what `learn` needs grows with their square.
+
+    Args:
+        parts: what stands side by side.
+        corpus: texts.
+        rows: (R,) those to learn from.
+        dev: (D,) those to choose by.
+        labels: of all texts of the corpus, 0 or 1.
+        penalties: what is chosen from.
+
+    Returns:
+        The model, the penalty, and the log-odds (D,) of the dev rows.
+    """
+    blocks = [fit_block(part, corpus, rows, labels[rows], 1.0) for part in parts]
+
+    def side_by_side(chosen: IntArray) -> Any:
+        found = [block.matrix(corpus, chosen) for block in blocks]
+        return hstack(found, format="csr") if all(map(issparse, found)) else np.hstack(found)
+
+    x, held_out = side_by_side(rows), side_by_side(dev)
+    ends = np.cumsum([block.matrix(corpus, rows[:1]).shape[1] for block in blocks])[:-1]
+    found: list[tuple[float, Learned]] = []
+    for penalty, (w, bias) in zip(penalties, fit_primal(x, labels[rows], penalties), strict=True):
+        model = LinearText(
+            blocks=blocks,
+            weights=np.split(w, ends),
+            bias=bias,
+            frozen=corpus.frozen,
+            characters=corpus.characters,
+        )
+        scores = held_out @ w + bias
+        model.slope, model.offset = platt_scale(scores, labels[dev])
+        loss = classification_metrics(labels[dev], model.probabilities(scores))["log_loss"]
+        found.append((loss, Learned(model, penalty, scores)))
+    return min(found, key=lambda pair: pair[0])[1]
 
 
 def dev_scores(labels: IntArray, probabilities: FloatArray) -> dict[str, float]:

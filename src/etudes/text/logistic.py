@@ -1,7 +1,8 @@
-"""Logistic regression in its dual form, and Platt's scale for scores. numpy and scipy alone.
+"""Logistic regression in its dual form and its primal one, and Platt's scale for scores. numpy and scipy alone.
 
 With few rows and many features the weights are best sought among combinations of the rows: w = X' a (Kimeldorf and Wahba 1971), so
-that N numbers are found however many features there are, and features side by side are Gram matrices added up.
+that N numbers are found however many features there are, and features side by side are Gram matrices added up. With thousands of
+rows the weights themselves are sought.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse import csr_matrix
 from scipy.special import expit
 
 FloatArray = NDArray[np.float64]
 SWEEPS, TOLERANCE = 50, 1e-7
+GRADIENT = 1e-4  # of the loss of all rows, at which the weights are said to be found
 FLAT = 1e-9  # least curvature of a row that is taken to be certain
 
 
@@ -72,6 +75,45 @@ def fit_dual(
             if share * np.abs(change).max() < TOLERANCE:
                 break
         found[penalty] = (a, float(b))
+    return [found[penalty] for penalty in penalties]
+
+
+def fit_primal(
+    x: FloatArray | csr_matrix, labels: NDArray[np.int64], penalties: Sequence[float]
+) -> list[tuple[FloatArray, float]]:
+    """The same least sum as `fit_dual`, by L-BFGS on the weights, for rows of any number.
+
+    Args:
+        x: features (N, D), sparse or dense.
+        labels: (N,) 0 or 1, both there.
+        penalties: 1 / C of scikit-learn; the largest is fitted first, and the next one starts from it.
+
+    Returns:
+        For each penalty the weights (D,) and b; in the order given.
+
+    Raises:
+        ValueError: other shapes, or a single class.
+    """
+    if np.ndim(labels) != 1 or x.shape[0] != len(labels):
+        raise ValueError(f"x must be (N, D) and labels (N,), found {x.shape} and {np.shape(labels)}")
+    if len(np.unique(labels)) != 2:
+        raise ValueError("labels must hold both 0 and 1")
+    from scipy.optimize import minimize
+
+    signs, found = 2.0 * labels - 1, {}
+    at = np.append(np.zeros(x.shape[1]), np.log(labels.sum() / (1 - labels).sum()))
+
+    def loss_and_gradient(at: FloatArray, penalty: float) -> tuple[float, FloatArray]:
+        w, b = at[:-1], at[-1]
+        margin = signs * (x @ w + b)
+        pull = -signs * expit(-margin)
+        loss = np.logaddexp(0, -margin).sum() + penalty / 2 * w @ w
+        return float(loss), np.append(x.T @ pull + penalty * w, pull.sum())
+
+    for penalty in sorted(set(penalties), reverse=True):
+        options = {"maxiter": 2000, "ftol": 1e-12, "gtol": GRADIENT}
+        at = minimize(loss_and_gradient, at, args=(penalty,), jac=True, method="L-BFGS-B", options=options).x
+        found[penalty] = (at[:-1].copy(), float(at[-1]))
     return [found[penalty] for penalty in penalties]
 
 

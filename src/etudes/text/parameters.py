@@ -9,6 +9,8 @@ from pydantic import AfterValidator, Field
 from etudes.training.parameters import FitParameters, Strict
 
 Positive = Annotated[float, Field(gt=0)]
+Pooling = Literal["mean", "first"]
+POOLING = "one state for a text: the mean over its tokens, or that of the first token ([CLS])"
 
 
 def _ordered(value: tuple[int, int]) -> tuple[int, int]:
@@ -57,6 +59,7 @@ class EncoderParameters(Strict):
     encoder: str
     max_length: int = Field(ge=8, le=8192)
     trainable_layers: int | None = Field(ge=0, description="upper layers that are trained; null trains all")
+    pooling: Pooling = Field(default="mean", description=POOLING)
     head_learning_rate: float = Field(gt=0, description="learning rate of the new output layer")
     dropout: float = Field(ge=0, lt=1)
     balance: float = Field(ge=0, le=1)
@@ -72,6 +75,7 @@ class FrozenParameters(Strict):
         min_length=1,
         description="hidden states side by side; 0 is the embedding layer's, -1 the last layer's",
     )
+    pooling: Pooling = Field(default="mean", description=POOLING)
 
 
 class LinearParameters(Strict):
