@@ -38,6 +38,7 @@ BENCHMARKS = {
     "strip": ("benchmarks.strip", "strip_against_whole_passes"),
     "pictures": ("benchmarks.pictures", "mimo_against_an_ensemble"),
     "distillation": ("benchmarks.distillation", "kept_answers_against_asking"),
+    "compression": ("benchmarks.compression", "smaller_networks_against_the_whole"),
     "decoder": ("benchmarks.decoder", "cached_generation"),
     "income": ("benchmarks.income", "income_against_scikit_learn"),
     "lander": ("benchmarks.lander", "dqn_against_stable_baselines3"),

@@ -101,6 +101,7 @@ _KNOWN = (
     Metric("megaflops", unit="million operations a picture", maximise=False, digits=2, within=POSITIVE),
     Metric("latency", "time of one picture", unit="ms", maximise=False, digits=2, within=POSITIVE),
     Metric("batch_latency", "time of a batch", unit="ms", maximise=False, digits=1, within=POSITIVE),
+    Metric("kilobytes", "file", unit="kB", maximise=False, digits=1, within=POSITIVE),
     Metric("weights", "weights", unit="count", maximise=False, digits=0, within=POSITIVE),
     Metric("kilobytes", "size on disk", unit="kB", maximise=False, digits=1, within=POSITIVE),
     Metric("leaf_accuracy", "accuracy on leaves"),

@@ -46,7 +46,7 @@ LIBRARY = {
     "texts": ("etudes.text.features", "etudes.text.linear"),
     "uncertain": ("etudes.benches.uncertain",),
     "victims": ("etudes.vision.victims",),
-    "vision": ("etudes.vision.reader",),
+    "vision": ("etudes.vision.packing", "etudes.vision.reader"),
 }
 FACTS = "predictor-facts"  # the key of a predictor's config under which its card stands; it can be the name of no part
 DESCRIPTION = "model.json"

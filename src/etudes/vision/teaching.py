@@ -5,13 +5,16 @@ numpy and PyTorch, and the loop of `etudes.training.fit`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from etudes.cards import fingerprint
@@ -26,6 +29,7 @@ AT_ONCE = 250  # pictures of one pass of a teacher
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Alteration = Callable[[str, Tensor], Tensor]
 
 
 def views_of(pixels: Pixels, views: KeptViewsParameters, seed: int) -> Pixels:
@@ -135,3 +139,30 @@ class TeachingProblem(PictureProblem):
         if hints is not None:
             losses = losses + self.weight * hint_loss(guess, hints)
         return losses, torch.ones_like(losses)
+
+
+@dataclass
+class AlteredProblem(TeachingProblem):
+    """Teaching a network whose weights act as ``alter(name, weight)`` makes them; the gradient reaches the weights through it."""
+
+    alter: Alteration = lambda name, weight: weight
+    altered: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(super().fingerprint, self.altered)
+
+    def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, Tensor]:
+        return super().loss(self._acting(model), batch)  # type: ignore[arg-type]
+
+    def evaluate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
+        return super().evaluate(self._acting(model), device)  # type: ignore[arg-type]
+
+    def _acting(self, model: nn.Module) -> Callable[[Tensor], Tensor]:
+        return partial(functional_call, model, altered(model, self.alter))
+
+
+def altered(network: nn.Module, alter: Alteration) -> dict[str, Tensor]:
+    """The altered weights by their names in ``network``."""
+    found = network.named_parameters()
+    return {name: alter(name.removeprefix("module."), value) for name, value in found}

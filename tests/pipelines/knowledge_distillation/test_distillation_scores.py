@@ -6,11 +6,12 @@ import pytest
 
 from distillation_toys import CARD, TEST, group
 from etudes.benches.classifiers import Majority
-from etudes.pipelines.knowledge_distillation.evaluation import cost_table, evaluate, grid_table
+from etudes.pipelines.knowledge_distillation.evaluation import COUNTED, counted, evaluate, grid_table
 from etudes.pipelines.knowledge_distillation.model import Grid, Network
 from etudes.pipelines.knowledge_distillation.report import chosen, cost, grid, told
 from etudes.study import load_study
 from etudes.vision.cifar_networks import CifarResNet
+from etudes.vision.costs import cost_table
 
 CONFIG = {"blocks": 1, "classes": 4, "width": 4, "channels": 3, "stride": 2}
 SCORING = group("evaluation", resamples=100, rounds=1, batch=10, shown=4)
@@ -48,7 +49,7 @@ def test_the_grid_is_scored_in_its_order(models) -> None:
 
 
 def test_costs_are_those_of_networks_alone(models) -> None:
-    table = cost_table(TEST, models, SCORING).set_index("variant")
+    table = cost_table(TEST, models, COUNTED, counted, SCORING.batch, SCORING.rounds).set_index("variant")
     assert list(table.index) == ["teacher", "student", "distilled"]
     student = table.loc["student"]
     assert student["weights"] == sum(p.numel() for p in models["student"].network.parameters())

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from etudes.benches import uncertain
 from etudes.benches.classifiers import evaluate as score
 from etudes.benches.uncertain import by_variant
 from etudes.evaluation import classification_metrics
-from etudes.evaluation.cost import latencies
 from etudes.examples import Examples
 from etudes.networks import network_arrays
 from etudes.pipelines.knowledge_distillation.model import Grid, Network
 from etudes.pipelines.knowledge_distillation.parameters import EvaluationParameters
+from etudes.vision.costs import cost_table
 
 PAIRS = (
     ("distilled", "student"),
@@ -29,8 +27,8 @@ PAIRS = (
     ("label_smoothing", "student"),
     ("teacher", "distilled"),
 )
+COUNTED = ("megaflops", "weights", "kilobytes")
 GRID = ["temperature", "share", "accuracy", "log_loss", "dev_accuracy"]
-COST = ["variant", "megaflops", "weights", "kilobytes", "latency", "batch_latency"]
 
 
 def evaluate(
@@ -56,7 +54,12 @@ def evaluate(
     pairs = uncertain.claim_table(
         PAIRS, labels, probabilities, None, evaluation.resamples, ("accuracy", "log_loss")
     )
-    return *scored, pairs, grid_table(test_split, grid, tried), cost_table(test_split, models, evaluation)
+    return (
+        *scored,
+        pairs,
+        grid_table(test_split, grid, tried),
+        cost_table(test_split, models, COUNTED, counted, evaluation.batch, evaluation.rounds),
+    )
 
 
 def grid_table(test_split: Examples, grid: Grid, tried: Mapping[str, Any]) -> pd.DataFrame:
@@ -69,20 +72,8 @@ def grid_table(test_split: Examples, grid: Grid, tried: Mapping[str, Any]) -> pd
     return pd.DataFrame(rows, columns=GRID)
 
 
-def cost_table(
-    test_split: Examples, models: Mapping[str, Any], evaluation: EvaluationParameters
-) -> pd.DataFrame:
-    """Of each network: operations of an answer (millions), weights, what its arrays take (kilobytes), and the time from bytes to
-    probabilities (milliseconds) of one picture and of a batch; networks take turns, in this process and with its threads."""
-    networks = {name: model for name, model in models.items() if isinstance(model, Network)}
-    side, table = int(test_split["pixels"].shape[1]), {}
-    for name, model in networks.items():
-        operations, count = model.cost(side)
-        size = sum(array.nbytes for array in network_arrays(model.network).values()) / 1000
-        table[name] = {"megaflops": operations, "weights": count, "kilobytes": size}
-    for column, count in (("latency", 1), ("batch_latency", evaluation.batch)):
-        asked = test_split.take(np.arange(min(count, len(test_split))))
-        calls = {name: partial(model.predict_proba, asked) for name, model in networks.items()}
-        for name, taken in latencies(calls, evaluation.rounds).items():
-            table[name][column] = taken
-    return pd.DataFrame([{"variant": name, **row} for name, row in table.items()], columns=COST)
+def counted(model: Network, side: int) -> dict[str, float]:
+    """Of a network: operations of an answer (millions), weights, what its arrays take (kilobytes)."""
+    operations, count = model.cost(side)
+    size = sum(array.nbytes for array in network_arrays(model.network).values()) / 1000
+    return {"megaflops": operations, "weights": count, "kilobytes": size}
