@@ -165,7 +165,9 @@ def test_scores_hold_what_each_file_costs(original, pruning, variants) -> None:
     ):
         assert figure.data
     assert report.mistaken(TEST, CARD, predictions, cost, scoring)[:4] == b"\x89PNG"
-    assert "Within two points of the uncompressed network below 1000 kB: `int4`" in report.within(claims, cost, ROOM)
+    assert "Within two points of the uncompressed network below 1000 kB: `int4`" in report.within(
+        claims, cost, ROOM
+    )
     assert "none ran" in report.within(claims, cost, small)
 
 

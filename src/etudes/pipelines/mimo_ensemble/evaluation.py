@@ -174,7 +174,8 @@ def sweeps(
     pairs = [(f"mimo_{several}", several), ("plain", 1)]
     ours = [({"members": m}, models[name]) for name, m in pairs if name in models]
     own_sizes = {(network.config["width"], setting["members"]) for setting, network in ours}
-    others = zip(widths.settings, widths.networks, strict=True)  # one of the variants' own size says nothing new
+    # One of the variants' own size says nothing new.
+    others = zip(widths.settings, widths.networks, strict=True)
     asked = [(s, n) for s, n in others if (n.config["width"], s["members"]) not in own_sizes] + ours
     rows, answers = [], {}
     for setting, network in sorted(asked, key=lambda a: (a[1].config["width"], a[0]["members"])):

@@ -240,15 +240,9 @@ def train_widths(
     for width in sorted({*parameters.widths}):
         for members in (1, parameters.members):
             name = f"width_{width}_inputs_{members}"
-            how = (
-                network.model_copy(update={"width": width}),
-                run,
-                name,
-                members,
-                mimo if members > 1 else None,
-            )
+            how = (network, run, name, members, mimo if members > 1 else None)
             with part(name):
-                model, _ = train_network(train_split, dev_split, split_card, *how)
+                model, _ = train_network(train_split, dev_split, split_card, *how, width=width)
             found[name] = model, {"width": width, "members": members}
     return _swept(found, dev_split)
 
