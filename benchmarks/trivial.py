@@ -14,6 +14,9 @@ STUDY_TOML = """title = "Trivial nodes"
 field = "tabular"
 summary = "Nodes that do nothing, to measure what surrounds them."
 data = ["nothing"]
+takes = "nothing"
+answers = "nothing"
+gpu = "nothing"
 metric = "score"
 metrics = ["score"]
 maximise = true

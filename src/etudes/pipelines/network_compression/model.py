@@ -109,7 +109,11 @@ class Lessons:
         seed_everything(own.seed)
         how: dict[str, Any] = {}
         if told:
-            how = {"answers": self.answers, **self.tuning.model_dump(include={"temperature", "share"})}
+            how = {
+                "answers": self.answers,
+                "temperature": self.tuning.temperature,
+                "share": self.tuning.share,
+            }
         if alter:
             how |= {"alter": alter, "altered": altered_by}
         problem = AlteredProblem(
