@@ -77,7 +77,10 @@ class PrunedNetworks(Stored):
 
 @dataclass
 class Lessons:
-    """What all trainings of a run share: pictures, their views, what the original network says of them, and how training runs."""
+    """What all trainings of a run share: pictures, their views, what the original network says of them, and how training runs.
+
+    ``stored`` is all that the file depends on which comes of the training, for checkpoints.
+    """
 
     train: Examples
     dev: Examples
@@ -85,6 +88,7 @@ class Lessons:
     answers: NDArray[np.float32]
     tuning: TuningParameters
     run: RunParameters
+    stored: str = ""
 
     def teach(
         self,
@@ -107,15 +111,15 @@ class Lessons:
         """
         own = _own(self.run, name, self.tuning.precision)
         seed_everything(own.seed)
-        how: dict[str, Any] = {}
+        how: dict[str, Any] = {"altered": f"{altered_by} {self.stored}"}
         if told:
-            how = {
+            how |= {
                 "answers": self.answers,
                 "temperature": self.tuning.temperature,
                 "share": self.tuning.share,
             }
         if alter:
-            how |= {"alter": alter, "altered": altered_by}
+            how["alter"] = alter
         problem = AlteredProblem(
             network.requires_grad_(True),
             *_arrays(self.train, self.dev),
@@ -199,7 +203,8 @@ def train_rounded(
     bits: int = 4,
 ) -> Trained:
     """Training goes on with weights that act as if they had ``bits`` already (Jacob et al. 2018, arXiv:1712.05877)."""
-    lessons = Lessons(train_split, dev_split, views, original_model.answers, tuning, run)
+    stored = f"{file.limit:g} kB"
+    lessons = Lessons(train_split, dev_split, views, original_model.answers, tuning, run, stored)
     return _rounded(original_model.network, bits, lessons, file.limit)
 
 
@@ -263,7 +268,8 @@ def train_combined(
 ) -> Trained:
     """The network that lost channels learns to live with 4 bits as well (after Han et al. 2016, arXiv:1510.00149)."""
     place, _ = _first_that_fits(pruning_model, "channels", pruning.bits, file.limit)
-    lessons = Lessons(train_split, dev_split, views, original_model.answers, tuning, run)
+    stored = f"{pruning.bits} bits, {file.limit:g} kB"
+    lessons = Lessons(train_split, dev_split, views, original_model.answers, tuning, run, stored)
     return _rounded(pruning_model.after[place], 4, lessons, file.limit)
 
 
@@ -285,7 +291,8 @@ def train_small(
     shape = {"blocks": small.blocks, "classes": len(split_card["classes"]), "stride": small.stride}
     config = {**shape, "width": getattr(small, design), "design": design}
     found = Compact(**config)
-    lessons = Lessons(train_split, dev_split, views, original_model.answers, tuning, run)
+    stored = f"{small.bits} bits, {file.limit:g} kB"
+    lessons = Lessons(train_split, dev_split, views, original_model.answers, tuning, run, stored)
     epochs = lessons.teach(found, "small", small.fit, told)
     return _judged(packed(found, config, small.bits), dev_split, file.limit, epochs=epochs)
 
