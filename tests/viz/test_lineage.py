@@ -162,6 +162,7 @@ def test_the_page_shows_nodes_layers_and_no_tour(server: tuple[str, list[str]]) 
         assert page.get_by_text(re.compile("1 of 6|is here!")).count() == 0
         page.goto(f"{server[0]}/workflow")
         page.locator(".run-status-notification--success").wait_for()
+        page.locator(".pipeline-node").first.wait_for()
         assert page.locator(".pipeline-node").count() > 40
         page.goto(f"{server[0]}/?sn=scores_figure")
         page.locator(".pipeline-metadata__title", has_text="scores_figure").wait_for()
