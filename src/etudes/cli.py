@@ -196,8 +196,8 @@ def check_names(kind: str, names: Iterable[str], known: Collection[str], listed:
             raise click.UsageError(f"There is no {kind} '{name}'; {hint(near, known)}{more}")
 
 
-def check_environment(env: str | None, conf_source: str | None = None) -> None:
-    """Refuse an environment that has no folder in the configuration.
+def check_environment(env: str | None, conf_source: str | None = None) -> str | None:
+    """The environment of a command, its option or that of ``KEDRO_ENV``; refused if it has no folder in the configuration.
 
     Raises:
         click.UsageError: with those there are.
@@ -207,6 +207,7 @@ def check_environment(env: str | None, conf_source: str | None = None) -> None:
     if env and folder.is_dir():  # an archive is opened by Kedro alone
         there = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")
         check_names(f"environment in {folder}:", [env], there, listed=True)
+    return env
 
 
 def _packages() -> list[str]:
@@ -220,7 +221,7 @@ def _check_parameters(studies: list[str], options: dict[str, Any]) -> None:
     from etudes.settings import CONFIG_LOADER_ARGS
 
     source, given = options["conf_source"] or str(conf_folder()), options["params"]
-    env = options["env"] or os.environ.get("KEDRO_ENV")
+    env = check_environment(options["env"], options["conf_source"])
     loader = EtudesConfigLoader(source, env=env, **CONFIG_LOADER_ARGS)
     if set(given) <= {"run", *study_names()}:
         loader.leave_out(set(study_names()) - set(given))
@@ -298,7 +299,7 @@ def mlflow() -> None:
 @one_message
 def ui(env: str | None, host: str | None, port: int | None, workers: int, browse: bool | None) -> None:
     """Show the runs in a browser, until Ctrl-C."""
-    check_environment(env)
+    env = check_environment(env)
     from etudes.config import EtudesConfigLoader
     from etudes.settings import CONFIG_LOADER_ARGS
     from etudes.tracking.ui import serve
@@ -466,7 +467,7 @@ def record(
     Each seed runs in a fresh process. The tables in the READMEs are made from the recorded file.
     """
     check_names("study", [study], study_names())
-    check_environment(env)
+    env = check_environment(env) or "base"
     from etudes.results.record import add_run, record_study
 
     if bool(part) + picture + (merge is not None) > 1:
@@ -474,11 +475,11 @@ def record(
     if picture:
         from etudes.results.pictures import record_picture
 
-        path = record_picture(project_path(), study, env or "base")
+        path = record_picture(project_path(), study, env)
     elif merge is not None:
-        path = add_run(project_path(), study, env or "base", merge)
+        path = add_run(project_path(), study, env, merge)
     else:
-        path = record_study(project_path(), study, env or "base", seeds, params, resume, part, workers)
+        path = record_study(project_path(), study, env, seeds, params, resume, part, workers)
     click.echo(f"Recorded in {path}")
 
 

@@ -172,11 +172,11 @@ def _show(study: str, options: Mapping[str, Any]) -> None:
 
     from etudes.cli import check_environment, project_path
 
-    check_environment(options["env"])
+    env = check_environment(options["env"])
     host = options["host"]
     port = _find_available_port(host, options["port"])
     browse = options["browser"] and _is_localhost(host)
-    serve(project_path(), study, options["env"], options["params"], host, port, browse)
+    serve(project_path(), study, env, options["params"], host, port, browse)
 
 
 run = click.Command("run", params=plugin_run.params, callback=_run, help=plugin_run.help)

@@ -12,7 +12,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from etudes.cli import record as record_command
 from etudes.lock import Holder, LockedError, process_identity
 from etudes.results import record as module
 from etudes.results import runs as of_runs
@@ -298,3 +300,14 @@ def test_a_study_that_another_process_records_is_refused_before_anything_runs(
         path.write_text(json.dumps(asdict(holder)), encoding="utf-8")
         with pytest.raises(LockedError, match=f"process {process.pid}"):
             record_study(tmp_path, STUDY, "test", 1)
+
+
+@pytest.mark.parametrize(("given", "asked"), [([], "test"), (["--env=full"], "full")])
+def test_the_environment_is_the_option_or_that_of_the_shell(
+    given: list[str], asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+    monkeypatch.setattr(module, "record_study", lambda _project, _study, env, *_: taken.append(env))
+    monkeypatch.setenv("KEDRO_ENV", "test")
+    assert CliRunner().invoke(record_command, [STUDY, *given]).exit_code == 0
+    assert taken == [asked]

@@ -244,3 +244,14 @@ def test_ctrl_c_is_one_line_and_its_status(search: str | None, monkeypatch: pyte
     assert done.exit_code == 130 and done.output.splitlines() == [
         "Interrupted. What ended is kept; the same command goes on from here."
     ]
+
+
+@pytest.mark.parametrize(("given", "asked"), [([], "test"), (["--env=full"], "full")])
+def test_the_environment_is_the_option_or_that_of_the_shell(
+    given: list[str], asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+    monkeypatch.setattr("etudes.sweeps.command._sweep", lambda _study, env, *_: taken.append(env) or "")
+    monkeypatch.setenv("KEDRO_ENV", "test")
+    assert CliRunner().invoke(command, [STUDY, *given]).exit_code == 0
+    assert taken == [asked]

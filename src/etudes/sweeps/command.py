@@ -69,7 +69,7 @@ def sweep(
     from etudes.sweeps.space import parse_space
 
     check_names("study", [study], study_names())
-    check_environment(env)
+    env = check_environment(env) or "base"
     if trials is not None and search is None:
         raise click.UsageError("--trials are those of a search; add --search=tpe, or leave --trials out")
     if search is not None and trials is None:
@@ -84,9 +84,7 @@ def sweep(
             "--workers are processes of this machine; with --runner say --runner-params=workers=N"
         )
     try:
-        table = _sweep(
-            study, env or "base", space, seeds, search, trials or 0, workers, runner, runner_params
-        )
+        table = _sweep(study, env, space, seeds, search, trials or 0, workers, runner, runner_params)
     except KeyboardInterrupt:
         click.secho("Interrupted. What ended is kept; the same command goes on from here.", err=True)
         sys.exit(interrupts.exit_status())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -32,7 +33,7 @@ class Inputs(Protocol):
         """What a network reads of these sentences."""
 
 
-class SequenceTagger(nn.Module):
+class SequenceTagger(nn.Module, ABC):
     """A subclass gives `emissions`; its tags are independent given these, or one `Chain`.
 
     Args:
@@ -44,9 +45,9 @@ class SequenceTagger(nn.Module):
         super().__init__()
         self.chain = Chain(tags) if chained else None
 
+    @abstractmethod
     def emissions(self, inputs: Sequence[Tensor], lengths: Tensor) -> Tensor:
         """Scores (B, T, K) of the tags of each word."""
-        raise NotImplementedError
 
     def forward(self, inputs: Sequence[Tensor], lengths: Tensor, tags: Tensor) -> Tensor:
         """-ln P(tags) a word (B,), nats, of the tags (B, T) of B sentences."""

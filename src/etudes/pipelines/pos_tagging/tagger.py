@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +16,14 @@ from etudes.stored import Stored
 from etudes.text.tagging import FloatArray, Inputs, IntArray, tags_of
 
 
-class Tagging:
+class Tagging(ABC):
     """Answers sentences with a network that reads what ``encode`` makes of them."""
 
     network: Any
 
+    @abstractmethod
     def encode(self, sentences: Sequence[Sequence[str]]) -> Inputs:
-        raise NotImplementedError
+        """What the network reads of sentences."""
 
     def tag(self, sentences: Sequence[Sequence[str]]) -> tuple[IntArray, FloatArray]:
         """Tags (N,) of all words, one sentence after the other, and probabilities (N, K) of the K tags of each."""
