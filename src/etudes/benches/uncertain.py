@@ -6,7 +6,7 @@ told apart from test rows by the entropy of the answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etudes.benches.classifiers import rows_of
+from etudes.benches.classifiers import on_dev, rows_of
 from etudes.evaluation import classification_metrics
 from etudes.evaluation.classification import SMALLEST_PROBABILITY
 from etudes.evaluation.paired import mean_intervals
@@ -33,6 +33,7 @@ from etudes.models import register_model
 from etudes.splits import stratified
 from etudes.stored import Stored
 from etudes.training.classification import fit_temperature
+from etudes.training.session import part
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -69,6 +70,32 @@ class Ensemble(Stored):
         """(N, K)."""
         mean: FloatArray = self.draws(examples).mean(axis=0, dtype=np.float64)
         return mean
+
+
+def ensemble_of(
+    trained: Sequence[Any],
+    count: int,
+    train_one: Callable[[str], tuple[Any, list[dict[str, float]]]],
+    dev_split: Examples,
+    named: str = "network",
+) -> Trained:
+    """An ensemble of ``count`` networks: those that are there, and others that are trained under names of their own.
+
+    Args:
+        trained: networks that there are.
+        count: of all.
+        train_one: of a name, which seeds it, to a network and its epochs.
+        dev_split: rows that score the ensemble.
+        named: how names begin.
+    """
+    networks, epochs = list(trained), list[dict[str, float]]()
+    for place in range(len(networks), count):
+        name = f"{named}_{place + 1}"
+        with part(name):
+            network, epochs = train_one(name)
+        networks.append(network)
+    ensemble = Ensemble(networks)
+    return ensemble, on_dev(ensemble, dev_split, epochs=epochs)
 
 
 @register_model("uncertain.tempered")
@@ -119,8 +146,8 @@ def train_tempered(dev_split: pd.DataFrame | Examples, members: dict[str, Any]) 
     logs = np.log(np.clip(found, SMALLEST_PROBABILITY, 1.0))
     half = stratified(labels, 0.5, 0)
     crossed = np.empty_like(found)
-    for part in (half, ~half):
-        crossed[part] = tempered(found[part], fit_temperature(logs[~part], labels[~part]))
+    for one in (half, ~half):
+        crossed[one] = tempered(found[one], fit_temperature(logs[~one], labels[~one]))
     temperature = fit_temperature(logs, labels)
     history = {"dev": classification_metrics(labels, crossed), "epochs": [], "temperature": temperature}
     return Tempered({name: model}, temperature), history

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from etudes.benches.classifiers import on_dev
-from etudes.benches.uncertain import Ensemble, Tempered, train_tempered
+from etudes.benches.uncertain import Ensemble, Tempered, ensemble_of, train_tempered
 from etudes.digits.judge import JudgeProblem, intensities
 from etudes.digits.reader import DigitReader
 from etudes.evaluation.uncertainty import log_losses
@@ -160,15 +160,12 @@ def train_ensemble(
     run: RunParameters,
 ) -> Trained:
     """Several networks without dropout; `plain`, if it was trained, is the first of them."""
-    classes, networks = len(split_card["classes"]), list(members.values())
-    epochs: list[dict[str, float]] = []
-    for place in range(len(networks), parameters.networks):
-        name = f"network_{place + 1}"
-        with part(name):
-            network, epochs = train_network(train_split, dev_split, classes, parameters, run, name)
-        networks.append(network)
-    model = Ensemble(networks)
-    return model, on_dev(model, dev_split, epochs=epochs)
+    classes = len(split_card["classes"])
+
+    def one(name: str) -> tuple[Network, list[dict[str, float]]]:
+        return train_network(train_split, dev_split, classes, parameters, run, name)
+
+    return ensemble_of([*members.values()], parameters.networks, one, dev_split)
 
 
 def train_swept(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from etudes.benches.classifiers import on_dev
-from etudes.benches.uncertain import Ensemble, Tempered
+from etudes.benches.uncertain import Ensemble, Tempered, ensemble_of
 from etudes.evaluation import classification_metrics
 from etudes.evaluation.cost import megaflops, weights
 from etudes.examples import Examples
@@ -194,15 +195,8 @@ def train_ensemble(
     run: RunParameters,
 ) -> Trained:
     """Several networks; `plain`, if it was trained, is the first of them."""
-    networks = list(members.values())
-    epochs: list[dict[str, float]] = []
-    for place in range(len(networks), parameters.networks):
-        name = f"network_{place + 1}"
-        with part(name):
-            model, epochs = train_network(train_split, dev_split, split_card, network, run, name)
-        networks.append(model)
-    ensemble = Ensemble(networks)
-    return ensemble, on_dev(ensemble, dev_split, epochs=epochs)
+    how = (train_split, dev_split, split_card, network, run)
+    return ensemble_of([*members.values()], parameters.networks, partial(train_network, *how), dev_split)
 
 
 def train_narrow(
@@ -214,16 +208,8 @@ def train_narrow(
     run: RunParameters,
 ) -> Trained:
     """Several narrow networks."""
-    networks: list[Network] = []
-    epochs: list[dict[str, float]] = []
-    for place in range(parameters.networks):
-        name = f"narrow_{place + 1}"
-        with part(name):
-            how = (train_split, dev_split, split_card, network, run, name)
-            model, epochs = train_network(*how, width=parameters.width)
-        networks.append(model)
-    ensemble = Ensemble(networks)
-    return ensemble, on_dev(ensemble, dev_split, epochs=epochs)
+    one = partial(train_network, train_split, dev_split, split_card, network, run, width=parameters.width)
+    return ensemble_of([], parameters.networks, one, dev_split, "narrow")
 
 
 def train_widths(
